@@ -1,0 +1,40 @@
+/** All event types that the log may hold, and how to tell whether this code knows one. */
+import type { RecordedEvent } from '../event.ts'
+import type { StreamKind } from '../streams.ts'
+import type { Catalogue, EventDefinition } from './define.ts'
+import { lockEvents } from './lock.ts'
+import { nodeEvents } from './node.ts'
+import { scheduleEvents } from './schedule.ts'
+import { sessionEvents } from './session.ts'
+import { taskEvents } from './task.ts'
+
+export type { FactOf, TaskError } from './define.ts'
+export { taskError } from './define.ts'
+export { type LockFact, lockEvents } from './lock.ts'
+export { type NodeFact, nodeEvents } from './node.ts'
+export { type ScheduleDefinition, type ScheduleFact, scheduleDefinition, scheduleEvents } from './schedule.ts'
+export { type SessionFact, sessionEvents } from './session.ts'
+export { type Backoff, type Submission, submission, type TaskFact, taskEvents } from './task.ts'
+
+export const catalogue: Partial<Record<StreamKind, Catalogue>> = {
+  task: taskEvents,
+  session: sessionEvents,
+  schedule: scheduleEvents,
+  lock: lockEvents,
+  node: nodeEvents,
+}
+
+/** The schema version that new events of a type are written with. */
+export function currentVersion(kind: StreamKind, type: string): number {
+  return definition(kind, type)?.v ?? 1
+}
+
+export function definition(kind: StreamKind, type: string): EventDefinition | undefined {
+  return catalogue[kind]?.[type]
+}
+
+/** Whether this code knows the event's type and version: if not, newer code wrote it and its stream is not ours. */
+export function isKnown(kind: StreamKind, event: RecordedEvent): boolean {
+  const known = definition(kind, event.type)
+  return known !== undefined && event.metadata.v <= known.v
+}

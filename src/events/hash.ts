@@ -1,0 +1,88 @@
+/**
+ * The hash chain: each event's hash covers the hash before it in its stream, so an altered, missing or reordered event
+ * breaks every later link.
+ *
+ * hash = SHA-256(previous hash, then the canonical JSON (RFC 8785) of stream, revision, id, type, data and metadata
+ * without `hash`), in hex. The first event of a stream follows {@link GENESIS}.
+ */
+import { hash as digest } from 'node:crypto'
+import type { EventData, EventMetadata, JsonObject, JsonValue, RecordedEvent, Revision } from './event.ts'
+
+export const GENESIS = '0'.repeat(64)
+
+/** RFC 8785 (JCS): keys in UTF-16 order, no white space, ECMAScript numbers and strings. */
+export function canonicalJson(value: JsonValue): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (Array.isArray(value)) {
+    let text = '['
+    for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + canonicalJson(value[i] ?? null)
+    return `${text}]`
+  }
+  const object = value as JsonObject
+  const keys = Object.keys(object)
+  if (keys.length > 1) keys.sort()
+  let text = '{'
+  for (const key of keys) {
+    const member = object[key]
+    if (member === undefined) continue
+    text += `${(text.length > 1 ? ',' : '') + JSON.stringify(key)}:${canonicalJson(member)}`
+  }
+  return `${text}}`
+}
+
+interface Unsealed {
+  readonly id: string
+  readonly type: string
+  readonly data: JsonObject
+  readonly metadata: Omit<EventMetadata, 'hash'>
+}
+
+/** The event with its link of the chain, and its JSON ready for a store. */
+export function seal(
+  stream: string,
+  revision: Revision,
+  previousHash: string,
+  event: Unsealed,
+): EventData & { readonly metadata: { readonly hash: string } } {
+  const data = canonicalJson(event.data)
+  const metadata = canonicalJson(event.metadata as unknown as JsonObject)
+  const hash = link(previousHash, stream, revision, event.id, event.type, data, metadata)
+  return {
+    id: event.id,
+    type: event.type,
+    data: event.data,
+    metadata: { ...event.metadata, hash },
+    json: { data, metadata: `${metadata.slice(0, -1)},"hash":"${hash}"}` },
+  }
+}
+
+/** What `metadata.hash` of a recorded event must be, given the hash of the event before it in its stream. */
+export function expectedHash(previousHash: string, event: RecordedEvent): string {
+  const { hash: _, ...metadata } = event.metadata
+  return link(
+    previousHash,
+    event.stream,
+    event.revision,
+    event.id,
+    event.type,
+    canonicalJson(event.data),
+    canonicalJson(metadata as unknown as JsonObject),
+  )
+}
+
+function link(
+  previous: string,
+  stream: string,
+  revision: Revision,
+  id: string,
+  type: string,
+  data: string,
+  metadata: string,
+): string {
+  return digest(
+    'sha256',
+    `${previous}{"data":${data},"id":${JSON.stringify(id)},"metadata":${metadata},"revision":${revision},` +
+      `"stream":${JSON.stringify(stream)},"type":${JSON.stringify(type)}}`,
+    'hex',
+  )
+}
