@@ -52,7 +52,8 @@ export function seal(
     type: event.type,
     data: event.data,
     metadata: { ...event.metadata, hash },
-    json: { data, metadata: `${metadata.slice(0, -1)},"hash":"${hash}"}` },
+    // Stored in the order its author wrote it: only the hash needs the canonical one.
+    json: { data: JSON.stringify(event.data), metadata: `${metadata.slice(0, -1)},"hash":"${hash}"}` },
   }
 }
 
