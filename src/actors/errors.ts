@@ -1,0 +1,157 @@
+/**
+ * What a caller may be told when a command cannot be carried out. Each class has a code from the one registry
+ * (docs/errors.md, src/http/errors.ts) and its facts as fields; its message says what to do next.
+ */
+
+export abstract class CapsuleError extends Error {
+  abstract readonly code: string
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+export interface InputIssue {
+  /** Dotted path into the input; empty for the whole. */
+  readonly path: string
+  readonly message: string
+}
+
+export class InvalidInput extends CapsuleError {
+  readonly code = 'invalid-input'
+  readonly issues: readonly InputIssue[]
+  constructor(what: string, issues: readonly InputIssue[]) {
+    super(
+      `${what}: ${issues.map((issue) => (issue.path ? `${issue.path}: ${issue.message}` : issue.message)).join('; ')}`,
+    )
+    this.issues = issues
+  }
+}
+
+export class UnknownTask extends CapsuleError {
+  readonly code = 'unknown-task'
+  readonly task: string
+  constructor(task: string, known: readonly string[]) {
+    super(
+      `There is no task "${task}". Known tasks: ${known.length ? known.join(', ') : 'none; declare one with app.task()'}.`,
+    )
+    this.task = task
+  }
+}
+
+const SEEN_IN = {
+  job: 'GET /api/v1/jobs',
+  session: 'GET /api/v1/sessions',
+  schedule: 'GET /api/v1/schedules',
+  message: 'the session’s messages',
+}
+
+export class NotFound extends CapsuleError {
+  readonly code = 'not-found'
+  readonly kind: keyof typeof SEEN_IN
+  readonly id: string
+  constructor(kind: keyof typeof SEEN_IN, id: string) {
+    super(`There is no ${kind} "${id}". See ${SEEN_IN[kind]} for those there are.`)
+    this.kind = kind
+    this.id = id
+  }
+}
+
+/** The machine does not accept the command in its present state. */
+export class CommandRefused extends CapsuleError {
+  readonly code = 'command-refused'
+  readonly command: string
+  constructor(command: string, reason: string) {
+    super(reason)
+    this.command = command
+  }
+}
+
+/** A lock with `onLocked: 'reject'` is held. */
+export class LockHeldError extends CapsuleError {
+  readonly code = 'lock-held'
+  readonly key: string
+  readonly holder: string
+  constructor(key: string, holder: string) {
+    super(`The lock ${key} is held by task ${holder}. Wait for it, cancel it, or submit with onLocked: 'queue'.`)
+    this.key = key
+    this.holder = holder
+  }
+}
+
+/** The attempt no longer holds the claim of its task: whatever it still does is not recorded. */
+export class AttemptFenced extends CapsuleError {
+  readonly code = 'attempt-fenced'
+  readonly taskId: string
+  readonly claim: string
+  constructor(taskId: string, claim: string) {
+    super(`This attempt of task ${taskId} has lost its claim: it was cancelled, timed out or taken over. Stop working.`)
+    this.taskId = taskId
+    this.claim = claim
+  }
+}
+
+/** The same idempotency key with other input. */
+export class IdempotencyConflict extends CapsuleError {
+  readonly code = 'idempotency-conflict'
+  readonly key: string
+  readonly taskId: string
+  constructor(key: string, taskId: string) {
+    super(`The idempotency key "${key}" belongs to task ${taskId}, which has other input. Use a new key for new input.`)
+    this.key = key
+    this.taskId = taskId
+  }
+}
+
+/** More commands wait for one actor than its mailbox takes. */
+export class MailboxFull extends CapsuleError {
+  readonly code = 'mailbox-full'
+  readonly stream: string
+  constructor(stream: string, limit: number) {
+    super(`${limit} commands already wait for ${stream}. Slow down and try again.`)
+    this.stream = stream
+  }
+}
+
+/** Too many others changed the same actor at the same time. */
+export class TooContended extends CapsuleError {
+  readonly code = 'too-contended'
+  readonly stream: string
+  constructor(stream: string, tries: number) {
+    super(`${stream} was changed by others ${tries} times while deciding. Try again.`)
+    this.stream = stream
+  }
+}
+
+/** What is recorded cannot have been produced by this machine. */
+export class HistoryCorrupt extends CapsuleError {
+  readonly code = 'history-corrupt'
+  readonly stream: string
+  readonly revision: bigint
+  constructor(stream: string, revision: bigint, why: string) {
+    super(
+      `Event ${revision} of ${stream} does not follow from the ones before it: ${why}. The stream is left alone; verify the log.`,
+    )
+    this.stream = stream
+    this.revision = revision
+  }
+}
+
+/** Newer code wrote this stream. */
+export class WrittenByNewerCode extends CapsuleError {
+  readonly code = 'written-by-newer-code'
+  readonly stream: string
+  constructor(stream: string, type: string, v: number) {
+    super(
+      `${stream} has ${type} version ${v}, which this version of the code does not know. A newer node must handle it.`,
+    )
+    this.stream = stream
+  }
+}
+
+/** The node is stopping or was never started. */
+export class NotRunning extends CapsuleError {
+  readonly code = 'not-running'
+  constructor(what = 'The app is not running') {
+    super(`${what}. Start it with capsule serve, or createApp(…) and start().`)
+  }
+}

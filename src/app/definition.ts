@@ -1,0 +1,54 @@
+/** What createApp's declarations come to: plain data about tasks, schedules and pages, with their handlers. */
+import type { z } from 'zod'
+import type { Backoff, JsonObject, JsonValue, ScheduleDefinition } from '../events/index.ts'
+
+export interface TaskDefinition {
+  readonly name: string
+  readonly description: string | undefined
+  readonly tags: readonly string[]
+  readonly input: z.ZodType | undefined
+  readonly retries: number
+  readonly backoff: Backoff
+  readonly timeoutMs: number | undefined
+  readonly graceMs: number
+  readonly retryOnTimeout: boolean
+  readonly onInterrupt: 'retry' | 'fail'
+  readonly priority: number
+  readonly onLocked: 'join' | 'queue' | 'reject' | 'replace'
+  /** The lock's key for an input. */
+  readonly lockKey: ((input: JsonObject) => string) | undefined
+  /** Whether the error of a failed attempt is worth another one. */
+  readonly retryable: (error: unknown) => boolean
+  readonly handler: (input: never, context: never) => unknown
+}
+
+export interface ScheduleDeclaration extends ScheduleDefinition {
+  readonly name: string
+  readonly handler: (context: never) => unknown
+}
+
+export interface BoardColumnDefinition {
+  readonly label: string
+  readonly statuses: readonly string[]
+}
+
+export type UiBlock =
+  | {
+      readonly kind: 'task_board'
+      readonly title?: string
+      readonly filter?: Readonly<Record<string, JsonValue>>
+      readonly columns?: readonly BoardColumnDefinition[]
+      readonly refreshMs?: number
+    }
+  | { readonly kind: 'divider' }
+  | { readonly kind: 'heading'; readonly text: string }
+  | { readonly kind: 'text'; readonly text: string }
+
+export interface PageDefinition {
+  readonly name: string
+  readonly slug: string
+  /** Of the lucide icon set. */
+  readonly icon: string | undefined
+  /** Called at each request. */
+  readonly render: () => readonly UiBlock[]
+}

@@ -1,0 +1,110 @@
+/** A running app as its doors (HTTP, CLI, tests) see it: commands that are durable when they resolve, and reads. */
+import type { Actor, JsonObject, JsonValue, Position, RecordedEvent, StreamKind, TaskError } from '../events/index.ts'
+import type { JobView, ReadModels } from '../projections/index.ts'
+import type { PageDefinition, TaskDefinition } from './definition.ts'
+
+/** Who asks, and how a repeat is recognised. */
+export interface Caller {
+  readonly by: Actor
+  /** Whose tasks and sessions these are. */
+  readonly ownerId: string
+  /** The client's own id of this command: a repeat with the same id changes nothing and gets the same answer. */
+  readonly commandId?: string
+  readonly traceparent?: string
+}
+
+export interface SubmitRequest {
+  readonly name: string
+  readonly params: JsonObject
+  readonly sessionId?: string
+  /** A duration: seconds, or text like '10m'. */
+  readonly delay?: number | string
+  /** ISO 8601. */
+  readonly runAt?: string
+  readonly priority?: number
+  readonly idempotencyKey?: string
+}
+
+export interface Submitted {
+  readonly taskId: string
+  /** The live task of the same lock was joined instead of making one. */
+  readonly joined: boolean
+  readonly position: Position
+}
+
+export interface Executed {
+  /** Absent when the input was refused before there was a job. */
+  readonly taskId: string | undefined
+  readonly params: JsonObject
+  /** `pending` when `waitMs` were not enough. */
+  readonly outcome:
+    | { readonly kind: 'result'; readonly result: JsonValue }
+    | { readonly kind: 'error'; readonly error: Pick<TaskError, 'type' | 'message' | 'stack'> }
+    | { readonly kind: 'pending' }
+}
+
+export interface ScheduleInfo {
+  readonly name: string
+  /** The cron in words. */
+  readonly meaning: string
+  /** ISO 8601, undefined while paused or removed. */
+  readonly nextAt: string | undefined
+}
+
+export interface HealthCheck {
+  readonly name: string
+  readonly status: 'healthy' | 'degraded' | 'unhealthy'
+  readonly detail?: string
+}
+
+export interface RunningApp {
+  readonly name: string
+  /** Of the app's package, with the commit if known. */
+  readonly version: string
+  readonly nodeId: string
+  readonly hasChat: boolean
+  readonly tasks: ReadonlyMap<string, TaskDefinition>
+  readonly pages: readonly PageDefinition[]
+  readonly reads: ReadModels
+
+  /** @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, NotFound (session), NotRunning */
+  submit(request: SubmitRequest, caller: Caller): Promise<Submitted>
+  /** Runs once, no retries, and waits (Chapkit's synchronous execution). @throws UnknownTask */
+  execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed>
+  /** Each resolves with the position from which reads show it. @throws NotFound, CommandRefused */
+  cancelJob(id: string, caller: Caller, reason?: string): Promise<Position>
+  retryJob(id: string, caller: Caller): Promise<Position>
+  refreshJob(id: string, caller: Caller): Promise<Position>
+  deleteJob(id: string, caller: Caller): Promise<Position>
+  /** Resolves when the job has ended, or after `timeoutMs`, with the job as it is then. */
+  waitForJob(id: string, timeoutMs: number): Promise<JobView | undefined>
+  /** Why a waiting job can't be started by this code, if so: `handler build_report`. */
+  waitingFor(job: JobView): string | undefined
+
+  createSession(
+    caller: Caller,
+    options?: { readonly id?: string; readonly title?: string },
+  ): Promise<{ sessionId: string; position: Position }>
+  /** @throws NotFound unless `create` */
+  sendMessage(
+    sessionId: string,
+    message: { readonly text: string; readonly messageId?: string; readonly create?: boolean },
+    caller: Caller,
+  ): Promise<{ messageId: string; position: Position }>
+  /** A new turn for a message whose turn failed, was interrupted or stopped. */
+  retryMessage(sessionId: string, messageId: string, caller: Caller): Promise<{ messageId: string; position: Position }>
+  stopTurn(sessionId: string, caller: Caller): Promise<Position>
+
+  scheduleInfo(name: string): ScheduleInfo | undefined
+  triggerSchedule(name: string, caller: Caller): Promise<{ taskId: string; position: Position }>
+  pauseSchedule(name: string, caller: Caller): Promise<Position>
+  resumeSchedule(name: string, caller: Caller): Promise<Position>
+
+  /** An entity's events, oldest first; none if there is no such entity. */
+  history(kind: StreamKind, id: string): Promise<readonly RecordedEvent[]>
+  /** The position that a read of this entity must include to show what this node last acknowledged for it. */
+  acknowledged(kind: StreamKind, id: string): Position
+  health(): Promise<readonly HealthCheck[]>
+  /** Drains up to `drainMs` (default 10 s), interrupts the rest, lets go of everything. `clean` if nothing was interrupted. */
+  stop(options?: { readonly drainMs?: number }): Promise<{ readonly clean: boolean }>
+}
