@@ -289,7 +289,13 @@ export type ClientFrame =
   | { type: 'pong' }
 
 export type ServerFrame =
-  | { type: 'welcome'; user: { id: string; name: string }; position: string; server: { version: string; node: string } }
+  | {
+      type: 'welcome'
+      user: { id: string; name: string }
+      position: string
+      /** `time`: its clock now (ISO 8601), so that countdowns are right on a client whose clock is not. */
+      server: { version: string; node: string; time?: string }
+    }
   | { type: 'snapshot'; id: string; position: string; data: Topics[Topic]['data'] }
   | { type: 'delta'; id: string; from: string; to: string; changes: Topics[Topic]['change'][] }
   | { type: 'ack'; id: string; position: string; result: Commands[CommandName]['result'] }

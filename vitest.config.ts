@@ -1,0 +1,45 @@
+/** Two projects: `node` for the server and its library, `browser` for the web components in a real Chromium. */
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig } from 'vitest/config'
+import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts'
+
+const browserTests = 'test/web-components/**/*.test.ts'
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'node', include: ['test/**/*.test.ts'], exclude: [browserTests] } },
+      {
+        // Found beforehand: a dependency discovered during a run reloads the page under the tests.
+        optimizeDeps: {
+          include: [
+            'lit',
+            'lit/directives/repeat.js',
+            'lit/directives/style-map.js',
+            'lit/directives/live.js',
+            'axe-core',
+          ],
+        },
+        test: {
+          name: 'browser',
+          include: [browserTests],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            viewport: { width: 1280, height: 800 },
+            provider: playwright({
+              launchOptions: {
+                get executablePath() {
+                  return findChromium()
+                },
+                args: [...CHROMIUM_ARGS],
+              },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+})

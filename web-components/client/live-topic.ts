@@ -1,0 +1,155 @@
+/**
+ * Ties a Lit element to the connection of its `src`, and to one topic of it: subscribes while the element is in
+ * the page, follows changes of `src` and params, and re-renders at most once per animation frame.
+ */
+import type { ReactiveController, ReactiveControllerHost } from 'lit'
+import type { Problem, Topic, Topics } from '../../src/http/wire.ts'
+import { connect, disconnect } from './connect.ts'
+import type { Connection, ConnectionState, Subscription } from './connection.ts'
+
+/** The connection of an element's `src`, held while the element is in the page. */
+export class LiveConnection implements ReactiveController {
+  connection: Connection | undefined
+  protected readonly host: ReactiveControllerHost
+  readonly #src: () => string | null | undefined
+  #held: string | null | undefined
+  #unwatch: (() => void) | undefined
+  #frame: number | undefined
+
+  constructor(host: ReactiveControllerHost, src: () => string | null | undefined) {
+    this.host = host
+    this.#src = src
+    host.addController(this)
+  }
+
+  get state(): ConnectionState {
+    return this.connection?.state ?? { status: 'connecting', since: Date.now(), problem: undefined }
+  }
+
+  /** The server's clock, ms. */
+  now(): number {
+    return this.connection?.now() ?? Date.now()
+  }
+
+  hostConnected(): void {
+    this.#join()
+  }
+
+  hostUpdate(): void {
+    if (this.connection && this.#held !== this.#src()) {
+      this.#leave()
+      this.#join()
+    }
+  }
+
+  hostDisconnected(): void {
+    this.#leave()
+  }
+
+  /** A frame is enough for eyes; a thousand changes a second must not mean a thousand renders. */
+  protected readonly changed = (): void => {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = undefined
+      this.host.requestUpdate()
+    })
+  }
+
+  /** For what follows the connection. */
+  protected joined(_connection: Connection): void {}
+  protected left(): void {}
+
+  #join(): void {
+    this.#held = this.#src()
+    this.connection = connect(this.#held)
+    this.#unwatch = this.connection.watch(this.changed)
+    this.joined(this.connection)
+  }
+
+  #leave(): void {
+    if (!this.connection) return
+    this.left()
+    this.#unwatch?.()
+    disconnect(this.connection)
+    this.connection = undefined
+    if (this.#frame !== undefined) cancelAnimationFrame(this.#frame)
+    this.#frame = undefined
+  }
+}
+
+export interface LiveTopicOptions<T extends Topic> {
+  src: () => string | null | undefined
+  topic: T
+  /** Undefined: nothing to follow yet. */
+  params: () => Topics[T]['params'] | undefined
+  /** Called with every change as it arrives, before the frame that shows it. */
+  onChange?: (data: Topics[T]['data']) => void
+}
+
+/** One topic of the connection, re-rendering its host. `data` of the last params stays until the new has come. */
+export class LiveTopic<T extends Topic> extends LiveConnection {
+  readonly #options: LiveTopicOptions<T>
+  #subscription: Subscription<T> | undefined
+  #key: string | undefined
+  #last: Topics[T]['data'] | undefined
+
+  constructor(host: ReactiveControllerHost, options: LiveTopicOptions<T>) {
+    super(host, options.src)
+    this.#options = options
+  }
+
+  get data(): Topics[T]['data'] | undefined {
+    return this.#subscription?.data ?? this.#last
+  }
+
+  /** Params changed and `data` is still that of the old ones. */
+  get stale(): boolean {
+    return this.#subscription !== undefined && this.#subscription.data === undefined && this.#last !== undefined
+  }
+
+  get position(): string | undefined {
+    return this.#subscription?.position
+  }
+
+  get problem(): Problem | undefined {
+    return this.#subscription?.problem
+  }
+
+  /** Board only: shows other cards of a column. */
+  window(column: number, after: number, limit: number): void {
+    this.#subscription?.window(column, after, limit)
+  }
+
+  override hostUpdate(): void {
+    super.hostUpdate()
+    if (this.connection) this.#follow(this.connection)
+  }
+
+  protected override joined(connection: Connection): void {
+    this.#follow(connection)
+  }
+
+  protected override left(): void {
+    this.#subscription?.close()
+    this.#subscription = undefined
+    this.#key = undefined
+  }
+
+  #follow(connection: Connection): void {
+    const params = this.#options.params()
+    const key = params && JSON.stringify(params)
+    if (key === this.#key) return
+    this.#last = params ? this.data : undefined
+    this.#subscription?.close()
+    this.#key = key
+    this.#subscription =
+      params &&
+      connection.subscribe(this.#options.topic, params, () => {
+        const data = this.#subscription?.data
+        if (data !== undefined) {
+          this.#last = data
+          this.#options.onChange?.(data)
+        }
+        this.changed()
+      })
+  }
+}
