@@ -1,0 +1,66 @@
+/** How the detail looks: a dialog on wide pages, a sheet from below on narrow ones. */
+import { css } from 'lit'
+
+export const styles = css`
+  :host { display: contents; }
+  dialog {
+    width: min(960px, calc(100% - 32px)); height: min(720px, calc(100% - 32px)); max-width: none; max-height: none;
+    padding: 0; overflow: hidden; color: inherit; background: var(--capsule-overlay);
+    border: 1px solid var(--capsule-border); border-radius: 12px; box-shadow: var(--capsule-shadow-dialog);
+    container-type: inline-size;
+  }
+  dialog[open] { display: flex; flex-direction: column; animation: rise var(--capsule-slow) var(--capsule-ease); }
+  dialog::backdrop { background: var(--capsule-scrim); }
+  @keyframes rise { from { opacity: 0; transform: translateY(8px); } }
+  header { padding: 16px 16px 14px 24px; flex: none; display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 12px; }
+  h2 { font-size: var(--capsule-text-l); line-height: var(--capsule-line-l); letter-spacing: -0.012em; }
+  .names { min-width: 0; }
+  .ids { gap: 6px; color: var(--capsule-muted); margin-top: 2px; min-width: 0; }
+  .ids .button { height: 24px; width: 24px; }
+  .actions { align-items: flex-start; }
+  .refused { grid-column: 1 / -1; gap: 6px; color: var(--capsule-muted); justify-content: flex-end; text-align: end; }
+  .tabs { flex: none; display: flex; gap: 20px; height: 42px; padding: 0 24px; border-bottom: 1px solid var(--capsule-border); }
+  .tabs button {
+    color: var(--capsule-muted); border-bottom: 2px solid transparent; margin-bottom: -1px;
+    font-weight: var(--capsule-weight-medium);
+  }
+  .tabs button[aria-selected="true"] { color: var(--capsule-text); border-color: var(--capsule-accent); }
+  .content { flex: 1; min-height: 0; display: grid; grid-template-columns: minmax(0, 1fr) 288px; }
+  .panel { overflow: auto; padding: 6px 12px 16px; overscroll-behavior: contain; }
+  .event { display: grid; grid-template-columns: 16px minmax(0, 1fr) auto; gap: 0 12px; padding: 7px 12px; border-radius: var(--capsule-radius-m); }
+  .event > .status-icon, .event > .kind { padding-top: 2px; }
+  .event > .kind { color: var(--capsule-muted); }
+  .event .who { color: var(--capsule-muted); overflow-wrap: anywhere; }
+  .event .when { color: var(--capsule-muted); font-size: var(--capsule-text-xs); line-height: var(--capsule-line-s); display: flex; gap: 8px; align-items: center; height: 20px; }
+  .facts { overflow: auto; border-inline-start: 1px solid var(--capsule-border); padding: 16px 24px 16px 20px; }
+  dl { display: grid; grid-template-columns: 84px minmax(0, 1fr); gap: 7px 12px; }
+  dl + dl { border-top: 1px solid var(--capsule-border); margin-top: 12px; padding-top: 12px; }
+  dt { color: var(--capsule-muted); }
+  dd { min-width: 0; overflow-wrap: anywhere; }
+  dd.mono { line-height: var(--capsule-line-s); }
+  .values { padding: 10px 12px; display: flex; flex-direction: column; gap: 16px; }
+  .values h3 { font-weight: var(--capsule-weight-medium); margin-bottom: 6px; }
+  pre {
+    font: 0.75rem / 1.25rem var(--capsule-font-mono); white-space: pre-wrap; overflow-wrap: anywhere; padding: 10px 14px;
+    background: var(--capsule-sunken); border: 1px solid var(--capsule-border); border-radius: var(--capsule-radius-m);
+  }
+  .why { overflow-wrap: anywhere; margin-bottom: 8px; }
+  .note { padding: 24px 12px; color: var(--capsule-muted); }
+
+  @container (max-width: 640px) {
+    header { padding: 16px; grid-template-columns: minmax(0, 1fr) auto; }
+    .actions { grid-column: 1 / -1; grid-row: 2; flex-wrap: wrap; }
+    .actions .shut { position: absolute; inset-block-start: 14px; inset-inline-end: 12px; }
+    .names { padding-inline-end: 36px; grid-column: 1 / -1; }
+    .refused { justify-content: flex-start; text-align: start; }
+    .tabs { padding: 0 16px; }
+    .content { display: block; overflow: auto; }
+    .panel { overflow: visible; padding: 6px 4px 0; }
+    .facts { overflow: visible; border: 0; border-top: 1px solid var(--capsule-border); padding: 16px; }
+    .button:not(.ids .button) { height: 36px; }
+    .button.square:not(.ids .button) { width: 36px; }
+  }
+  @media (max-width: 672px) {
+    dialog { width: 100%; height: 96%; margin: auto 0 0; border-radius: 12px 12px 0 0; }
+  }
+`

@@ -1,0 +1,310 @@
+/**
+ * Everything about one job, over the page it was opened from: facts, input, result or error, and the history with
+ * who did what. Loaded when the first one is opened.
+ */
+import { html, nothing, type TemplateResult } from 'lit'
+import type { HistoryEvent, Job, JobAction, Json } from '../../src/http/wire.ts'
+import { LiveTopic, ProblemError } from '../client/index.ts'
+import { announce, CapsuleElement, define, EverySecond, format, icon, jobs, statusIcon } from '../shared/index.ts'
+import { tell } from './history.ts'
+import { styles } from './task-detail.styles.ts'
+
+type Tab = 'history' | 'values'
+const TABS: readonly Tab[] = ['history', 'values']
+const ACTIONS: readonly JobAction[] = ['refresh', 'cancel', 'retry']
+
+/**
+ * @element capsule-task-detail
+ * @attr {string} src - Base URL of the server; empty: the page's own origin
+ * @attr {string} job-id - The job shown
+ * @fires capsule-task-close - The dialog was closed
+ * @csspart dialog - The dialog
+ */
+export class CapsuleTaskDetail extends CapsuleElement {
+  static override styles = [...CapsuleElement.styles, styles]
+  static override properties = {
+    src: { type: String },
+    jobId: { type: String, attribute: 'job-id' },
+    _tab: { state: true },
+    _events: { state: true },
+    _problem: { state: true },
+    _refused: { state: true },
+    _asked: { state: true },
+  }
+
+  declare src: string | undefined
+  declare jobId: string | undefined
+  declare _tab: Tab
+  declare _events: HistoryEvent[] | undefined
+  /** Why the history could not be had. */
+  declare _problem: string | undefined
+  /** Why the last action was refused. */
+  declare _refused: string | undefined
+  declare _asked: JobAction | undefined
+
+  readonly #live = new LiveTopic(this, {
+    src: () => this.src,
+    topic: 'job',
+    params: () => (this.jobId ? { id: this.jobId } : undefined),
+    onChange: (job) => void this.#loadHistory(job),
+  })
+  /** The position of the job that the history on show was fetched for. */
+  #loaded: string | undefined
+  #loading = false
+  #returnFocus: HTMLElement | undefined
+
+  constructor() {
+    super()
+    this._tab = 'history'
+    new EverySecond(this, () => this.#live.data !== undefined)
+  }
+
+  /** Opens the detail of a job over the page, in the theme of `near`; it removes itself when closed. */
+  static open(near: HTMLElement, src: string | undefined, id: string): CapsuleTaskDetail {
+    const detail = new CapsuleTaskDetail()
+    detail.src = src
+    detail.jobId = id
+    detail.#returnFocus = focused()
+    const theme = near.getAttribute('theme')
+    if (theme) detail.setAttribute('theme', theme)
+    near.insertAdjacentElement('afterend', detail)
+    return detail
+  }
+
+  protected override firstUpdated(): void {
+    this.renderRoot.querySelector('dialog')?.showModal()
+  }
+
+  protected override render(): TemplateResult {
+    const job = this.#live.data
+    return html`<dialog part="dialog" aria-labelledby="title" @close=${this.#closed} @click=${this.#clickOutside}>
+      ${job ? this.#content(job, this.#live.now()) : this.#blank()}
+    </dialog>`
+  }
+
+  #content(job: Job, now: number): TemplateResult {
+    const done = jobs.percent(job)
+    const tab = (name: Tab, words: TemplateResult | string) =>
+      html`<button
+        role="tab"
+        type="button"
+        id="tab-${name}"
+        aria-selected=${this._tab === name}
+        aria-controls="panel"
+        tabindex=${this._tab === name ? 0 : -1}
+        @click=${() => {
+          this._tab = name
+        }}
+      >
+        ${words}
+      </button>`
+    return html`<header data-status=${job.status}>
+        <div class="names">
+          <div class="row">
+            <h2 id="title" class="truncate" title=${job.title}>${job.title}</h2>
+            <span class="badge num"
+              >${icon(job.status)}${jobs.STATUS_WORDS[job.status]}${done === undefined ? nothing : `, ${done}%`}</span
+            >
+          </div>
+          <div class="row ids">
+            <span class="mono">${job.task_name}</span><span class="mono truncate" title=${job.id}>${job.id}</span>
+            <button class="button small square ghost" type="button" aria-label="Copy id" @click=${() => this.#copy(job.id)}>
+              ${icon('copy', 's')}
+            </button>
+          </div>
+        </div>
+        <div class="row actions">
+          ${ACTIONS.map((action) => this.#action(job, action))}${this.#shut()}
+        </div>
+        ${this.#refusals(job)}
+      </header>
+      <div class="tabs" role="tablist" aria-label="Parts" @keydown=${this.#switchTab}>
+        ${tab('history', html`History <span class="muted num">${this._events?.length ?? nothing}</span>`)}
+        ${tab('values', 'Input and result')}
+      </div>
+      <div class="content">
+        <div class="panel" id="panel" role="tabpanel" aria-labelledby="tab-${this._tab}" tabindex="0">
+          ${this._tab === 'history' ? this.#history(now) : this.#values(job)}
+        </div>
+        ${this.#facts(job, now)}
+      </div>`
+  }
+
+  #action(job: Job, action: JobAction): TemplateResult | typeof nothing {
+    const allowed = jobs.mayDo(job, action)
+    // A deadline that is not there is no action refused.
+    if (action === 'refresh' && !allowed) return nothing
+    return html`<button
+      class="button ${this._asked === action ? 'busy' : ''}"
+      type="button"
+      aria-disabled=${allowed && !this._asked ? nothing : 'true'}
+      aria-describedby=${allowed ? nothing : 'refusals'}
+      @click=${() => allowed && this.#act(job, action)}
+    >
+      ${action === 'cancel' ? nothing : icon(action === 'retry' ? 'retry' : 'extend', 's')}${jobs.ACTION_WORDS[action]}
+    </button>`
+  }
+
+  #refusals(job: Job): TemplateResult | typeof nothing {
+    const refused = ACTIONS.filter((action) => action !== 'refresh' && !jobs.mayDo(job, action))
+    const reasons = refused.map((action) => `${jobs.ACTION_WORDS[action]}: ${jobs.refusal(job, action)}`)
+    const words = this._refused ?? reasons.join(' ')
+    if (!words) return nothing
+    return html`<p class="row refused xs" id="refusals">${icon('info', 's')}<span>${words}</span></p>`
+  }
+
+  #history(now: number): TemplateResult {
+    if (!this._events) {
+      return html`<p class="note">${this._problem ? `The history is not available. ${this._problem}` : 'Loading the history'}</p>`
+    }
+    return html`<ol aria-label="History, newest first">
+      ${this._events.toReversed().map((event) => {
+        const { what, who, status, icon: kind } = tell(event, now)
+        return html`<li class="event" data-status=${status ?? nothing}>
+          ${status ? statusIcon(status) : html`<span class="kind">${icon(kind)}</span>`}
+          <div>
+            <span class="medium">${what}</span>
+            <div class="who">${who}</div>
+          </div>
+          <span class="when num" title="${format.instant(event.at, now)}, position ${format.position(event.position)}">
+            <time datetime=${event.at}>${format.ago(event.at, now)}</time>
+          </span>
+        </li>`
+      })}
+    </ol>`
+  }
+
+  #values(job: Job): TemplateResult {
+    const value = (title: string, json: Json) =>
+      html`<section><h3>${title}</h3><pre>${typeof json === 'string' ? json : JSON.stringify(json, undefined, 2)}</pre></section>`
+    return html`<div class="values">
+      ${value('Input', job.params)}
+      ${job.result === null && job.status !== 'completed' ? nothing : value('Result', job.result)}
+      ${
+        job.error
+          ? html`<section>
+              <h3>Error</h3>
+              <p class="why">${jobs.errorLine(job)}</p>
+              ${job.error_traceback ? html`<pre>${job.error_traceback}</pre>` : nothing}
+            </section>`
+          : nothing
+      }
+    </div>`
+  }
+
+  #facts(job: Job, now: number): TemplateResult {
+    const row = (name: string, value: string | null | undefined, mono = false) =>
+      value ? html`<dt>${name}</dt><dd class=${mono ? 'mono' : ''}>${value}</dd>` : nothing
+    const at = (value: string | null) => value && format.instant(value, now)
+    const left = job.deadline && job.status === 'running' ? format.millis(job.deadline) - now : undefined
+    const allowed = job.retries + 1
+    return html`<div class="facts num">
+      <dl>
+        ${row('Attempt', job.attempt === 0 ? 'not started' : `${job.attempt}, ${format.plural(allowed, 'attempt')} allowed`)}
+        ${row('Elapsed', job.status === 'running' ? jobs.runningFor(job, now) : jobs.took(job))}
+        ${row('Deadline', left === undefined ? undefined : left > 0 ? `in ${format.elapsed(left)}` : 'passed')}
+        ${row('Waits for', job.waiting_for)}${row('Node', job.node)}${row('Lock', job.lock_key, true)}
+      </dl>
+      <dl>
+        ${row('Owner', job.owner_id)}${row('Session', job.session_id, true)}${row('Priority', String(job.priority))}
+        ${row('Tags', job.tags.join(', '))}
+      </dl>
+      <dl>
+        ${row('Submitted', at(job.submitted_at))}${row('Due', at(job.run_at))}${row('Started', at(job.started_at))}
+        ${row('Ended', at(job.finished_at))}${row('Position', format.position(job.position))}
+      </dl>
+    </div>`
+  }
+
+  #blank(): TemplateResult {
+    const problem = this.#live.problem ?? this.#live.state.problem
+    return html`<header>
+      <div class="names"><h2 id="title">${problem ? problem.title : 'Loading the task'}</h2>
+      ${problem ? html`<p class="muted">${problem.detail}</p>` : nothing}</div>
+      <div class="row actions">${this.#shut()}</div>
+    </header>`
+  }
+
+  #shut(): TemplateResult {
+    return html`<button class="button square ghost shut" type="button" aria-label="Close" @click=${this.close}>
+      ${icon('close')}
+    </button>`
+  }
+
+  close(): void {
+    this.renderRoot.querySelector('dialog')?.close()
+  }
+
+  #closed(): void {
+    this.emit('task-close', { id: this.jobId })
+    this.remove()
+    this.#returnFocus?.focus()
+  }
+
+  #clickOutside(event: MouseEvent): void {
+    if (event.target === event.currentTarget) this.close()
+  }
+
+  #switchTab(event: KeyboardEvent): void {
+    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return
+    this._tab = TABS[(TABS.indexOf(this._tab) + 1) % TABS.length] ?? 'history'
+    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus())
+  }
+
+  async #act(job: Job, action: JobAction): Promise<void> {
+    const { connection } = this.#live
+    if (!connection || this._asked) return
+    this._asked = action
+    this._refused = undefined
+    try {
+      if (action === 'cancel' || action === 'retry') await connection.command(`job.${action}`, { id: job.id })
+      else await connection.rest(`/api/v1/jobs/${encodeURIComponent(job.id)}/$refresh`, { method: 'POST' })
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      this._refused = error.message
+      announce(error.message)
+    } finally {
+      this._asked = undefined
+    }
+  }
+
+  async #copy(id: string): Promise<void> {
+    await navigator.clipboard.writeText(id)
+    announce('Id copied')
+  }
+
+  /** Follows the job: a fetch per change that arrives, never two at a time, the last change always included. */
+  async #loadHistory(job: Job): Promise<void> {
+    const { connection } = this.#live
+    if (this.#loading || this.#loaded === job.position || !connection) return
+    this.#loading = true
+    try {
+      const path = `/api/v1/jobs/${encodeURIComponent(job.id)}/$events`
+      this._events = await connection.rest<HistoryEvent[]>(path)
+      this._problem = undefined
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      this._problem = error.message
+    } finally {
+      this.#loading = false
+      this.#loaded = job.position
+    }
+    const latest = this.#live.data
+    if (latest && latest.id === job.id) void this.#loadHistory(latest)
+  }
+}
+
+/** What has the focus, through shadow roots. */
+function focused(): HTMLElement | undefined {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  return element instanceof HTMLElement ? element : undefined
+}
+
+define('capsule-task-detail', CapsuleTaskDetail)
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'capsule-task-detail': CapsuleTaskDetail
+  }
+}
