@@ -1,0 +1,607 @@
+/**
+ * <capsule-chat>: one conversation with an app. This file joins its parts: the live transcript of the connection, the
+ * outbox of what is on its way, the log that shows both, and the composer.
+ */
+import { css, html, nothing, type PropertyValues } from 'lit'
+import type { AppInfo, Session, Transcript } from '../../src/http/wire.ts'
+import { baseOf, type Connection, LiveTopic, newId, ProblemError } from '../client/index.ts'
+import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
+import './composer.ts'
+import './transcript-view.ts'
+import { ChatMemory, pageStorage } from './memory.ts'
+import { Outbox, type OutboxEntry } from './outbox.ts'
+import { lastOwnText, newItems, rowsOf } from './transcript.ts'
+
+/** Longest part of a reply that is read out; the rest is there to be read in the log. */
+const LONGEST_ANNOUNCEMENT = 300
+
+/**
+ * A chat with an app: the transcript, live, and a composer. A message typed offline is kept and sent once; closing the page
+ * cancels nothing.
+ *
+ * @element capsule-chat
+ * @attr src - base URL of the server; the page's own origin by default
+ * @attr session - `auto` (default: the conversation last open in this browser, or a new one), `new`, or a session's id
+ * @attr heading - shown while the conversation has no title; the app's name by default
+ * @attr placeholder - of the composer; "Message <app>" by default
+ * @attr suggestions - what one could type first, as a JSON array of strings or of `{text, description}`
+ * @attr theme - `light`, `dark` or `auto`; the page's `color-scheme` by default
+ * @prop {string} sessionId - the conversation shown (read only)
+ * @fires capsule-session - the conversation shown has changed, or exists from now on. detail: `{id, title, started}`
+ * @fires capsule-message - the reader sent a message. detail: `{session, text}`. Preventing it keeps it from being sent
+ * @slot start - before the title
+ * @slot end - after the connection state
+ * @csspart header - title and connection state
+ * @csspart log - the scrolling transcript
+ * @csspart composer - the box one writes in
+ * @cssprop [--capsule-accent] - and every other token of tokens.css
+ */
+export class CapsuleChat extends CapsuleElement {
+  static override properties = {
+    src: { reflect: true },
+    session: { reflect: true },
+    heading: {},
+    placeholder: {},
+    suggestions: { converter: { fromAttribute: parseSuggestions } },
+    sessionId: { state: true },
+    info: { state: true },
+    retrying: { state: true },
+    stopping: { state: true },
+    trouble: { state: true },
+  }
+
+  declare src: string
+  declare session: string
+  declare heading: string
+  declare placeholder: string
+  declare suggestions: readonly Suggestion[]
+  declare sessionId: string
+  /** What the server says of the app; undefined until it has. */
+  declare protected info: AppInfo | undefined
+  declare protected retrying: ReadonlySet<string>
+  declare protected stopping: boolean
+  /** Why the last retry or stop was refused. */
+  declare protected trouble: string | null
+
+  readonly #live = new LiveTopic(this, {
+    src: () => this.src,
+    topic: 'session',
+    params: () => (this.#absent ? undefined : { id: this.sessionId }),
+    onChange: (transcript) => this.#arrived(transcript),
+  })
+  #memory = new ChatMemory(pageStorage(), '')
+  #outbox = new Outbox(pageStorage(), '')
+  /** The server does not know this conversation (yet): it begins with the first message. */
+  #absent = false
+  /** The transcript before the last change, of this conversation. */
+  #before: Transcript | undefined
+  /** What was handed to which connection, so that an element that comes back does not hand it over twice. */
+  readonly #handedOver = new WeakMap<Connection, Set<string>>()
+
+  constructor() {
+    super()
+    this.src = ''
+    this.session = 'auto'
+    this.heading = ''
+    this.placeholder = ''
+    this.suggestions = []
+    this.sessionId = ''
+    this.info = undefined
+    this.retrying = new Set()
+    this.stopping = false
+    this.trouble = null
+    new EverySecond(this, () => this.#live.state.status === 'offline')
+  }
+
+  override connectedCallback(): void {
+    if (this.sessionId === '') this.#open()
+    super.connectedCallback()
+    void this.#introduce()
+  }
+
+  override focus(): void {
+    this.#composer?.focus()
+  }
+
+  /** Leaves this conversation as it is and begins another. */
+  newConversation(): void {
+    this.#enter(newId(), { absent: true })
+    if (this.session === 'auto') this.#memory.conversation = this.sessionId
+    this.#tellSession(null, false)
+    void this.updateComplete.then(() => this.focus())
+  }
+
+  /** Sends a message as if it had been typed. */
+  send(text: string): void {
+    if (!this.emit('message', { session: this.sessionId, text })) return
+    this.#post({ id: newId(), text, at: new Date().toISOString(), create: this.#transcript === undefined })
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('src') && this.hasUpdated) {
+      this.info = undefined
+      void this.#introduce()
+    }
+    const another = changed.has('session') && this.session !== this.sessionId
+    if ((another || changed.has('src')) && this.hasUpdated) this.#open()
+  }
+
+  protected override updated(): void {
+    // A refused subscription is known only now: closing it is for the next update.
+    if (!this.#absent && this.#live.problem?.status === 404) {
+      this.#absent = true
+      this.requestUpdate()
+    }
+    this.#sendOutbox()
+  }
+
+  protected override render() {
+    const transcript = this.#transcript
+    const session = transcript?.session
+    const outgoing = this.#outbox.entries
+    const rows = rowsOf(transcript?.items ?? [], outgoing, (at) => new Date(at).toDateString())
+    const offline = this.#live.state.status !== 'live'
+    return html`
+      <header part="header">
+        <slot name="start"></slot>
+        <h2 class="grow truncate" title=${this.#title(session)}>${this.#title(session)}</h2>
+        ${connectionState(this.#live.state)}
+        ${
+          this.session === 'auto' && rows.length > 0
+            ? html`<button
+                class="button square ghost"
+                type="button"
+                aria-label="New conversation"
+                title="New conversation"
+                @click=${() => this.newConversation()}
+              >
+                ${icon('plus')}
+              </button>`
+            : nothing
+        }
+        <slot name="end"></slot>
+      </header>
+      ${
+        rows.length > 0
+          ? html`<capsule-transcript
+              exportparts="log, message, reply, notice, task"
+              .rows=${rows}
+              .src=${this.src}
+              .offline=${offline}
+              .retrying=${this.retrying}
+              @retry=${(event: CustomEvent<string>) => this.#retry(event.detail)}
+              @resend=${(event: CustomEvent<string>) => this.#resend(event.detail)}
+              @discard=${(event: CustomEvent<string>) => this.#discard(event.detail)}
+            ></capsule-transcript>`
+          : this.#nothingHere()
+      }
+      <div class="compose">
+        ${this.trouble === null ? nothing : html`<p class="trouble" role="alert">${icon('info')}${this.trouble}</p>`}
+        <capsule-composer
+          exportparts="composer"
+          .placeholder=${this.placeholder || (this.info ? `Message ${this.info.name}` : 'Message')}
+          .status=${this.#status(session)}
+          .running=${session?.turn?.status === 'running'}
+          .stopping=${this.stopping}
+          .recall=${() => lastOwnText(this.#transcript?.items ?? [], this.#outbox.entries)}
+          @send=${(event: CustomEvent<string>) => this.send(event.detail)}
+          @stop=${() => this.#stop()}
+          @draft=${(event: CustomEvent<string>) => this.#memory.setDraft(this.#draftKey, event.detail)}
+        ></capsule-composer>
+      </div>
+    `
+  }
+
+  protected override firstUpdated(changed: PropertyValues<this>): void {
+    super.firstUpdated(changed)
+    this.#restoreDraft()
+  }
+
+  /** An empty log, said in words: still on its way, refused, unknown, or new. */
+  #nothingHere() {
+    const { status, problem } = this.#live.state
+    const refused = this.#live.problem
+    if (refused && refused.status !== 404) {
+      return this.#blank('This conversation cannot be shown', html`<p>${refused.detail || refused.title}</p>`)
+    }
+    if (status === 'stopped') {
+      return this.#blank(
+        problem?.title ?? 'Disconnected',
+        html`<p>${problem?.detail ?? 'The server ended this connection.'}</p>`,
+      )
+    }
+    const known = this.session !== 'auto' && this.session !== 'new'
+    if (known && this.#absent) {
+      return this.#blank(
+        'No such conversation',
+        html`<p>It may have been started by someone else, or on another server. A message begins a new one here.</p>`,
+      )
+    }
+    if (!this.#absent && this.#transcript === undefined) {
+      return html`<div class="blank loading"><p>${status === 'offline' ? 'The conversation appears when the server can be reached again.' : 'Opening the conversation'}</p></div>`
+    }
+    const name = this.info?.name
+    return this.#blank(
+      name ? `Talk to ${name}` : 'New conversation',
+      html`<p>Write a message below. You can close this page while it works.</p>
+        ${
+          this.suggestions.length > 0
+            ? html`<ul class="try" aria-label="Suggestions">
+                ${this.suggestions.map(
+                  ({ text, description }) => html`<li>
+                    <button type="button" @click=${() => this.send(text)}>
+                      <span class="grow"><span class="say">${text}</span>${description ? html`<span class="what">${description}</span>` : nothing}</span>
+                      ${icon('right')}
+                    </button>
+                  </li>`,
+                )}
+              </ul>`
+            : nothing
+        }`,
+    )
+  }
+
+  #blank(title: string, body: unknown) {
+    return html`<div class="blank"><div class="words"><h3>${title}</h3>${body}</div></div>`
+  }
+
+  #title(session: Session | undefined): string {
+    return session?.title || this.heading || (session ? this.info?.name : undefined) || 'New conversation'
+  }
+
+  /** What is going on, in place of the keyboard hint: no row comes and goes for it. */
+  #status(session: Session | undefined): string | null {
+    const waiting = this.#outbox.unanswered.length
+    const { status } = this.#live.state
+    if (status !== 'live' && waiting > 0) return `${format.plural(waiting, 'message')} waiting to send`
+    if (status === 'offline') return 'Offline. What you send is kept and goes out once.'
+    if (this.stopping) return 'Stopping'
+    if (session?.turn?.status === 'running') return 'Answering'
+    if (session?.turn?.status === 'queued') return 'Waiting for its turn'
+    return null
+  }
+
+  /** The transcript of the conversation shown; while another is being opened the old one is not it. */
+  get #transcript(): Transcript | undefined {
+    const data = this.#live.data
+    return data?.session.id === this.sessionId ? data : undefined
+  }
+
+  get #composer(): HTMLElementTagNameMap['capsule-composer'] | null {
+    return this.renderRoot?.querySelector('capsule-composer') ?? null
+  }
+
+  get #draftKey(): string {
+    return this.session === 'new' ? 'new' : this.sessionId
+  }
+
+  /** Opens what `src` and `session` name. */
+  #open(): void {
+    this.#memory = new ChatMemory(pageStorage(), baseOf(this.src))
+    if (this.session === 'auto') {
+      const last = this.#memory.conversation
+      const id = last ?? newId()
+      this.#memory.conversation = id
+      this.#enter(id, { absent: last === null })
+    } else if (this.session === 'new') {
+      this.#enter(newId(), { absent: true })
+    } else {
+      this.#enter(this.session, { absent: false })
+    }
+  }
+
+  #enter(id: string, { absent }: { absent: boolean }): void {
+    this.sessionId = id
+    this.#absent = absent
+    this.#before = undefined
+    this.#outbox = new Outbox(pageStorage(), this.#memory.outboxKey(id))
+    this.retrying = new Set()
+    this.stopping = false
+    this.trouble = null
+    this.renderRoot?.querySelector('capsule-transcript')?.reset()
+    this.#restoreDraft()
+  }
+
+  #restoreDraft(): void {
+    const composer = this.#composer
+    if (composer) composer.value = this.#memory.draft(this.#draftKey)
+  }
+
+  async #introduce(): Promise<void> {
+    const connection = this.#live.connection
+    try {
+      const info = await connection?.rest<AppInfo>('/api/v1/info')
+      if (connection === this.#live.connection) this.info = info
+    } catch {
+      // Without a name the chat says "Message": nothing worse.
+    }
+  }
+
+  #post(entry: OutboxEntry): void {
+    const first = this.#transcript === undefined && this.#outbox.entries.length === 0
+    if (this.#draftKey === 'new') this.#memory.setDraft('new', '')
+    this.#outbox.add(entry)
+    this.trouble = null
+    this.requestUpdate()
+    this.#sendOutbox()
+    if (first) this.#tellSession(null, true)
+    void this.updateComplete.then(() => this.renderRoot.querySelector('capsule-transcript')?.toEnd())
+  }
+
+  /** Hands everything unanswered to the connection, which repeats it under its id until the server answers. */
+  #sendOutbox(): void {
+    const connection = this.#live.connection
+    if (!connection) return
+    const handed = this.#handedOver.get(connection) ?? new Set()
+    this.#handedOver.set(connection, handed)
+    for (const entry of this.#outbox.unanswered) {
+      if (handed.has(entry.id)) continue
+      handed.add(entry.id)
+      void this.#handOver(connection, this.#outbox, this.sessionId, entry)
+    }
+  }
+
+  async #handOver(connection: Connection, outbox: Outbox, session: string, entry: OutboxEntry): Promise<void> {
+    const payload = { session_id: session, text: entry.text, ...(entry.create ? { create: true } : {}) }
+    try {
+      const { message_id } = await connection.command('message.send', payload, entry.id)
+      outbox.acknowledge(entry.id, message_id)
+      if (outbox === this.#outbox) this.#absent = false
+      this.#forgetSeen()
+    } catch (error) {
+      outbox.refuse(entry.id, reasonOf(error))
+      announce(`Not sent: ${reasonOf(error)}`)
+    }
+    this.requestUpdate()
+  }
+
+  #resend(id: string): void {
+    const entry = this.#outbox.entries.find((candidate) => candidate.id === id)
+    if (!entry) return
+    this.#outbox.remove(id)
+    // A new attempt at what was refused is a new command: under the old id the server would only repeat its refusal.
+    this.#post({ id: newId(), text: entry.text, at: new Date().toISOString(), create: entry.create })
+  }
+
+  #discard(id: string): void {
+    this.#outbox.remove(id)
+    this.requestUpdate()
+    this.focus()
+  }
+
+  async #retry(messageId: string): Promise<void> {
+    this.retrying = new Set([...this.retrying, messageId])
+    await this.#ask('Not retried', (connection) =>
+      connection.command('message.retry', { session_id: this.sessionId, message_id: messageId }),
+    )
+    this.retrying = new Set([...this.retrying].filter((id) => id !== messageId))
+  }
+
+  async #stop(): Promise<void> {
+    this.stopping = true
+    await this.#ask('Not stopped', (connection) => connection.command('turn.stop', { session_id: this.sessionId }))
+    this.stopping = false
+  }
+
+  /** Does what was asked for, and shows why when it was refused. */
+  async #ask(refused: string, command: (connection: Connection) => Promise<unknown>): Promise<void> {
+    const session = this.sessionId
+    this.trouble = null
+    try {
+      if (this.#live.connection) await command(this.#live.connection)
+    } catch (error) {
+      if (session === this.sessionId) this.trouble = `${refused}: ${reasonOf(error)}`
+    }
+  }
+
+  /** A change has come in, before the frame that shows it. */
+  #arrived(transcript: Transcript): void {
+    if (transcript.session.id !== this.sessionId) return
+    const before = this.#before
+    this.#before = transcript
+    if (before) {
+      for (const item of newItems(before.items, transcript.items)) {
+        if (item.kind === 'message') this.#outbox.appeared(item.id, item.text)
+      }
+      this.#announceReplies(before, transcript)
+    }
+    if (before?.session.title !== transcript.session.title || !before) this.#tellSession(transcript.session.title, true)
+    this.#forgetSeen()
+  }
+
+  #forgetSeen(): void {
+    const items = this.#before?.items ?? []
+    this.#outbox.seen(new Set(items.filter((item) => item.kind === 'message').map((item) => item.id)))
+  }
+
+  /** Whole replies and failures, as sentences; never the tokens of one that is being written. */
+  #announceReplies(before: Transcript, now: Transcript): void {
+    const earlier = new Map(before.items.map((item) => [item.id, item]))
+    for (const item of now.items) {
+      const was = earlier.get(item.id)
+      if (was === item) continue
+      if (item.kind === 'reply' && !item.streaming && (was?.kind !== 'reply' || was.streaming)) {
+        const { text } = item
+        announce(
+          `Reply: ${text.length > LONGEST_ANNOUNCEMENT ? `${text.slice(0, LONGEST_ANNOUNCEMENT)}, and more` : text}`,
+        )
+      } else if (
+        item.kind === 'message' &&
+        item.state === 'failed' &&
+        was?.kind === 'message' &&
+        was.state !== 'failed'
+      ) {
+        announce(item.error ? `No answer: ${item.error}` : 'No answer: the turn failed.')
+      }
+    }
+  }
+
+  #tellSession(title: string | null, started: boolean): void {
+    this.emit('session', { id: this.sessionId, title, started })
+  }
+
+  static override styles = [
+    ...CapsuleElement.styles,
+    css`
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-width: 0;
+        height: var(--capsule-chat-height, 100%);
+        min-height: 240px;
+        overflow: hidden;
+        container: chat / inline-size;
+        background: var(--capsule-surface);
+      }
+      header {
+        display: flex;
+        align-items: center;
+        gap: 12px;
+        height: 56px;
+        flex: none;
+        padding: 0 20px;
+        border-block-end: 1px solid var(--capsule-border);
+      }
+      h2 {
+        font-size: var(--capsule-text-m);
+        line-height: 1.25rem;
+        letter-spacing: -0.005em;
+      }
+      capsule-transcript {
+        flex: 1;
+      }
+      .compose {
+        flex: none;
+        padding: 0 24px 16px;
+      }
+      .compose > * {
+        max-width: 728px;
+        margin-inline: auto;
+      }
+      .trouble {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        padding: 0 2px 8px;
+      }
+      .blank {
+        flex: 1;
+        min-height: 0;
+        overflow-y: auto;
+        display: flex;
+        padding: 24px;
+      }
+      .words {
+        display: flex;
+        flex-direction: column;
+        gap: 8px;
+        width: 100%;
+        max-width: 480px;
+        margin: auto;
+      }
+      .blank h3 {
+        font-size: var(--capsule-text-xl);
+        line-height: var(--capsule-line-xl);
+        letter-spacing: -0.02em;
+        overflow-wrap: anywhere;
+      }
+      .blank p {
+        color: var(--capsule-muted);
+        font-size: var(--capsule-text-m);
+        line-height: var(--capsule-line-m);
+      }
+      .loading p {
+        margin: auto;
+        animation: late 400ms step-end;
+      }
+      @keyframes late {
+        0% {
+          opacity: 0;
+        }
+      }
+      .try {
+        margin-top: 12px;
+        border: 1px solid var(--capsule-border);
+        border-radius: var(--capsule-radius-l);
+        background: var(--capsule-raised);
+        overflow: hidden;
+      }
+      .try li + li {
+        border-block-start: 1px solid var(--capsule-border);
+      }
+      .try button {
+        display: flex;
+        align-items: center;
+        gap: 12px;
+        width: 100%;
+        min-height: 44px;
+        padding: 10px 14px;
+      }
+      .try button:hover {
+        background: var(--capsule-hover);
+      }
+      .try button:focus-visible {
+        outline-offset: -2px;
+        border-radius: var(--capsule-radius-l);
+      }
+      .try .icon {
+        color: var(--capsule-muted);
+      }
+      .say {
+        display: block;
+        font-family: var(--capsule-font-mono);
+        font-size: var(--capsule-text-s);
+        font-weight: var(--capsule-weight-medium);
+        overflow-wrap: anywhere;
+      }
+      .what {
+        display: block;
+        color: var(--capsule-muted);
+      }
+      @container chat (max-width: 480px) {
+        header {
+          padding: 0 16px;
+        }
+        .compose {
+          padding: 0 12px 12px;
+        }
+        capsule-transcript {
+          --chat-gutter: 16px;
+        }
+      }
+    `,
+  ]
+}
+
+export interface Suggestion {
+  text: string
+  description?: string
+}
+
+function parseSuggestions(value: string | null): readonly Suggestion[] {
+  try {
+    const parsed: unknown = JSON.parse(value ?? '[]')
+    return Array.isArray(parsed) ? parsed.flatMap(toSuggestion) : []
+  } catch {
+    return []
+  }
+}
+
+function toSuggestion(value: unknown): Suggestion[] {
+  if (typeof value === 'string') return [{ text: value }]
+  if (typeof value !== 'object' || value === null || !('text' in value) || typeof value.text !== 'string') return []
+  const described = 'description' in value && typeof value.description === 'string'
+  return [{ text: value.text, ...(described ? { description: String(value.description) } : {}) }]
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof ProblemError || error instanceof Error ? error.message : String(error)
+}
+
+define('capsule-chat', CapsuleChat)
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'capsule-chat': CapsuleChat
+  }
+}

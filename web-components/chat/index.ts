@@ -1,0 +1,2 @@
+/** The door of the chat. */
+export { CapsuleChat, type Suggestion } from './chat.ts'

@@ -1,0 +1,636 @@
+/**
+ * The log of a conversation, drawn from rows. It draws the newest rows and puts earlier ones in before them as the reader
+ * scrolls up, so two thousand messages cost what a hundred do; ScrollKeeper sees to it that nothing moves under the eye.
+ */
+import { css, html, nothing, type PropertyValues, type TemplateResult } from 'lit'
+import { guard } from 'lit/directives/guard.js'
+import { repeat } from 'lit/directives/repeat.js'
+import type { Json, TranscriptItem } from '../../src/http/wire.ts'
+import { CapsuleElement, define, format, type IconName, icon } from '../shared/index.ts'
+import '../task-card/index.ts'
+import { loadMarkdown, markdownNow } from './markdown/index.ts'
+import type { OutboxEntry } from './outbox.ts'
+import { proseStyles } from './prose-styles.ts'
+import { ScrollKeeper } from './scroll.ts'
+import { type MessageItem, type Row, turnTrouble } from './transcript.ts'
+
+/** Rows drawn at first, and added each time the reader nears the first of them. */
+const PAGE = 80
+
+const TROUBLE_ICONS: { readonly [state in MessageItem['state']]: IconName } = {
+  queued: 'scheduled',
+  running: 'running',
+  answered: 'completed',
+  failed: 'failed',
+  interrupted: 'retry',
+  stopped: 'cancelled',
+}
+
+type Reply = Extract<TranscriptItem, { kind: 'reply' }>
+type Notice = Extract<TranscriptItem, { kind: 'notice' }>
+
+/**
+ * @fires retry - detail: the id of the message to try again
+ * @fires resend - detail: the id of the outgoing message to send again
+ * @fires discard - detail: the id of the outgoing message to throw away
+ */
+export class CapsuleTranscript extends CapsuleElement {
+  static override properties = {
+    rows: { attribute: false },
+    src: {},
+    offline: { type: Boolean },
+    retrying: { attribute: false },
+    limit: { state: true },
+    atEnd: { state: true },
+  }
+
+  declare rows: readonly Row[]
+  declare src: string
+  /** Nothing can be sent now: outgoing messages say that they wait. */
+  declare offline: boolean
+  /** Ids of the messages whose retry is under way. */
+  declare retrying: ReadonlySet<string>
+  declare limit: number
+  declare atEnd: boolean
+
+  readonly #keeper = new ScrollKeeper(
+    (atEnd) => {
+      this.atEnd = atEnd
+      if (atEnd) this.#unseen.clear()
+    },
+    () => this.#showEarlier(),
+  )
+  readonly #openNotices = new Set<string>()
+  /** Rows that came while the reader was elsewhere. */
+  readonly #unseen = new Set<string>()
+  #known: ReadonlySet<string> | null = null
+
+  constructor() {
+    super()
+    this.rows = []
+    this.src = ''
+    this.offline = false
+    this.retrying = new Set()
+    this.limit = PAGE
+    this.atEnd = true
+  }
+
+  /** To the newest message, and on following it. */
+  toEnd(): void {
+    this.#keeper.toEnd()
+  }
+
+  /** Forgets what was seen: another conversation is about to be shown. */
+  reset(): void {
+    this.limit = PAGE
+    this.#known = null
+    this.#unseen.clear()
+    this.#openNotices.clear()
+    this.#keeper.toEnd()
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    this.#keeper.detach()
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has('rows')) return
+    const ids = new Set(this.rows.map((row) => row.id))
+    if (this.#known && !this.atEnd) {
+      for (const row of this.rows) if (isNews(row) && !this.#known.has(row.id)) this.#unseen.add(row.id)
+    }
+    // What is drawn stays drawn: the window grows at its end while the reader looks at its start.
+    if (this.#known && !this.atEnd) this.limit += Math.max(0, ids.size - this.#known.size)
+    else if (this.atEnd) this.limit = PAGE
+    this.#known = ids
+  }
+
+  protected override updated(): void {
+    const scroller = this.renderRoot.querySelector<HTMLElement>('.log')
+    const content = this.renderRoot.querySelector<HTMLElement>('.rows')
+    if (scroller && content) this.#keeper.attach(scroller, content)
+    this.#drawReplies()
+    this.#keeper.settle()
+  }
+
+  protected override render() {
+    const hidden = Math.max(0, this.rows.length - this.limit)
+    const drawn = hidden > 0 ? this.rows.slice(hidden) : this.rows
+    return html`
+      <div class="log" part="log" role="log" aria-live="off" aria-label="Conversation" tabindex="0">
+        <div class="rows">
+          ${
+            hidden > 0
+              ? html`<div class="entry center">
+                  <button class="link" type="button" @click=${this.#showEarlier}>
+                    ${format.plural(hidden, 'earlier entry', 'earlier entries')}
+                  </button>
+                </div>`
+              : nothing
+          }
+          ${repeat(
+            drawn,
+            (row) => row.id,
+            (row) => guard(this.#dependencies(row), () => this.#row(row)),
+          )}
+        </div>
+      </div>
+      <div class="pill-place">
+        ${
+          this.atEnd
+            ? nothing
+            : html`<button class="pill" type="button" @click=${() => this.toEnd()}>
+                ${icon('down')}${this.#unseen.size > 0 ? format.plural(this.#unseen.size, 'new message', 'new messages') : 'To the end'}
+              </button>`
+        }
+      </div>
+    `
+  }
+
+  /** All that a row's drawing depends on: an unchanged row costs a comparison, not a rendering. */
+  #dependencies(row: Row): unknown[] {
+    switch (row.kind) {
+      case 'day':
+        return [row.id, format.day(row.at, Date.now())]
+      case 'outgoing':
+        return [row.entry, this.offline]
+      case 'item':
+        return [row.item, this.src, this.retrying.has(row.id), this.#openNotices.has(row.id)]
+    }
+  }
+
+  #row(row: Row): TemplateResult {
+    switch (row.kind) {
+      case 'day':
+        return html`<div class="entry day"><span>${format.day(row.at, Date.now())}</span></div>`
+      case 'outgoing':
+        return this.#outgoing(row.entry)
+      case 'item':
+        return this.#item(row.item)
+    }
+  }
+
+  #item(item: TranscriptItem): TemplateResult {
+    switch (item.kind) {
+      case 'message':
+        return this.#message(item)
+      case 'reply':
+        return this.#reply(item)
+      case 'notice':
+        return this.#notice(item)
+      case 'task':
+        return html`<div class="entry" part="task">
+          <div class="line">
+            <capsule-task-card .src=${this.src} .jobId=${item.job_id} .message=${item.message ?? undefined}></capsule-task-card>
+          </div>
+        </div>`
+      case 'block':
+        return html`<div class="entry"><div class="line">${this.#block(item.block)}</div></div>`
+    }
+  }
+
+  #message(item: MessageItem): TemplateResult {
+    const trouble = turnTrouble(item)
+    const retrying = this.retrying.has(item.id)
+    return html`<div class="entry mine" role="article" aria-label="You" part="message">
+      <div class="line">
+        <p class="bubble">${item.text}</p>
+        <div class="under">
+          ${item.state === 'queued' ? html`<span class="waits">${icon('scheduled', 's')}Queued behind the answer before it</span>` : nothing}
+          ${trouble === null ? html`${when(item.at)}` : nothing}
+        </div>
+        ${
+          trouble === null
+            ? nothing
+            : html`<div class=${`trouble ${item.state}`}>
+                ${icon(TROUBLE_ICONS[item.state])}
+                <p>${trouble}</p>
+                <button
+                  class="button small"
+                  type="button"
+                  aria-disabled=${retrying}
+                  @click=${() => !retrying && this.#tell('retry', item.id)}
+                >
+                  ${icon('retry', 's')}${retrying ? 'Trying again' : 'Retry'}
+                </button>
+              </div>`
+        }
+      </div>
+    </div>`
+  }
+
+  #outgoing(entry: OutboxEntry): TemplateResult {
+    return html`<div class="entry mine" role="article" aria-label="You, not sent yet" part="message">
+      <div class="line">
+        <p class="bubble outgoing">${entry.text}</p>
+        ${
+          entry.refused === undefined
+            ? html`<div class="under">
+                <span class="waits">
+                  ${this.offline ? html`${icon('scheduled', 's')}Waiting to send` : html`<span class="late">Sending</span>`}
+                </span>
+                ${when(entry.at)}
+              </div>`
+            : html`<div class="trouble failed">
+                ${icon('failed')}
+                <p>Not sent: ${entry.refused}</p>
+                <button class="button small" type="button" @click=${() => this.#tell('resend', entry.id)}>
+                  ${icon('retry', 's')}Send again
+                </button>
+                <button class="button small ghost" type="button" @click=${() => this.#tell('discard', entry.id)}>
+                  Discard
+                </button>
+              </div>`
+        }
+      </div>
+    </div>`
+  }
+
+  #reply(item: Reply): TemplateResult {
+    // Lit leaves the inside of .prose alone: #drawReplies fills it, block by block.
+    return html`<div class="entry" role="article" aria-label="Reply" aria-busy=${item.streaming} part="reply">
+      <div class="line">
+        <div class=${`prose ${item.streaming ? 'streaming' : ''}`} data-reply=${item.id}></div>
+        ${when(item.at, 'aside')}
+      </div>
+    </div>`
+  }
+
+  #notice(item: Notice): TemplateResult {
+    const open = this.#openNotices.has(item.id)
+    const count = item.earlier.length
+    return html`<div class="entry notice" part="notice">
+      <div class="line">
+        <div class="now">
+          ${icon('bell')}
+          <span class="said" title=${item.text}>${item.text}</span>
+          ${
+            count > 0
+              ? html`<button
+                  class="link"
+                  type="button"
+                  aria-expanded=${open}
+                  @click=${() => this.#toggleNotice(item.id)}
+                >
+                  ${count} earlier
+                </button>`
+              : nothing
+          }
+        </div>
+        ${
+          open
+            ? html`<ol class="earlier">
+                ${item.earlier.map(
+                  (said) => html`<li>
+                    ${when(said.at)}${said.text}
+                  </li>`,
+                )}
+              </ol>`
+            : nothing
+        }
+      </div>
+    </div>`
+  }
+
+  #block(block: { [key: string]: Json }): TemplateResult {
+    const { kind, text } = block
+    if (kind === 'heading' && typeof text === 'string') return html`<h3 class="block-heading">${text}</h3>`
+    if (kind === 'text' && typeof text === 'string') return html`<p class="block-text">${text}</p>`
+    if (kind === 'divider') return html`<hr />`
+    return html`<pre class="json" tabindex="0" role="region" aria-label="Data">${JSON.stringify(block, null, 2)}</pre>`
+  }
+
+  /** Fills the replies in view of Lit's back; the Markdown chunk is asked for when the first reply is there. */
+  #drawReplies(): void {
+    const places = this.renderRoot.querySelectorAll('.prose[data-reply]')
+    if (places.length === 0) return
+    const replies = new Map<string, Reply>()
+    for (const row of this.rows) if (row.kind === 'item' && row.item.kind === 'reply') replies.set(row.id, row.item)
+    const render = markdownNow()
+    for (const place of places) {
+      const reply = replies.get(place.getAttribute('data-reply') ?? '')
+      if (!reply || this.#shown.get(place) === reply) continue
+      place.classList.toggle('plain', render === null)
+      if (render) {
+        if (!this.#shown.has(place)) place.replaceChildren()
+        render(place, reply.text, reply.streaming)
+        this.#shown.set(place, reply)
+      } else {
+        place.textContent = reply.text
+      }
+    }
+    if (!render) void loadMarkdown().then((loaded) => loaded && this.requestUpdate())
+  }
+
+  /** Which version of which reply a place shows in Markdown. */
+  readonly #shown = new WeakMap<Element, Reply>()
+
+  readonly #showEarlier = (): void => {
+    if (this.rows.length > this.limit) this.limit += PAGE
+  }
+
+  #toggleNotice(id: string): void {
+    if (!this.#openNotices.delete(id)) this.#openNotices.add(id)
+    this.requestUpdate()
+  }
+
+  #tell(name: 'retry' | 'resend' | 'discard', id: string): void {
+    this.dispatchEvent(new CustomEvent(name, { detail: id }))
+  }
+
+  static override styles = [
+    ...CapsuleElement.styles,
+    proseStyles,
+    css`
+      :host {
+        position: relative;
+        min-height: 0;
+      }
+      .log {
+        height: 100%;
+        overflow-y: auto;
+        overflow-x: hidden;
+        overflow-anchor: none;
+        overscroll-behavior: contain;
+        scrollbar-width: thin;
+        scrollbar-gutter: stable both-edges;
+        padding-block: 16px;
+      }
+      .log:focus-visible {
+        outline-offset: -2px;
+      }
+      .entry {
+        padding: 6px var(--chat-gutter, 24px);
+        content-visibility: auto;
+        contain-intrinsic-size: auto 60px;
+      }
+      .line {
+        position: relative;
+        max-width: 728px;
+        margin-inline: auto;
+      }
+      .center {
+        text-align: center;
+      }
+      time {
+        color: var(--capsule-muted);
+        font-size: var(--capsule-text-xs);
+        line-height: var(--capsule-line-xs);
+        font-variant-numeric: tabular-nums;
+        white-space: nowrap;
+      }
+
+      .day span {
+        display: flex;
+        align-items: center;
+        gap: 12px;
+        max-width: 728px;
+        margin-inline: auto;
+        color: var(--capsule-muted);
+        font-size: var(--capsule-text-xs);
+        line-height: var(--capsule-line-xs);
+      }
+      .day span::before,
+      .day span::after {
+        content: '';
+        flex: 1;
+        height: 1px;
+        background: var(--capsule-border);
+      }
+
+      .mine .line {
+        display: flex;
+        flex-direction: column;
+        align-items: flex-end;
+        gap: 4px;
+      }
+      .mine {
+        padding-block-start: 14px;
+      }
+      .bubble {
+        max-width: 76%;
+        padding: 8px 14px;
+        border: 1px solid transparent;
+        border-radius: var(--capsule-radius-l);
+        border-end-end-radius: 3px;
+        background: var(--capsule-hover);
+        font-size: var(--capsule-text-m);
+        line-height: var(--capsule-line-m);
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+      }
+      .bubble.outgoing {
+        border: 1px dashed var(--capsule-border-strong);
+        background: none;
+      }
+      .under {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        min-height: 16px;
+        color: var(--capsule-muted);
+        font-size: var(--capsule-text-xs);
+        line-height: var(--capsule-line-xs);
+      }
+      .waits {
+        display: inline-flex;
+        align-items: center;
+        gap: 5px;
+      }
+      .late {
+        animation: late 600ms step-end;
+      }
+      @keyframes late {
+        0% {
+          opacity: 0;
+        }
+      }
+      .trouble {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: flex-end;
+        gap: 4px 8px;
+        max-width: 100%;
+        font-size: var(--capsule-text-s);
+        line-height: var(--capsule-line-s);
+      }
+      .trouble p {
+        min-width: 0;
+        overflow-wrap: anywhere;
+      }
+      .trouble.failed svg:first-child {
+        color: var(--capsule-status-failed);
+      }
+      .trouble.interrupted svg:first-child {
+        color: var(--capsule-status-retry);
+      }
+      .trouble.stopped svg:first-child {
+        color: var(--capsule-status-cancelled);
+      }
+
+      .aside {
+        position: absolute;
+        inset-block-start: 4px;
+        inset-inline-start: calc(100% + 12px);
+        opacity: 0;
+        transition: opacity var(--capsule-fast);
+      }
+      .entry:hover .aside,
+      .entry:focus-within .aside {
+        opacity: 1;
+      }
+      @container chat (max-width: 860px) {
+        .aside {
+          display: none;
+        }
+      }
+
+      .now {
+        display: flex;
+        align-items: center;
+        gap: 10px;
+        height: 28px;
+        padding-inline-start: 1px;
+        color: var(--capsule-muted);
+        font-size: var(--capsule-text-s);
+        line-height: var(--capsule-line-s);
+        font-variant-numeric: tabular-nums;
+      }
+      .said {
+        flex: 1;
+        min-width: 0;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .earlier {
+        margin: 4px 0 4px 7px;
+        padding: 2px 0 2px 19px;
+        border-inline-start: 1px solid var(--capsule-border);
+        list-style: none;
+        color: var(--capsule-muted);
+        font-size: var(--capsule-text-s);
+        line-height: var(--capsule-line-s);
+      }
+      .earlier li {
+        display: flex;
+        gap: 12px;
+        padding-block: 2px;
+        overflow-wrap: anywhere;
+      }
+      .earlier time {
+        line-height: inherit;
+      }
+      .link {
+        min-height: 24px;
+        padding: 0 2px;
+        border: 0;
+        background: none;
+        color: var(--capsule-muted);
+        font: inherit;
+        font-size: var(--capsule-text-xs);
+        text-decoration: underline;
+        text-decoration-color: var(--capsule-border-strong);
+        text-underline-offset: 3px;
+        white-space: nowrap;
+        cursor: pointer;
+      }
+      .link:hover {
+        color: var(--capsule-text);
+      }
+
+      .block-heading {
+        margin: 4px 0 0;
+        font-size: var(--capsule-text-l);
+        line-height: var(--capsule-line-l);
+        font-weight: var(--capsule-weight-strong);
+      }
+      .block-text {
+        font-size: var(--capsule-text-m);
+        line-height: var(--capsule-line-m);
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+      }
+      .json {
+        max-height: 320px;
+        border: 1px solid var(--capsule-border);
+        border-radius: var(--capsule-radius-m);
+        background: var(--capsule-sunken);
+      }
+      hr {
+        height: 1px;
+        border: 0;
+        background: var(--capsule-border);
+      }
+
+      .pill-place {
+        position: absolute;
+        inset-inline: 0;
+        inset-block-end: 12px;
+        display: flex;
+        justify-content: center;
+        pointer-events: none;
+      }
+      .pill {
+        pointer-events: auto;
+        display: inline-flex;
+        align-items: center;
+        gap: 6px;
+        height: 32px;
+        padding: 0 14px 0 10px;
+        border: 1px solid var(--capsule-border);
+        border-radius: var(--capsule-radius-full);
+        background: var(--capsule-overlay);
+        color: var(--capsule-text);
+        box-shadow: var(--capsule-shadow-float);
+        font: inherit;
+        font-size: var(--capsule-text-s);
+        font-weight: var(--capsule-weight-medium);
+        font-variant-numeric: tabular-nums;
+        cursor: pointer;
+      }
+      .pill:hover {
+        background: var(--capsule-hover);
+      }
+
+      @container chat (max-width: 480px) {
+        .bubble {
+          max-width: 88%;
+        }
+      }
+      @media (pointer: coarse) {
+        .pill,
+        .trouble .button {
+          min-height: 40px;
+        }
+        .link {
+          min-height: 36px;
+        }
+      }
+      @media (forced-colors: active) {
+        .bubble {
+          border-color: CanvasText;
+        }
+      }
+    `,
+  ]
+}
+
+function when(at: string, name = ''): TemplateResult {
+  return html`<time class=${name} datetime=${at} title=${format.instant(at, Date.now())}>${format.clock(at)}</time>`
+}
+
+/** The reader's own messages are not news to them. */
+function isNews(row: Row): boolean {
+  return row.kind === 'item' && row.item.kind !== 'message'
+}
+
+define('capsule-transcript', CapsuleTranscript)
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'capsule-transcript': CapsuleTranscript
+  }
+}
