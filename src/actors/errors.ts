@@ -78,14 +78,14 @@ export class LockHeldError extends CapsuleError {
   }
 }
 
-/** The attempt no longer holds the claim of its task: whatever it still does is not recorded. */
+/** The attempt (of a task, or of a conversation's turn) no longer holds the claim: whatever it still does is not recorded. */
 export class AttemptFenced extends CapsuleError {
   readonly code = 'attempt-fenced'
-  readonly taskId: string
   readonly claim: string
-  constructor(taskId: string, claim: string) {
-    super(`This attempt of task ${taskId} has lost its claim: it was cancelled, timed out or taken over. Stop working.`)
-    this.taskId = taskId
+  constructor(what: 'attempt' | 'turn', of: string, claim: string) {
+    super(
+      `This ${what} of ${of} has lost its claim: it ended, was cancelled, timed out or was taken over. Stop working.`,
+    )
     this.claim = claim
   }
 }

@@ -1,2 +1,16 @@
 /** Actors: machines, their deciders, and the system that runs them against the log. The only door into this folder. */
+export { type Clock, ManualClock, settled, systemClock, type Timer } from './clock.ts'
 export * from './errors.ts'
+export type { ActorKind, State } from './kind.ts'
+export * from './lock/index.ts'
+export * from './schedule/index.ts'
+export * from './session/index.ts'
+export {
+  ActorSystem,
+  type ActorSystemOptions,
+  type AppliedFact,
+  isRefusal,
+  type Origin,
+  type Outcome,
+} from './system.ts'
+export * from './task/index.ts'

@@ -1,6 +1,6 @@
 /** How a catalogue file describes its events: a zod schema of the data and a version for each type. */
 import { z } from 'zod'
-import type { JsonValue } from '../event.ts'
+import type { JsonObject, JsonValue } from '../event.ts'
 
 export interface EventDefinition<Schema extends z.ZodType = z.ZodType> {
   /** Current schema version; a reader meeting a newer one leaves the stream to newer code. */
@@ -20,7 +20,7 @@ export function event<Schema extends z.ZodType>(data: Schema, v = 1): EventDefin
 }
 
 export const json: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>
-export const jsonObject = z.record(z.string(), json)
+export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), json)
 /** ISO 8601 with milliseconds, UTC. */
 export const instant = z.iso.datetime({ precision: 3 })
 export const text = z.string()

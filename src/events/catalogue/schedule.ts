@@ -21,7 +21,6 @@ export const scheduleEvents = {
       due: instant,
       taskId: id,
       trigger: z.enum(['cron', 'caught-up', 'manual']),
-      submission: z.record(z.string(), z.json()).optional(),
     }),
   ),
   OccurrenceSkipped: event(

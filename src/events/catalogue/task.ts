@@ -50,6 +50,8 @@ export const taskEvents = {
       deadline: instant.optional(),
       fence: text.optional(),
       version: text.optional(),
+      /** Nothing else ran on the node meanwhile. */
+      alone: z.boolean().optional(),
     }),
   ),
   TaskProgressed: event(z.object({ claim, fraction: z.number().min(0).max(1).optional(), message: text.optional() })),

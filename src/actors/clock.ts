@@ -1,0 +1,96 @@
+/**
+ * Time as something that is handed in: the system's own in production, one that a test moves otherwise. All waiting of
+ * the actors, the dispatcher and the runner goes through it.
+ */
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Calls `fire` once at or after `at` (milliseconds since the epoch), however far away; soon if that has passed. */
+  at(at: number, fire: () => void): Timer
+}
+
+/** setTimeout fires at once beyond this many milliseconds (2^31 - 1): longer waits are taken in legs. */
+const LONGEST_LEG = 2_147_483_647
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  at(at, fire) {
+    let handle: NodeJS.Timeout
+    const leg = (): void => {
+      const remaining = at - Date.now()
+      if (remaining > LONGEST_LEG) {
+        handle = setTimeout(leg, LONGEST_LEG)
+      } else {
+        handle = setTimeout(fire, Math.max(0, remaining))
+      }
+    }
+    leg()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}
+
+interface Alarm {
+  readonly at: number
+  readonly order: number
+  readonly fire: () => void
+}
+
+/** A clock that stands still until it is moved; timers fire in order of their time. */
+export class ManualClock implements Clock {
+  #now: number
+  #order = 0
+  #alarms: Alarm[] = []
+
+  constructor(now: number | string = '2026-01-01T00:00:00.000Z') {
+    this.#now = typeof now === 'number' ? now : Date.parse(now)
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  at(at: number, fire: () => void): Timer {
+    const alarm = { at, order: this.#order++, fire }
+    this.#alarms.push(alarm)
+    const cancel = (): void => {
+      this.#alarms = this.#alarms.filter((other) => other !== alarm)
+    }
+    return { cancel }
+  }
+
+  /** When the next timer fires, if there is one. */
+  get next(): number | undefined {
+    return this.#alarms.reduce<number | undefined>(
+      (least, { at }) => (least === undefined || at < least ? at : least),
+      undefined,
+    )
+  }
+
+  /**
+   * Moves time on, firing what comes due on the way. `settle` runs after each timer, so that the work it started (and
+   * the timers that this sets) happens at its own time.
+   */
+  async advance(ms: number, settle: () => Promise<void> = settled): Promise<void> {
+    const end = this.#now + ms
+    await settle()
+    for (;;) {
+      const due = this.#alarms.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at || a.order - b.order)[0]
+      if (!due) break
+      this.#alarms = this.#alarms.filter((alarm) => alarm !== due)
+      this.#now = Math.max(this.#now, due.at)
+      due.fire()
+      await settle()
+    }
+    this.#now = end
+  }
+}
+
+/** Lets everything that waits for nothing but the event loop run. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,81 @@
+/**
+ * What makes an actor of a kind: a machine that applies facts (evolve) and a pure function that turns a command into
+ * facts (decide). The system (system.ts) does the rest.
+ */
+import type { AnyStateMachine } from 'xstate'
+import type { Actor, StreamKind } from '../events/index.ts'
+import type { CapsuleError } from './errors.ts'
+
+/** A fact as a catalogue file describes it. */
+export interface Fact {
+  readonly type: string
+  readonly data: object
+}
+
+/** A recorded fact as a machine receives it. */
+export type Recorded<F extends Fact> = F & {
+  readonly id: string
+  readonly revision: number
+  /** Milliseconds since the epoch, by the appender's clock. */
+  readonly at: number
+  readonly by: Actor
+  readonly commandId: string | undefined
+}
+
+/** What every machine's context holds, so that the system can tell whether a fact was applied and a command repeated. */
+export interface Applied {
+  /** Revision of the last fact applied; -1 before the first. */
+  readonly revision: number
+  /** Ids that clients gave their commands, latest last. */
+  readonly commandIds: readonly string[]
+}
+
+export const NOTHING_APPLIED: Applied = { revision: -1, commandIds: [] }
+
+/** Clients repeat a command within minutes; so many of an actor's latest ids are remembered. */
+const REMEMBERED_COMMANDS = 256
+
+/** The members of {@link Applied} after `fact`. */
+export function applied(context: Applied, fact: Recorded<Fact>): Applied {
+  const { commandId } = fact
+  return {
+    revision: fact.revision,
+    commandIds:
+      commandId === undefined || context.commandIds.includes(commandId)
+        ? context.commandIds
+        : [...context.commandIds.slice(1 - REMEMBERED_COMMANDS), commandId],
+  }
+}
+
+/** What a decision may look at besides the state: nothing else, so that it is a pure function. */
+export interface DecideContext {
+  /** Milliseconds since the epoch, by the injected clock. */
+  readonly now: number
+  readonly by: Actor
+  /** A fresh id (UUIDv7). */
+  newId(): string
+}
+
+/** Facts to record, in one append. With a refusal the facts are recorded and the command still fails. */
+export interface Decision<F extends Fact> {
+  /** `id` only where it must be derived, so that a second try appends the same event. */
+  readonly facts: readonly (F & { readonly id?: string })[]
+  readonly refusal?: CapsuleError
+}
+
+export interface State<Context> {
+  readonly value: string
+  readonly context: Context
+}
+
+export interface ActorKind<Command, Context extends Applied> {
+  readonly kind: StreamKind
+  readonly machine: AnyStateMachine
+  decide(command: Command, state: State<Context>, context: DecideContext): Decision<Fact>
+}
+
+export const nothing = { facts: [] } as const satisfies Decision<never>
+
+export function refuse(refusal: CapsuleError): Decision<never> {
+  return { facts: [], refusal }
+}

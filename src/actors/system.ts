@@ -1,0 +1,411 @@
+/**
+ * Runs actors against the log: load, decide, append, apply. Append first, apply after, never the other way round.
+ *
+ * An actor is resident while it is used: a real XState actor with a mailbox that takes one command at a time. It is
+ * dropped when idle and comes back from its stream. Its state is only ever what its stream says.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import { type AnyStateMachine, createActor, type InspectionEvent, type Actor as XStateActor } from 'xstate'
+import {
+  type Actor,
+  type AppendResult,
+  currentVersion,
+  type EventData,
+  type EventMetadata,
+  type EventStore,
+  GENESIS,
+  isKnown,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+  START,
+  StoreUnavailable,
+  seal,
+  streamName,
+  WrongExpectedRevision,
+} from '../events/index.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { type CapsuleError, HistoryCorrupt, MailboxFull, TooContended, WrittenByNewerCode } from './errors.ts'
+import type { ActorKind, Applied, Decision, Fact, State } from './kind.ts'
+
+/** Where a command comes from. */
+export interface Origin {
+  readonly by: Actor
+  /** The id a client gave it; recorded, so that a repeat is recognised. */
+  readonly commandId?: string | undefined
+  /** The first cause. Default: the command itself. */
+  readonly correlationId?: string | undefined
+  /** What led here. Default: the command itself. */
+  readonly causationId?: string | undefined
+  readonly traceparent?: string | undefined
+  /** The stream is new: spare the look. Harmless when wrong. */
+  readonly fresh?: boolean
+  /**
+   * Ends a run, or claims one: bypasses a full mailbox, and is retried until the store answers, since half the world
+   * hangs on it. Others give up after `patienceMs`.
+   */
+  readonly mustLand?: boolean
+}
+
+export interface AppliedFact {
+  readonly id: string
+  readonly type: string
+  readonly data: JsonObject
+}
+
+export interface Outcome<Context> {
+  readonly state: State<Context>
+  /** What this command added; none if it changed nothing. */
+  readonly facts: readonly AppliedFact[]
+  /** Of the actor's last event that this node knows, START if it has none. */
+  readonly position: Position
+}
+
+export interface ActorSystemOptions {
+  readonly app: string
+  readonly store: EventStore
+  readonly clock?: Clock
+  /** Nobody else appends to the log (the embedded store): what is resident is never behind. Default false. */
+  readonly exclusive?: boolean
+  /** How many actors stay resident. Default 4096. */
+  readonly residents?: number
+  /** How many commands may wait for one actor. Default 1000. */
+  readonly mailbox?: number
+  /** How long a command that need not land waits for a store that gives no answer. Default 5000. */
+  readonly patienceMs?: number
+  /** Sees every resident machine (for the Stately inspector and the like). */
+  readonly inspect?: (event: InspectionEvent) => void
+}
+
+const DECIDE_AGAIN = 20
+const RETRY_FIRST_MS = 10
+const RETRY_MOST_MS = 1000
+
+interface Letter<Command, Context> {
+  readonly command: Command
+  readonly origin: Origin
+  resolve(outcome: Outcome<Context>): void
+  reject(error: unknown): void
+}
+
+interface Resident<Command, Context extends Applied> {
+  readonly kind: ActorKind<Command, Context>
+  readonly stream: string
+  readonly mailbox: Letter<Command, Context>[]
+  machine: XStateActor<AnyStateMachine>
+  loaded: boolean
+  busy: boolean
+  hash: string
+  position: Position
+}
+
+// A resident of some kind: the system never looks inside a command or a context.
+type AnyResident = Resident<never, Applied>
+
+export class ActorSystem {
+  readonly clock: Clock
+  readonly app: string
+  readonly #store: EventStore
+  readonly #exclusive: boolean
+  readonly #limit: number
+  readonly #mailbox: number
+  readonly #patienceMs: number
+  readonly #inspect: ((event: InspectionEvent) => void) | undefined
+  /** Least recently used first. */
+  readonly #residents = new Map<string, AnyResident>()
+  readonly #acknowledged = new Acknowledged()
+  #underWay = 0
+  #idle: (() => void)[] = []
+
+  constructor(options: ActorSystemOptions) {
+    this.app = options.app
+    this.clock = options.clock ?? systemClock
+    this.#store = options.store
+    this.#exclusive = options.exclusive ?? false
+    this.#limit = options.residents ?? 4096
+    this.#mailbox = options.mailbox ?? 1000
+    this.#patienceMs = options.patienceMs ?? 5000
+    this.#inspect = options.inspect
+  }
+
+  /**
+   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied.
+   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError
+   */
+  execute<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+    command: Command,
+    origin: Origin,
+  ): Promise<Outcome<Context>> {
+    const resident = this.#resident(kind, key)
+    if (resident.mailbox.length >= this.#mailbox && !origin.mustLand) {
+      return Promise.reject(new MailboxFull(resident.stream, this.#mailbox))
+    }
+    return new Promise((resolve, reject) => {
+      resident.mailbox.push({ command, origin, resolve, reject })
+      if (!resident.busy) void this.#work(resident)
+    })
+  }
+
+  /** What the actor is now: up to date with this node's appends, and with the log if others append too. */
+  async read<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+  ): Promise<{ readonly state: State<Context>; readonly position: Position }> {
+    const resident = this.#resident(kind, key)
+    if (!resident.busy && (!resident.loaded || !this.#exclusive)) await this.#catchUp(resident)
+    return { state: stateOf<Context>(resident), position: resident.position }
+  }
+
+  /** What is known without asking the log; undefined unless resident. */
+  peek<Command, Context extends Applied>(kind: ActorKind<Command, Context>, key: string): State<Context> | undefined {
+    const resident = this.#residents.get(streamName(this.app, kind.kind, key))
+    return resident?.loaded ? stateOf<Context>(resident) : undefined
+  }
+
+  /** At least the position that this node last acknowledged for the stream; START if it never did. */
+  acknowledged(stream: string): Position {
+    return this.#acknowledged.of(stream)
+  }
+
+  get residents(): number {
+    return this.#residents.size
+  }
+
+  /** Resolves when no command is under way. */
+  async settled(): Promise<void> {
+    while (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #resident<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+  ): Resident<Command, Context> {
+    const stream = streamName(this.app, kind.kind, key)
+    const known = this.#residents.get(stream)
+    if (known) {
+      this.#residents.delete(stream)
+      this.#residents.set(stream, known)
+      return known as unknown as Resident<Command, Context>
+    }
+    const resident: Resident<Command, Context> = {
+      kind,
+      stream,
+      mailbox: [],
+      machine: this.#begin(kind.machine),
+      loaded: false,
+      busy: false,
+      hash: GENESIS,
+      position: START,
+    }
+    this.#residents.set(stream, resident as unknown as AnyResident)
+    if (this.#residents.size > this.#limit) this.#passivate()
+    return resident
+  }
+
+  /** Drops the longest unused actors that have nothing in flight. */
+  #passivate(): void {
+    for (const [stream, resident] of this.#residents) {
+      if (this.#residents.size <= this.#limit) return
+      if (resident.busy || resident.mailbox.length > 0) continue
+      resident.machine.stop()
+      this.#residents.delete(stream)
+    }
+  }
+
+  #begin(machine: AnyStateMachine): XStateActor<AnyStateMachine> {
+    return createActor(machine, this.#inspect ? { inspect: this.#inspect } : undefined).start()
+  }
+
+  async #work<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<void> {
+    resident.busy = true
+    this.#underWay++
+    for (let letter = resident.mailbox.shift(); letter; letter = resident.mailbox.shift()) {
+      try {
+        letter.resolve(await this.#handle(resident, letter.command, letter.origin))
+      } catch (error) {
+        letter.reject(error)
+      }
+    }
+    resident.busy = false
+    this.#underWay--
+    if (this.#underWay === 0) for (const idle of this.#idle.splice(0)) idle()
+    if (this.#residents.size > this.#limit) this.#passivate()
+  }
+
+  async #handle<Command, Context extends Applied>(
+    resident: Resident<Command, Context>,
+    command: Command,
+    origin: Origin,
+  ): Promise<Outcome<Context>> {
+    if (!resident.loaded) {
+      if (origin.fresh) resident.loaded = true
+      else await this.#catchUp(resident)
+    }
+    let known = this.#exclusive
+    for (let tries = 0; tries < DECIDE_AGAIN || origin.mustLand; tries++) {
+      const state = stateOf<Context>(resident)
+      if (origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)) {
+        return { state, facts: [], position: resident.position }
+      }
+      const now = this.clock.now()
+      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: uuidv7 })
+      if (decision.facts.length === 0 && !known) {
+        // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
+        known = true
+        if (await this.#catchUp(resident)) continue
+      }
+      if (decision.facts.length === 0) {
+        if (decision.refusal) throw decision.refusal
+        return { state, facts: [], position: resident.position }
+      }
+      const events = this.#seal(resident, decision, origin, now)
+      try {
+        const { position } = await this.#append(resident, events, origin.mustLand ?? false)
+        resident.position = position
+        this.#acknowledged.note(resident.stream, position)
+      } catch (error) {
+        if (!(error instanceof WrongExpectedRevision)) throw error
+        await this.#catchUp(resident)
+        continue
+      }
+      this.#apply(resident, events, now, origin)
+      if (decision.refusal) throw decision.refusal
+      return { state: stateOf<Context>(resident), facts: events, position: resident.position }
+    }
+    throw new TooContended(resident.stream, DECIDE_AGAIN)
+  }
+
+  #seal(resident: AnyStream, decision: Decision<Fact>, origin: Origin, now: number): EventData[] {
+    const commandId = origin.commandId ?? uuidv7()
+    const at = new Date(now).toISOString()
+    let { hash } = resident
+    let revision = BigInt(revisionOf(resident))
+    return decision.facts.map((fact) => {
+      const metadata: EventMetadata = {
+        at,
+        by: origin.by,
+        causationId: origin.causationId ?? commandId,
+        correlationId: origin.correlationId ?? origin.causationId ?? commandId,
+        v: currentVersion(resident.kind.kind, fact.type),
+        ...(origin.commandId === undefined ? {} : { commandId: origin.commandId }),
+        ...(origin.traceparent === undefined ? {} : { traceparent: origin.traceparent }),
+      }
+      revision += 1n
+      const data = fact.data as JsonObject
+      const sealed = seal(resident.stream, revision, hash, { id: fact.id ?? uuidv7(), type: fact.type, data, metadata })
+      hash = sealed.metadata.hash
+      return sealed
+    })
+  }
+
+  /** Appends, and appends again with the same ids while the store gives no answer: it may have it already. */
+  async #append(resident: AnyStream, events: readonly EventData[], mustLand: boolean): Promise<AppendResult> {
+    const revision = revisionOf(resident)
+    const expected = revision < 0 ? 'no-stream' : BigInt(revision)
+    const giveUpAt = this.clock.now() + this.#patienceMs
+    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
+      try {
+        return await this.#store.append(resident.stream, expected, events)
+      } catch (error) {
+        const again = error instanceof StoreUnavailable && error.retryable
+        if (!again || (!mustLand && this.clock.now() + wait > giveUpAt)) {
+          // It may be recorded all the same: what we hold is no longer known to be the stream.
+          resident.loaded = false
+          throw error
+        }
+        await new Promise<void>((resolve) => this.clock.at(this.clock.now() + wait, resolve))
+      }
+    }
+  }
+
+  #apply(resident: AnyStream, events: readonly EventData[], now: number, origin: Origin): void {
+    let revision = revisionOf(resident)
+    for (const { id, type, data, metadata } of events) {
+      revision++
+      resident.machine.send({ id, type, data, revision, at: now, by: origin.by, commandId: metadata.commandId })
+      if (metadata.hash !== undefined) resident.hash = metadata.hash
+    }
+    if (revisionOf(resident) !== revision) {
+      resident.loaded = false
+      throw new HistoryCorrupt(
+        resident.stream,
+        BigInt(revision),
+        `${events.at(-1)?.type} was decided but the machine refuses it`,
+      )
+    }
+  }
+
+  /** Applies what the log has beyond what the actor knows. @returns whether there was anything */
+  async #catchUp(resident: AnyStream): Promise<boolean> {
+    if (!resident.loaded) {
+      resident.machine.stop()
+      resident.machine = this.#begin(resident.kind.machine)
+      resident.hash = GENESIS
+      resident.position = START
+    }
+    const events = await this.#store.readStream(resident.stream, { from: BigInt(revisionOf(resident) + 1) })
+    for (const event of events) this.#replay(resident, event)
+    resident.loaded = true
+    return events.length > 0
+  }
+
+  #replay(resident: AnyStream, event: RecordedEvent): void {
+    const { id, type, data, metadata, revision } = event
+    if (revision !== BigInt(revisionOf(resident) + 1)) {
+      if (revision <= BigInt(revisionOf(resident))) return // a concurrent read brought it already
+      throw new HistoryCorrupt(resident.stream, revision, `event ${revisionOf(resident) + 1} is missing`)
+    }
+    if (!isKnown(resident.kind.kind, event)) throw new WrittenByNewerCode(resident.stream, type, metadata.v)
+    const { by, commandId } = metadata
+    resident.machine.send({ id, type, data, revision: Number(revision), at: Date.parse(metadata.at), by, commandId })
+    if (BigInt(revisionOf(resident)) !== revision) {
+      resident.loaded = false
+      const { value } = resident.machine.getSnapshot()
+      throw new HistoryCorrupt(resident.stream, revision, `the machine refuses ${type} in state ${String(value)}`)
+    }
+    if (metadata.hash !== undefined) resident.hash = metadata.hash
+    resident.position = event.position
+  }
+}
+
+type AnyStream = Pick<AnyResident, 'stream' | 'machine' | 'loaded' | 'hash' | 'position'> & {
+  readonly kind: { readonly kind: AnyResident['kind']['kind']; readonly machine: AnyStateMachine }
+}
+
+function stateOf<Context>({ machine }: Pick<AnyResident, 'machine'>): State<Context> {
+  const { value, context } = machine.getSnapshot()
+  return { value: String(value), context: context as Context }
+}
+
+function revisionOf({ machine }: Pick<AnyResident, 'machine'>): number {
+  return (machine.getSnapshot().context as Applied).revision
+}
+
+/** The last acknowledged position of recently written streams; for older ones, the newest that was forgotten. */
+class Acknowledged {
+  readonly #byStream = new Map<string, Position>()
+  #forgotten = START
+
+  note(stream: string, position: Position): void {
+    this.#byStream.delete(stream)
+    this.#byStream.set(stream, position)
+    if (this.#byStream.size <= 20_000) return
+    const [oldest] = this.#byStream
+    if (!oldest) return
+    this.#byStream.delete(oldest[0])
+    if (oldest[1] > this.#forgotten) this.#forgotten = oldest[1]
+  }
+
+  of(stream: string): Position {
+    return this.#byStream.get(stream) ?? this.#forgotten
+  }
+}
+
+/** Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke. */
+export function isRefusal(error: unknown): error is CapsuleError {
+  return (
+    error instanceof Error && 'code' in error && (error.code === 'command-refused' || error.code === 'attempt-fenced')
+  )
+}

@@ -1,0 +1,42 @@
+/** What may be asked of a task. A command of an attempt names its claim: without the current one it is refused. */
+import type { JsonValue, Submission, TaskError } from '../../events/index.ts'
+
+/** What a node says of itself when it takes a task. */
+export interface Start {
+  readonly node: string
+  /** The app's version, so that history says which code ran. */
+  readonly version?: string
+  /** Fencing token: the revision at which the task's lock was acquired. */
+  readonly fence?: string
+  /** Nothing else runs on the node meanwhile. */
+  readonly alone?: boolean
+}
+
+export type TaskCommand =
+  /** With `start` the task is claimed in the append that submits it. */
+  | { readonly type: 'submit'; readonly submission: Submission; readonly start?: Start | undefined }
+  | ({ readonly type: 'start' } & Start)
+  | { readonly type: 'progress'; readonly claim: string; readonly fraction?: number; readonly message?: string }
+  | {
+      readonly type: 'log'
+      readonly claim: string
+      readonly level: 'debug' | 'info' | 'warn' | 'error'
+      readonly message: string
+      readonly data?: JsonValue
+    }
+  /** The attempt's heartbeat: pushes its deadline out by the task's timeout. */
+  | { readonly type: 'extend'; readonly claim: string }
+  /** The same from outside, for whichever attempt runs. */
+  | { readonly type: 'refresh' }
+  | { readonly type: 'complete'; readonly claim: string; readonly result: JsonValue }
+  /** `delayMs`: how long to wait before the next attempt, should there be one. */
+  | { readonly type: 'fail'; readonly claim: string; readonly error: TaskError; readonly delayMs: number }
+  | { readonly type: 'timeOut'; readonly claim: string; readonly error: TaskError; readonly delayMs: number }
+  | { readonly type: 'interrupt'; readonly claim: string; readonly cause: 'crash' | 'drain' | 'lost' }
+  /** The attempt stopped because it was asked to. */
+  | { readonly type: 'acknowledgeCancel'; readonly claim: string }
+  | { readonly type: 'cancel'; readonly reason?: string }
+  /** A waiting task cannot run: its input no longer fits, it expired. */
+  | { readonly type: 'reject'; readonly error: TaskError }
+  | { readonly type: 'requeue'; readonly reason?: string }
+  | { readonly type: 'delete' }

@@ -1,0 +1,72 @@
+/** User code throws anything; the log keeps what a reader needs of it: never `{}`. */
+import type { JsonValue, TaskError } from '../events/index.ts'
+
+/** Thrown by a handler to say that no further attempt can help. */
+export class NonRetryableError extends Error {
+  override readonly name = 'NonRetryableError'
+}
+
+/** The attempt's deadline passed. The reason of its aborted signal. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError'
+}
+
+/** Somebody asked to cancel, or to stop the turn. The reason of the aborted signal. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError'
+}
+
+/** The node is stopping; the work runs again elsewhere or later. The reason of the aborted signal. */
+export class ShutdownError extends Error {
+  override readonly name = 'ShutdownError'
+}
+
+const LONGEST_MESSAGE = 8_000
+const LONGEST_STACK = 16_000
+
+export function describeError(error: unknown, retryable: boolean): TaskError {
+  if (!(error instanceof Error)) {
+    return { type: 'NonError', message: cut(`Not an Error was thrown: ${printed(error)}`, LONGEST_MESSAGE), retryable }
+  }
+  const { cause } = error
+  return {
+    type: error.name || error.constructor.name,
+    message: cut(error.message || error.name, LONGEST_MESSAGE),
+    ...(error.stack ? { stack: cut(error.stack, LONGEST_STACK) } : {}),
+    retryable,
+    ...(cause === undefined
+      ? {}
+      : {
+          cause:
+            cause instanceof Error
+              ? { type: cause.name, message: cut(cause.message, LONGEST_MESSAGE) }
+              : { type: typeof cause, message: cut(printed(cause), LONGEST_MESSAGE) },
+        }),
+  }
+}
+
+function printed(value: unknown): string {
+  try {
+    return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
+}
+
+function cut(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, limit)}… (${text.length - limit} more characters)`
+}
+
+/** A handler's result as the log keeps it; `undefined` becomes null. @throws NonRetryableError if JSON cannot hold it */
+export function asJson(value: unknown): JsonValue {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  try {
+    const text = JSON.stringify(value)
+    return text === undefined ? null : JSON.parse(text)
+  } catch (error) {
+    throw new NonRetryableError('The result is not JSON: return plain objects, arrays, strings, numbers and booleans.', {
+      cause: error,
+    })
+  }
+}
