@@ -81,6 +81,8 @@ export interface LiveTopicOptions<T extends Topic> {
   topic: T
   /** Undefined: nothing to follow yet. */
   params: () => Topics[T]['params'] | undefined
+  /** Data moves on this often (ms) instead of as changes come; 0 or none: as they come. */
+  refresh?: () => number
   /** Called with every change as it arrives, before the frame that shows it. */
   onChange?: (data: Topics[T]['data']) => void
 }
@@ -90,7 +92,11 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
   readonly #options: LiveTopicOptions<T>
   #subscription: Subscription<T> | undefined
   #key: string | undefined
+  /** What is shown: the subscription's data, as of the last refresh. */
   #last: Topics[T]['data'] | undefined
+  /** The params that `#last` is of. */
+  #shown: string | undefined
+  #refresh: number | undefined
 
   constructor(host: ReactiveControllerHost, options: LiveTopicOptions<T>) {
     super(host, options.src)
@@ -98,12 +104,12 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
   }
 
   get data(): Topics[T]['data'] | undefined {
-    return this.#subscription?.data ?? this.#last
+    return this.#last
   }
 
   /** Params changed and `data` is still that of the old ones. */
   get stale(): boolean {
-    return this.#subscription !== undefined && this.#subscription.data === undefined && this.#last !== undefined
+    return this.#last !== undefined && this.#shown !== this.#key
   }
 
   get position(): string | undefined {
@@ -132,24 +138,41 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
     this.#subscription?.close()
     this.#subscription = undefined
     this.#key = undefined
+    window.clearTimeout(this.#refresh)
+    this.#refresh = undefined
   }
 
   #follow(connection: Connection): void {
     const params = this.#options.params()
     const key = params && JSON.stringify(params)
     if (key === this.#key) return
-    this.#last = params ? this.data : undefined
+    if (!params) this.#last = undefined
     this.#subscription?.close()
     this.#key = key
-    this.#subscription =
-      params &&
-      connection.subscribe(this.#options.topic, params, () => {
-        const data = this.#subscription?.data
-        if (data !== undefined) {
-          this.#last = data
-          this.#options.onChange?.(data)
-        }
-        this.changed()
-      })
+    this.#subscription = params && connection.subscribe(this.#options.topic, params, this.#arrived)
+  }
+
+  readonly #arrived = (): void => {
+    const data = this.#subscription?.data
+    if (data !== undefined) this.#options.onChange?.(data)
+    const every = this.#options.refresh?.() ?? 0
+    // The first data of a subscription is awaited; only what follows can wait.
+    if (every <= 0 || this.#awaited) this.#show()
+    else this.#refresh ??= window.setTimeout(this.#show, every)
+  }
+
+  get #awaited(): boolean {
+    return this.#shown !== this.#key
+  }
+
+  readonly #show = (): void => {
+    window.clearTimeout(this.#refresh)
+    this.#refresh = undefined
+    const data = this.#subscription?.data
+    if (data !== undefined) {
+      this.#last = data
+      this.#shown = this.#key
+    }
+    this.changed()
   }
 }

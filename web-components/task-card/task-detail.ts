@@ -59,15 +59,14 @@ export class CapsuleTaskDetail extends CapsuleElement {
     new EverySecond(this, () => this.#live.data !== undefined)
   }
 
-  /** Opens the detail of a job over the page, in the theme of `near`; it removes itself when closed. */
+  /** Opens the detail of a job over the page; it lives in the shadow of `near`, has its theme, and removes itself. */
   static open(near: HTMLElement, src: string | undefined, id: string): CapsuleTaskDetail {
     const detail = new CapsuleTaskDetail()
     detail.src = src
     detail.jobId = id
     detail.#returnFocus = focused()
-    const theme = near.getAttribute('theme')
-    if (theme) detail.setAttribute('theme', theme)
-    near.insertAdjacentElement('afterend', detail)
+    const parent = near.shadowRoot ?? near
+    parent.append(detail)
     return detail
   }
 

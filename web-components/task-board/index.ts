@@ -1,0 +1,2 @@
+/** The door of the board. */
+export { CapsuleTaskBoard } from './task-board.ts'

@@ -1,0 +1,794 @@
+/**
+ * All tasks, live, as columns of cards. The server holds and filters them; the board asks for the cards in view,
+ * draws those, and moves its windows as one scrolls, so that ten thousand tasks cost what fifty do.
+ */
+import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
+import { repeat } from 'lit/directives/repeat.js'
+import { styleMap } from 'lit/directives/style-map.js'
+import type { Board, BoardColumn, BoardColumnSpec, BoardFilter, Job, TaskInfo } from '../../src/http/wire.ts'
+import { LiveTopic, ProblemError } from '../client/index.ts'
+import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon, jobs } from '../shared/index.ts'
+import { openDetail } from '../task-card/index.ts'
+import { noMatch, nothingYet, refused } from './blank.ts'
+import { offer, outcome } from './bulk.ts'
+import { card, placeholder } from './card.ts'
+import { ColumnView } from './column-view.ts'
+import { type MenuItem, menu } from './menu.ts'
+import { places, play } from './moves.ts'
+import { styles } from './task-board.styles.ts'
+
+const SEARCH_PAUSE = 200
+const NOTICE_STAYS = 6_000
+const DAY = 24 * 60 * 60 * 1000
+const LABELS = ['Scheduled', 'Queued', 'Running', 'Completed', 'Failed']
+
+type Places = ReturnType<typeof places>
+
+/** Where the focus was before a render took its card away. */
+interface FocusedCard {
+  id: string
+  column: number
+  index: number
+}
+
+/**
+ * @element capsule-task-board
+ * @attr {string} src - Base URL of the server; empty: the page's own origin
+ * @attr {string} heading - What the board is called; "Tasks" by default
+ * @attr {BoardFilter} filter - JSON; what the board is about: `{"task_name": "build_report"}`. Its own search and
+ *   chips narrow it further
+ * @attr {BoardColumnSpec[]} columns - JSON; `[{"label": "Done", "statuses": ["completed"]}]`. By default five
+ * @attr {number} refresh-ms - Shows changes this often instead of as they come
+ * @fires capsule-task-open - A card was opened; `detail: { id }`. Preventing it keeps the own dialog shut
+ * @fires capsule-task-action - The server accepted an action; `detail: { id, action }`
+ * @slot actions - Buttons at the end of the header
+ * @slot timeline - Below the columns
+ * @csspart card - Each card
+ * @csspart column - Each column
+ * @csspart connection - The state of the connection
+ * @cssprop [--capsule-board-height=40rem] - Its height, unless the page sets one
+ */
+export class CapsuleTaskBoard extends CapsuleElement {
+  static override styles = [...CapsuleElement.styles, styles]
+  static override properties = {
+    src: { type: String },
+    heading: { type: String },
+    filter: { type: Object },
+    columns: { type: Array },
+    refreshMs: { type: Number, attribute: 'refresh-ms' },
+    _query: { state: true },
+    _since: { state: true },
+    _task: { state: true },
+    _tag: { state: true },
+    _chips: { state: true },
+    _tasks: { state: true },
+    _selection: { state: true },
+    _here: { state: true },
+    _said: { state: true },
+  }
+
+  declare src: string | undefined
+  declare heading: string
+  declare filter: BoardFilter | undefined
+  declare columns: BoardColumnSpec[] | undefined
+  declare refreshMs: number | undefined
+  declare _query: string
+  /** ISO 8601; set while "Last 24 hours" is on. */
+  declare _since: string | undefined
+  declare _task: string | undefined
+  declare _tag: string | undefined
+  /** Narrow form: whether the chips are shown. */
+  declare _chips: boolean
+  declare _tasks: TaskInfo[] | undefined
+  declare _selection: ReadonlyMap<string, Job>
+  /** Narrow form: the column shown. */
+  declare _here: number
+  /** What was just done or refused. */
+  declare _said: string | undefined
+
+  readonly #live = new LiveTopic(this, {
+    src: () => this.src,
+    topic: 'board',
+    params: () => ({ filter: this.#filter, ...(this.columns ? { columns: this.columns } : {}) }),
+    refresh: () => this.refreshMs ?? 0,
+  })
+  #views: ColumnView[] = []
+  /** By column: the card that Tab reaches. */
+  #tabStops = new Map<number, string>()
+  #drawn: Board | undefined
+  #before: Places | undefined
+  #focus: FocusedCard | undefined
+  /** A row to focus once it is drawn. */
+  #wanted: { column: number; index: number } | undefined
+  #lastPicked: string | undefined
+  #lastStatus: string | undefined
+  #searchTimer: number | undefined
+  #noticeTimer: number | undefined
+  readonly #resized = new ResizeObserver(() => this.#look())
+
+  constructor() {
+    super()
+    this.heading = 'Tasks'
+    this._query = ''
+    this._chips = false
+    this._selection = new Map()
+    this._here = 0
+    new EverySecond(this, () => this.#live.data !== undefined || this.#live.state.status === 'offline')
+  }
+
+  get #filter(): BoardFilter {
+    return {
+      ...this.filter,
+      ...(this._task === undefined ? {} : { task_name: this._task }),
+      ...(this._tag === undefined ? {} : { tag: this._tag }),
+      ...(this._since === undefined ? {} : { since: this._since }),
+      ...(this._query === '' ? {} : { q: this._query }),
+    }
+  }
+
+  get #narrowed(): boolean {
+    return this._query !== '' || Boolean(this._since || this._task || this._tag)
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    this.#resized.disconnect()
+    window.clearTimeout(this.#searchTimer)
+    window.clearTimeout(this.#noticeTimer)
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    if (this.hasUpdated) for (const list of this.#lists()) this.#resized.observe(list)
+  }
+
+  // Render: model first, then the DOM, then what can only be known from it -----------------------------------------
+
+  protected override willUpdate(changed: PropertyValues): void {
+    const asksAnew = ['src', 'filter', 'columns', '_query', '_since', '_task', '_tag'].some((name) => changed.has(name))
+    if (asksAnew) for (const view of this.#views) view.reset()
+    const board = this.#live.data
+    if (!board || board === this.#drawn) return
+    this.#before = this.#drawn && !asksAnew ? places(this.renderRoot) : undefined
+    this.#focus = this.#focusedCard()
+    this.#views = board.columns.map((column, at) => {
+      const view = this.#views[at] ?? new ColumnView()
+      view.take(column)
+      return view
+    })
+    this._here = Math.min(this._here, Math.max(0, board.columns.length - 1))
+    this.#refreshSelection(board)
+    this.#tellFocused(board)
+    this.#drawn = board
+  }
+
+  protected override render(): TemplateResult {
+    const board = this.#live.data
+    return html`${this.#header(board)}${this.#filters()}${this.#body(board)}
+      <slot name="timeline"></slot>
+      <div class="float">${this.#notice()}${this.#bulk()}</div>`
+  }
+
+  protected override updated(): void {
+    this.#look()
+    this.#keepFocus()
+    const stage = this.renderRoot.querySelector<HTMLElement>('.stage')
+    const columns = this.renderRoot.querySelector<HTMLElement>('.columns')
+    if (this.#before && stage && columns) play(columns, stage, this.#before)
+    this.#before = undefined
+  }
+
+  /** Reads scroll and heights, restores what was read to its place, and asks for windows: writes after all reads. */
+  #look(): void {
+    const lists = this.#lists()
+    const heights = lists.map((list) => {
+      this.#resized.observe(list)
+      const cards = [...list.querySelectorAll<HTMLElement>('[data-id]')]
+      const gap = cards[0] ? Number.parseFloat(getComputedStyle(cards[0]).marginBottom) : 0
+      return cards.map((each) => [each.dataset.id ?? '', each.offsetHeight + gap] as const)
+    })
+    const seen = lists.map((list) => [list.scrollTop, list.clientHeight] as const)
+    let again = false
+    lists.forEach((list, at) => {
+      const view = this.#views[at]
+      const [scrollTop, viewport] = seen[at] ?? [0, 0]
+      if (!view) return
+      if (view.viewport !== viewport) again = view.moved(view.scrollTop, viewport) || again
+      again = view.measured(heights[at] ?? []) || again
+      const settled = view.settle()
+      if (settled !== undefined) {
+        again = true
+        void this.updateComplete.then(() => {
+          list.scrollTop = settled
+        })
+      } else if (view.scrollTop === 0 && scrollTop > 0) list.scrollTop = 0
+      const next = view.wanted()
+      if (next) this.#live.window(at, next.after, next.limit)
+    })
+    if (again) this.requestUpdate()
+  }
+
+  #lists(): HTMLElement[] {
+    return [...this.renderRoot.querySelectorAll<HTMLElement>('.list')]
+  }
+
+  // Header and filters ---------------------------------------------------------------------------------------------
+
+  #header(board: Board | undefined): TemplateResult {
+    const { state, position } = this.#live
+    const extra = position ? html`<span class="only-wide">position ${format.position(position)}</span>` : nothing
+    return html`<div class="head">
+      <h2 class="truncate">${this.heading}</h2>
+      <span class="total num">${board ? format.count(board.total) : nothing}</span>
+      <span class="grow"></span>
+      ${connectionState(state, html`${extra}`)}
+      <slot name="actions"></slot>
+    </div>`
+  }
+
+  #filters(): TemplateResult {
+    const names = (this._tasks ?? []).map((task) => task.name)
+    const tags = [...new Set((this._tasks ?? []).flatMap((task) => task.tags))].sort()
+    const chip = (
+      id: string,
+      label: string,
+      value: string | undefined,
+      values: string[],
+      set: (value?: string) => void,
+    ) =>
+      html`<button
+          class="chip ${value ? 'on' : ''}"
+          type="button"
+          popovertarget=${id}
+          aria-haspopup="menu"
+          aria-expanded="false"
+          @click=${this.#loadTasks}
+        >
+          <span class="truncate">${value ?? label}</span>${icon('down', 's')}</button
+        >${menu(id, label, [
+          { label: `Any ${label.toLowerCase()}`, checked: value === undefined, run: () => set(undefined) },
+          ...values.map((each) => ({ label: each, checked: each === value, run: () => set(each) })),
+        ])}`
+    return html`<div class="filters" role="search" aria-label="Search and filters">
+      <label class="field"
+        >${icon('search', 's')}<input
+          type="search"
+          placeholder="Search all tasks"
+          aria-label="Search all tasks"
+          autocomplete="off"
+          spellcheck="false"
+          .value=${this._query}
+          @input=${this.#searched}
+          @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && this.#clear()}
+        /><span class="kbd only-wide" aria-hidden="true">/</span></label
+      >
+      <button
+        class="button square only-narrow"
+        type="button"
+        aria-label="Filters"
+        aria-expanded=${this._chips}
+        @click=${() => {
+          this._chips = !this._chips
+        }}
+      >
+        ${icon('filter')}
+      </button>
+      <div class="chips ${this._chips ? 'shown' : ''}">
+        <button class="chip ${this._since ? 'on' : ''}" type="button" aria-pressed=${this._since !== undefined} @click=${this.#toggleSince}>
+          Last 24 hours${this._since ? icon('close', 's') : nothing}
+        </button>
+        ${
+          this.filter?.task_name
+            ? nothing
+            : chip('task-menu', 'Task', this._task, names, (value) => {
+                this._task = value
+              })
+        }
+        ${
+          this.filter?.tag
+            ? nothing
+            : chip('tag-menu', 'Tag', this._tag, tags, (value) => {
+                this._tag = value
+              })
+        }
+      </div>
+    </div>`
+  }
+
+  readonly #loadTasks = async (): Promise<void> => {
+    if (this._tasks || !this.#live.connection) return
+    try {
+      this._tasks = await this.#live.connection.rest<TaskInfo[]>('/api/v1/tasks')
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      this.#say(`The tasks are not known: ${error.message}`)
+    }
+  }
+
+  readonly #toggleSince = (): void => {
+    this._since = this._since ? undefined : new Date(this.#live.now() - DAY).toISOString()
+  }
+
+  readonly #searched = (event: Event): void => {
+    if (!(event.target instanceof HTMLInputElement)) return
+    const { value } = event.target
+    window.clearTimeout(this.#searchTimer)
+    this.#searchTimer = window.setTimeout(() => {
+      this._query = value.trim()
+    }, SEARCH_PAUSE)
+  }
+
+  readonly #clear = (): void => {
+    window.clearTimeout(this.#searchTimer)
+    const input = this.renderRoot.querySelector('input')
+    if (input) input.value = ''
+    this._query = ''
+    this._since = undefined
+    this._task = undefined
+    this._tag = undefined
+  }
+
+  // Columns --------------------------------------------------------------------------------------------------------
+
+  #body(board: Board | undefined): TemplateResult {
+    const problem = this.#live.problem ?? this.#live.state.problem
+    if (!board) return problem ? refused(problem) : this.#loading()
+    if (board.total === 0) {
+      if (this.#narrowed) return noMatch(this.#clear)
+      const labels = board.columns.map((column) => column.label)
+      void this.#loadTasks()
+      const named = this._tasks?.find((task) => task.name === this.filter?.task_name)
+      return nothingYet(labels, this.#live.connection?.base ?? '', named ?? this._tasks?.[0], {
+        copy: (command) => void this.#copy(command, 'Command copied.'),
+        submit: (task) => void this.#submit(task),
+      })
+    }
+    const now = this.#live.now()
+    return html`<div class="tabs" role="tablist" aria-label="Columns" @keydown=${this.#tabKey}>
+        ${board.columns.map(
+          (column, at) =>
+            html`<button
+              role="tab"
+              type="button"
+              aria-selected=${at === this._here}
+              aria-controls="column-${at}"
+              tabindex=${at === this._here ? 0 : -1}
+              @click=${() => this.#show(at)}
+            >
+              ${column.label}<span class="num">${format.count(column.count)}</span>
+            </button>`,
+        )}
+      </div>
+      <div
+        class="columns"
+        aria-busy=${this.#live.stale}
+        @click=${this.#clicked}
+        @keydown=${this.#key}
+        @focusin=${this.#focused}
+      >
+        ${board.columns.map((column, at) => this.#column(column, at, now))}
+      </div>
+      <div class="stage" aria-hidden="true"></div>`
+  }
+
+  #column(column: BoardColumn, at: number, now: number): TemplateResult {
+    const view = this.#views[at]
+    if (!view) return html``
+    const drawn = view.drawnJobs()
+    const { above, below } = view.padding()
+    const tabStop = this.#tabStop(at, column, view)
+    return html`<section
+      class="column ${at === this._here ? 'here' : ''}"
+      part="column"
+      id="column-${at}"
+      aria-label="${column.label}, ${format.plural(column.count, 'task')}"
+    >
+      <header>
+        <h3 class="truncate">${column.label}</h3>
+        <span class="count num">${format.count(column.count)}</span>
+        <span class="grow"></span>
+        <button
+          class="button small square ghost"
+          type="button"
+          popovertarget="menu-${at}"
+          aria-label="Actions for ${column.label}"
+          aria-haspopup="menu"
+          aria-expanded="false"
+        >
+          ${icon('more', 's')}
+        </button>
+        ${menu(`menu-${at}`, `Actions for ${column.label}`, this.#columnMenu(column, at, view))}
+      </header>
+      <div class="list" data-column=${at} @scroll=${this.#scrolled}>
+        ${
+          column.count === 0
+            ? html`<p class="none">None now</p>`
+            : html`<div
+                role="list"
+                aria-label=${column.label}
+                style=${styleMap({ paddingTop: `${above}px`, paddingBottom: `${below}px` })}
+              >
+                ${repeat(
+                  drawn,
+                  (job, offset) => job?.id ?? `row ${view.range.start + offset}`,
+                  (job, offset) =>
+                    job
+                      ? card(
+                          job,
+                          {
+                            selected: this._selection.has(job.id),
+                            tabStop: job.id === tabStop,
+                            place: view.range.start + offset + 1,
+                            count: column.count,
+                          },
+                          now,
+                        )
+                      : placeholder,
+                )}
+              </div>`
+        }
+      </div>
+      <footer class="num"><span>${this.#extent(column, view)}</span><span>${column.count > 1 ? column.order : nothing}</span></footer>
+    </section>`
+  }
+
+  #extent(column: BoardColumn, view: ColumnView): string {
+    const { start, end } = view.inView
+    if (column.count === 0) return 'None'
+    if (start === 0 && end >= column.count) return `All ${format.count(column.count)}`
+    return `${format.count(start + 1)} to ${format.count(end)} of ${format.count(column.count)}`
+  }
+
+  #columnMenu(column: BoardColumn, at: number, view: ColumnView): MenuItem[] {
+    if (column.count === 0) return []
+    const inView = column.jobs.slice(Math.max(0, view.inView.start - column.after), view.inView.end - column.after)
+    return [
+      {
+        label: `Select ${format.count(inView.length)} in view`,
+        run: () => {
+          this._selection = new Map([...this._selection, ...inView.map((job) => [job.id, job] as const)])
+        },
+      },
+      { label: 'Copy their ids', run: () => void this.#copyIds(inView.map((job) => job.id)) },
+      { label: 'Go to the first', run: () => this.#goTo(at, 0) },
+      { label: 'Go to the last', run: () => this.#goTo(at, column.count - 1) },
+    ]
+  }
+
+  #loading(): TemplateResult {
+    const offline = this.#live.state.status === 'offline'
+    const labels = this.columns?.map((column) => column.label) ?? LABELS
+    return html`<div class="columns" aria-busy="true">
+      ${labels.map(
+        (label, at) =>
+          html`<section class="column ${at === 0 ? 'here' : ''}" aria-label=${label}>
+            <header><h3>${label}</h3></header>
+            <div class="list">${[0, 1, 2].map(() => placeholder)}</div>
+            <footer><span>${offline ? 'Not reachable, trying again' : 'Loading tasks'}</span></footer>
+          </section>`,
+      )}
+    </div>`
+  }
+
+  readonly #scrolled = (event: Event): void => {
+    const list = event.currentTarget
+    if (!(list instanceof HTMLElement)) return
+    const at = Number(list.dataset.column)
+    if (this.#views[at]?.moved(list.scrollTop, list.clientHeight)) this.requestUpdate()
+  }
+
+  #show(at: number): void {
+    this._here = at
+    const tab = this.renderRoot.querySelectorAll('[role="tab"]')[at]
+    tab?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }
+
+  readonly #tabKey = (event: KeyboardEvent): void => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+    const count = this.#views.length
+    if (step === 0 || count === 0) return
+    event.preventDefault()
+    this.#show((this._here + step + count) % count)
+    void this.updateComplete.then(() =>
+      this.renderRoot.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')?.focus(),
+    )
+  }
+
+  // Cards: focus, keys, selection ----------------------------------------------------------------------------------
+
+  #tabStop(at: number, column: BoardColumn, view: ColumnView): string | undefined {
+    const held = this.#tabStops.get(at)
+    const drawn = column.jobs.slice(Math.max(0, view.range.start - column.after), view.range.end - column.after)
+    if (held && drawn.some((job) => job.id === held)) return held
+    return column.jobs[view.inView.start - column.after]?.id ?? drawn[0]?.id
+  }
+
+  #focusedCard(): FocusedCard | undefined {
+    const { activeElement } = this.renderRoot as ShadowRoot
+    const id = activeElement?.closest<HTMLElement>('[data-id]')?.dataset.id
+    return id === undefined ? undefined : this.#find(id)
+  }
+
+  #find(id: string): FocusedCard | undefined {
+    for (const [column, { jobs: cards, after }] of (this.#drawn?.columns ?? []).entries()) {
+      const at = cards.findIndex((job) => job.id === id)
+      if (at >= 0) return { id, column, index: after + at }
+    }
+    return undefined
+  }
+
+  /** A card that moved keeps the focus; one that left hands it to the card that took its place. */
+  #keepFocus(): void {
+    if (this.#wanted) {
+      const { column, index } = this.#wanted
+      if (this.#focusRow(column, index)) this.#wanted = undefined
+    }
+    const had = this.#focus
+    this.#focus = undefined
+    if (!had || this.#focusedCard()?.id === had.id) return
+    if (this.#open(had.id)) {
+      this.#open(had.id)?.focus({ preventScroll: true })
+      return
+    }
+    const count = this.#drawn?.columns[had.column]?.count ?? 0
+    if (count > 0) this.#goTo(had.column, Math.min(had.index, count - 1))
+    else this.renderRoot.querySelector<HTMLElement>('.open[tabindex="0"]')?.focus({ preventScroll: true })
+  }
+
+  #open(id: string): HTMLElement | undefined {
+    const open = this.renderRoot.querySelector<HTMLElement>(`.list [data-id="${CSS.escape(id)}"] .open`)
+    return open?.checkVisibility() ? open : undefined
+  }
+
+  #focusRow(column: number, index: number): boolean {
+    const held = this.#drawn?.columns[column]
+    const job = held?.jobs[index - held.after]
+    const open = job && this.#open(job.id)
+    open?.focus({ preventScroll: true })
+    return open !== undefined
+  }
+
+  /** Scrolls a row into view and focuses it, now or when it is drawn. */
+  #goTo(column: number, index: number): void {
+    const view = this.#views[column]
+    const list = this.#lists()[column]
+    if (!view || !list) return
+    const offset = view.offsetFor(index)
+    if (offset !== view.scrollTop) {
+      list.scrollTop = offset
+      view.moved(list.scrollTop, list.clientHeight)
+      this.requestUpdate()
+    }
+    if (!this.#focusRow(column, index)) {
+      this.#wanted = { column, index }
+      this.requestUpdate()
+    }
+  }
+
+  readonly #focused = (event: FocusEvent): void => {
+    const id = event.target instanceof HTMLElement && event.target.closest<HTMLElement>('[data-id]')?.dataset.id
+    const at = id ? this.#find(id) : undefined
+    if (!at || this.#tabStops.get(at.column) === at.id) return
+    this.#tabStops.set(at.column, at.id)
+    this.requestUpdate()
+  }
+
+  readonly #clicked = (event: MouseEvent): void => {
+    if (!(event.target instanceof Element)) return
+    const id = event.target.closest<HTMLElement>('[data-id]')?.dataset.id
+    if (id === undefined) return
+    const pick = event.target.closest('.pick') !== null
+    if (event.shiftKey && this.#lastPicked) this.#pickTo(id)
+    else if (pick || event.ctrlKey || event.metaKey || event.shiftKey) this.#pick(id)
+    else this.#openCard(id)
+  }
+
+  #openCard(id: string): void {
+    if (this.emit('task-open', { id })) void openDetail(this, this.src, id)
+  }
+
+  #job(id: string): Job | undefined {
+    const at = this.#find(id)
+    if (!at) return undefined
+    const column = this.#drawn?.columns[at.column]
+    return column?.jobs[at.index - column.after]
+  }
+
+  #pick(id: string): void {
+    const selection = new Map(this._selection)
+    const job = this.#job(id)
+    if (!selection.delete(id) && job) selection.set(id, job)
+    this.#lastPicked = id
+    this._selection = selection
+    announce(selection.size === 0 ? 'Nothing selected' : `${format.plural(selection.size, 'task')} selected`)
+  }
+
+  /** All from the last one picked to this, within a column. */
+  #pickTo(id: string): void {
+    const [from, to] = [this.#lastPicked ? this.#find(this.#lastPicked) : undefined, this.#find(id)]
+    const column = to && this.#drawn?.columns[to.column]
+    if (!from || !column || from.column !== to.column) {
+      this.#pick(id)
+      return
+    }
+    const [low, high] = [Math.min(from.index, to.index) - column.after, Math.max(from.index, to.index) - column.after]
+    const picked = column.jobs.slice(low, high + 1)
+    this._selection = new Map([...this._selection, ...picked.map((job) => [job.id, job] as const)])
+    announce(`${format.plural(this._selection.size, 'task')} selected`)
+  }
+
+  readonly #key = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape' && this._selection.size > 0) {
+      this._selection = new Map()
+      return
+    }
+    const at = this.#focusedCard()
+    if (!at || event.ctrlKey || event.metaKey || event.altKey) return
+    const rows = this.#drawn?.columns[at.column]?.count ?? 0
+    const keys: { [key: string]: () => void } = {
+      ArrowDown: () => this.#goTo(at.column, Math.min(at.index + 1, rows - 1)),
+      ArrowUp: () => this.#goTo(at.column, Math.max(at.index - 1, 0)),
+      ArrowRight: () => this.#sideways(at, this.matches(':dir(rtl)') ? -1 : 1),
+      ArrowLeft: () => this.#sideways(at, this.matches(':dir(rtl)') ? 1 : -1),
+      Home: () => this.#goTo(at.column, 0),
+      End: () => this.#goTo(at.column, rows - 1),
+      ' ': () => this.#pick(at.id),
+      c: () => void this.#act([at.id], 'cancel'),
+      r: () => void this.#act([at.id], 'retry'),
+      '/': () => this.renderRoot.querySelector('input')?.focus(),
+    }
+    const act = keys[event.key]
+    if (!act) return
+    event.preventDefault()
+    act()
+  }
+
+  /** To the card beside, in the next column that has any. */
+  #sideways(from: FocusedCard, step: number): void {
+    const box = this.#open(from.id)?.getBoundingClientRect()
+    for (let at = from.column + step; at >= 0 && at < this.#views.length; at += step) {
+      const list = this.#lists()[at]
+      const view = this.#views[at]
+      if (!box || !list || !view || view.rows.count === 0) continue
+      if (!list.checkVisibility()) this.#show(at)
+      const beside = [...list.querySelectorAll<HTMLElement>('[data-id]')].findLast(
+        (each, index) => index === 0 || each.getBoundingClientRect().top <= box.top,
+      )
+      const found = beside?.dataset.id === undefined ? undefined : this.#find(beside.dataset.id)
+      this.#goTo(at, found?.index ?? view.inView.start)
+      return
+    }
+  }
+
+  /** Selected jobs go on changing: the bar must offer what is allowed now. */
+  #refreshSelection(board: Board): void {
+    if (this._selection.size === 0) return
+    const fresh = new Map(this._selection)
+    for (const column of board.columns) for (const job of column.jobs) if (fresh.has(job.id)) fresh.set(job.id, job)
+    this._selection = fresh
+  }
+
+  /** What the reader stands on says when it changes. */
+  #tellFocused(board: Board): void {
+    const id = this.#focus?.id
+    const job = id && board.columns.flatMap((column) => column.jobs).find((each) => each.id === id)
+    const status = job ? `${job.id} ${job.status}` : undefined
+    if (job && this.#lastStatus?.startsWith(`${job.id} `) && this.#lastStatus !== status) {
+      announce(`${job.title}: ${jobs.STATUS_WORDS[job.status]}.`)
+    }
+    this.#lastStatus = status
+  }
+
+  // Actions --------------------------------------------------------------------------------------------------------
+
+  #bulk(): TemplateResult | typeof nothing {
+    const selection = [...this._selection.values()]
+    if (selection.length === 0) return nothing
+    const action = (name: 'retry' | 'cancel') => {
+      const { ids, reason } = offer(selection, name)
+      return html`<button
+        type="button"
+        class=${name === 'cancel' && ids.length === 0 ? 'only-wide' : ''}
+        aria-disabled=${ids.length === 0 ? 'true' : nothing}
+        @click=${() => ids.length > 0 && this.#act(ids, name)}
+      >
+        ${name === 'retry' && ids.length > 0 ? icon('retry', 's') : nothing}
+        <span
+          >${jobs.ACTION_WORDS[name]} ${format.count(ids.length)}${
+            reason ? html`, <span class="reason only-wide-inline">${reason}</span>` : nothing
+          }</span
+        >
+      </button>`
+    }
+    return html`<div class="bulk" role="toolbar" aria-label="${format.plural(selection.length, 'task')} selected">
+      <span class="medium num">${format.count(selection.length)} selected</span><span class="rule"></span>
+      ${action('retry')}
+      <button type="button" class="only-wide" @click=${() => this.#copyIds([...this._selection.keys()])}>
+        ${icon('copy', 's')}Copy ids
+      </button>
+      ${action('cancel')}<span class="rule only-wide"></span>
+      <button
+        type="button"
+        class="end"
+        aria-label="Clear selection"
+        @click=${() => {
+          this._selection = new Map()
+        }}
+      >
+        ${icon('close', 's')}
+      </button>
+    </div>`
+  }
+
+  #notice(): TemplateResult | typeof nothing {
+    if (this._said === undefined) return nothing
+    return html`<div class="said">
+      ${icon('info', 's')}<span>${this._said}</span>
+      <button
+        type="button"
+        aria-label="Dismiss"
+        @click=${() => {
+          this._said = undefined
+        }}
+      >
+        ${icon('close', 's')}
+      </button>
+    </div>`
+  }
+
+  #say(sentence: string): void {
+    this._said = sentence
+    announce(sentence)
+    window.clearTimeout(this.#noticeTimer)
+    this.#noticeTimer = window.setTimeout(() => {
+      this._said = undefined
+    }, NOTICE_STAYS)
+  }
+
+  async #act(ids: readonly string[], action: 'cancel' | 'retry'): Promise<void> {
+    const { connection } = this.#live
+    if (!connection) return
+    const refusals: string[] = []
+    const answers = ids.map(async (id) => {
+      try {
+        await connection.command(`job.${action}`, { id })
+        this.emit('task-action', { id, action })
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error
+        refusals.push(error.message)
+      }
+    })
+    await Promise.all(answers)
+    this.#say(outcome(action, ids.length - refusals.length, refusals))
+  }
+
+  async #submit(task: TaskInfo): Promise<void> {
+    try {
+      await this.#live.connection?.command('task.submit', { name: task.name })
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      this.#say(`${task.name} was not submitted: ${error.message}`)
+    }
+  }
+
+  #copyIds(ids: readonly string[]): Promise<void> {
+    return this.#copy(ids.join('\n'), `Copied ${format.plural(ids.length, 'id')}.`)
+  }
+
+  async #copy(text: string, done: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text)
+      this.#say(done)
+    } catch {
+      this.#say('The browser did not allow copying.')
+    }
+  }
+}
+
+define('capsule-task-board', CapsuleTaskBoard)
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'capsule-task-board': CapsuleTaskBoard
+  }
+}
