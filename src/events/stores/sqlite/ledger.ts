@@ -1,0 +1,171 @@
+/**
+ * The write side of the file: takes batches, decides each append against its stream, and commits all of them in one
+ * transaction. It runs in the writer's thread and knows nothing of threads.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Fault } from './fault.ts'
+import { openForWriting } from './file.ts'
+import { ANY, APPENDED, type Batch, CONFLICT, NO_STREAM, REPEATED } from './protocol.ts'
+
+/** An append with `any` is known again within so many events from the end of its stream. */
+const LOOK_BACK = 256
+/** Streams whose last revision is remembered: between one and two times so many. */
+const REMEMBERED = 50_000
+
+export class Ledger {
+  readonly #db: DatabaseSync
+  readonly #fault: Fault | undefined
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
+  readonly #insert: StatementSync
+  readonly #last: StatementSync
+  readonly #range: StatementSync
+  readonly #find: StatementSync
+  #head: number
+  // Two generations instead of an LRU list: a touch costs nothing, and the older generation goes at once.
+  #revisions = new Map<string, number>()
+  #older = new Map<string, number>()
+
+  constructor(file: string, fault?: Fault) {
+    const db = openForWriting(file)
+    this.#db = db
+    this.#fault = fault
+    this.#begin = db.prepare('BEGIN IMMEDIATE')
+    this.#commit = db.prepare('COMMIT')
+    this.#insert = db.prepare(
+      'INSERT INTO events (position, stream, revision, recorded_at, id, type, metadata, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    )
+    this.#last = db.prepare('SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1')
+    this.#range = db.prepare(
+      'SELECT id, position FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision',
+    )
+    this.#find = db.prepare('SELECT revision FROM events WHERE stream = ? AND revision > ? AND id = ?')
+    this.#head = this.#readHead()
+  }
+
+  /** Position of the last committed event, -1 when there is none. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** Commits all batches together and returns three numbers an append (see protocol.ts); throws when nothing was kept. */
+  commit(batches: readonly Batch[]): readonly number[] {
+    const results: number[] = []
+    try {
+      this.#begin.run()
+      for (const batch of batches) this.#apply(batch, results)
+      this.#fault?.beforeCommit()
+      this.#commit.run()
+      this.#fault?.afterCommit()
+      return results
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      this.#revisions.clear()
+      this.#older.clear()
+      this.#head = this.#readHead()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    this.#db.close()
+  }
+
+  #apply(batch: Batch, results: number[]): void {
+    const { items, recordedAt } = batch
+    let at = 0
+    for (let i = 0; i < batch.appends; i++) {
+      const stream = items[at] as string
+      const expected = items[at + 1] as number
+      const count = items[at + 2] as number
+      at += 3
+      const last = this.#lastRevision(stream)
+      const first = expected === ANY ? this.#findRepeated(stream, last, items[at] as string) : expected + 1
+      if (first <= last) {
+        const position = this.#repeated(stream, first, count, items, at)
+        if (position !== undefined) results.push(REPEATED, first + count - 1, position)
+        else if (expected !== ANY) results.push(CONFLICT, last, 0)
+        else this.#append(stream, last, count, items, at, recordedAt, results)
+      } else if (first > last + 1) {
+        results.push(CONFLICT, last, 0)
+      } else {
+        this.#append(stream, last, count, items, at, recordedAt, results)
+      }
+      at += count * 4
+    }
+  }
+
+  #append(
+    stream: string,
+    last: number,
+    count: number,
+    items: readonly (string | number)[],
+    at: number,
+    recordedAt: number,
+    results: number[],
+  ): void {
+    for (let i = 0; i < count; i++) {
+      const item = at + i * 4
+      this.#insert.run(
+        ++this.#head,
+        stream,
+        last + 1 + i,
+        recordedAt,
+        items[item] as string,
+        items[item + 1] as string,
+        items[item + 3] as string,
+        items[item + 2] as string,
+      )
+    }
+    this.#fault?.noticed(Array.from({ length: count }, (_, i) => items[at + i * 4 + 1] as string))
+    this.#remember(stream, last + count)
+    results.push(APPENDED, last + count, this.#head)
+  }
+
+  /** The position of the last of these events if they are exactly what the stream has from `first` on. */
+  #repeated(
+    stream: string,
+    first: number,
+    count: number,
+    items: readonly (string | number)[],
+    at: number,
+  ): number | undefined {
+    const rows = this.#range.all(stream, first, first + count - 1)
+    const same = rows.length === count && rows.every((row, i) => row.id === items[at + i * 4])
+    return same ? Number(rows[count - 1]?.position) : undefined
+  }
+
+  /** Where an append with `any` may have been recorded before, or the end of the stream. */
+  #findRepeated(stream: string, last: number, id: string): number {
+    if (last < 0) return 0
+    const row = this.#find.get(stream, last - LOOK_BACK, id)
+    return row ? Number(row.revision) : last + 1
+  }
+
+  #lastRevision(stream: string): number {
+    const known = this.#revisions.get(stream)
+    if (known !== undefined) return known
+    const revision = this.#older.get(stream) ?? this.#readLast(stream)
+    this.#remember(stream, revision)
+    return revision
+  }
+
+  #remember(stream: string, revision: number): void {
+    if (this.#revisions.size >= REMEMBERED) {
+      this.#older = this.#revisions
+      this.#revisions = new Map()
+    }
+    this.#revisions.set(stream, revision)
+  }
+
+  #readLast(stream: string): number {
+    const row = this.#last.get(stream)
+    return row ? Number(row.revision) : NO_STREAM
+  }
+
+  #readHead(): number {
+    const row = this.#db.prepare('SELECT position FROM events ORDER BY position DESC LIMIT 1').get()
+    return row ? Number(row.position) : -1
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The read side of the file: a read-only connection that sees every committed event, in any thread. Reads are short, so
+ * that they neither hold up the event loop nor keep the WAL from being reused.
+ */
+import { join } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { StoreClosed, StoreCorrupt, StoreError } from '../../errors.ts'
+import { type Position, type RecordedEvent, START } from '../../event.ts'
+import type { ReadAllOptions, ReadStreamOptions } from '../../store.ts'
+import type { Page } from '../feed.ts'
+import { EVENTS_FILE, openForReading, toFailure, toStoreError } from './file.ts'
+import { Signal } from './signal.ts'
+
+/** Events of one read; then the event loop has its turn. */
+const PAGE = 500
+/** Positions looked at in one read when a filter may pass over most of them. */
+const SCAN = 5000
+const DEFAULT_LIMIT = 1000
+/** How often a reader without a signal looks for a new head, in milliseconds. */
+const POLL = 25
+
+const COLUMNS = 'position, stream, revision, recorded_at, id, type, metadata, data'
+
+/** A recorded event with its JSON as text, and plain numbers: cheaper when the text is copied or only some are parsed. */
+export interface RawEvent {
+  readonly position: number
+  readonly stream: string
+  readonly revision: number
+  readonly recordedAt: number
+  readonly id: string
+  readonly type: string
+  readonly metadata: string
+  readonly data: string
+}
+
+export interface SqliteReaderOptions {
+  /** The store's data directory. */
+  readonly directory: string
+  /** The store's `signal`: lets `waitForHead` wake at once instead of polling. */
+  readonly signal?: SharedArrayBuffer | undefined
+}
+
+/** Follows a log from another thread, or reads one that no process has open. */
+export interface SqliteReader {
+  readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]>
+  readAll(options?: ReadAllOptions): Promise<readonly RecordedEvent[]>
+  /** Like `readAll`, without parsing. One page is read in one go: keep `limit` moderate. */
+  readAllRaw(options?: ReadAllOptions): readonly RawEvent[]
+  head(): Promise<Position>
+  /**
+   * Resolves with the head as soon as it is past `after`, or with the head as it is after `timeoutMs`.
+   * @throws StoreClosed once the reader, or the store of the signal, is closed
+   */
+  waitForHead(after: Position, timeoutMs: number): Promise<Position>
+  close(): void
+}
+
+/** @throws StoreUnavailable when there is no log in the directory, StoreCorrupt */
+export function openSqliteReader(options: SqliteReaderOptions): SqliteReader {
+  return new FileReader(options)
+}
+
+export class FileReader implements SqliteReader {
+  readonly #db: DatabaseSync
+  readonly #signal: Signal | undefined
+  readonly #statements = new Map<string, StatementSync>()
+  #closed = false
+
+  constructor(options: SqliteReaderOptions) {
+    this.#db = rethrow(() => openForReading(join(options.directory, EVENTS_FILE)))
+    this.#signal = options.signal && new Signal(options.signal)
+  }
+
+  async readStream(stream: string, options: ReadStreamOptions = {}): Promise<readonly RecordedEvent[]> {
+    const { direction = 'forwards', limit = Number.POSITIVE_INFINITY } = options
+    const forwards = direction === 'forwards'
+    const sql = forwards
+      ? `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`
+      : `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?`
+    let next = options.from === undefined ? (forwards ? 0 : Number.MAX_SAFE_INTEGER) : Number(options.from)
+    const events: RecordedEvent[] = []
+    while (events.length < limit) {
+      const want = Math.min(PAGE, limit - events.length)
+      const rows = this.#all(sql, stream, next, want)
+      for (const row of rows) {
+        const revision = Number(row.revision)
+        if (revision !== next && (forwards || next !== Number.MAX_SAFE_INTEGER) && events.length > 0) {
+          throw new StoreCorrupt(`Stream ${stream} has revision ${revision} where ${next} belongs`)
+        }
+        events.push(toEvent(row))
+        next = forwards ? revision + 1 : revision - 1
+      }
+      if (rows.length < want) break
+      await setImmediate()
+    }
+    return events
+  }
+
+  async readAll(options: ReadAllOptions = {}): Promise<readonly RecordedEvent[]> {
+    const { from = START, prefixes, limit = DEFAULT_LIMIT } = options
+    const head = this.#readHead()
+    const events: RecordedEvent[] = []
+    let at = Number(from)
+    while (events.length < limit && at < head) {
+      const page = this.#page(at, head, prefixes, Math.min(PAGE, limit - events.length))
+      for (const row of page.rows) events.push(toEvent(row))
+      at = page.scannedTo
+      if (at < head) await setImmediate()
+    }
+    return events
+  }
+
+  readAllRaw(options: ReadAllOptions = {}): readonly RawEvent[] {
+    const { from = START, prefixes, limit = DEFAULT_LIMIT } = options
+    return this.#page(Number(from), Number.MAX_SAFE_INTEGER, prefixes, limit, Number.MAX_SAFE_INTEGER).rows.map(toRaw)
+  }
+
+  /** One page for a subscription, with a turn of the event loop before it. */
+  async readPage(after: Position, upTo: Position, prefixes: readonly string[] | undefined): Promise<Page> {
+    await setImmediate()
+    const page = this.#page(Number(after), Number(upTo), prefixes, PAGE)
+    return { events: page.rows.map(toEvent), scannedTo: BigInt(page.scannedTo) as Position }
+  }
+
+  async head(): Promise<Position> {
+    return BigInt(this.#readHead()) as Position
+  }
+
+  async waitForHead(after: Position, timeoutMs: number): Promise<Position> {
+    if (this.#signal) return this.#signal.waitPast(after, timeoutMs)
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const head = await this.head()
+      const left = deadline - performance.now()
+      if (head > after || left <= 0) return head
+      await new Promise((resolve) => setTimeout(resolve, Math.min(POLL, left)))
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#db.close()
+  }
+
+  #page(
+    after: number,
+    upTo: number,
+    prefixes: readonly string[] | undefined,
+    limit: number,
+    scan = SCAN,
+  ): { rows: Row[]; scannedTo: number } {
+    const end = prefixes ? Math.min(upTo, after + scan) : upTo
+    // The unary plus keeps SQLite from walking the index by stream and sorting all of it by position.
+    const filter = prefixes?.map(() => '(+stream >= ? AND +stream < ?)').join(' OR ')
+    const rows = this.#all(
+      `SELECT ${COLUMNS} FROM events WHERE position > ? AND position <= ?${filter === undefined ? '' : ` AND (${filter || 'FALSE'})`} ` +
+        'ORDER BY position LIMIT ?',
+      after,
+      end,
+      ...(prefixes ?? []).flatMap((prefix) => [prefix, `${prefix}\u{10ffff}`]),
+      limit,
+    )
+    const last = rows.at(-1)
+    return { rows, scannedTo: rows.length === limit && last ? last.position : end }
+  }
+
+  #readHead(): number {
+    return this.#all('SELECT position FROM events ORDER BY position DESC LIMIT 1')[0]?.position ?? -1
+  }
+
+  #all(sql: string, ...parameters: (string | number)[]): Row[] {
+    if (this.#closed) throw new StoreClosed()
+    return rethrow(() => {
+      let statement = this.#statements.get(sql)
+      if (!statement) {
+        statement = this.#db.prepare(sql)
+        this.#statements.set(sql, statement)
+      }
+      return statement.all(...parameters) as unknown as Row[]
+    })
+  }
+}
+
+interface Row {
+  readonly position: number
+  readonly stream: string
+  readonly revision: number
+  readonly recorded_at: number
+  readonly id: string
+  readonly type: string
+  readonly metadata: string
+  readonly data: string
+}
+
+function toRaw(row: Row): RawEvent {
+  const { recorded_at: recordedAt, ...rest } = row
+  return { ...rest, recordedAt }
+}
+
+function toEvent(row: Row): RecordedEvent {
+  return {
+    id: row.id,
+    type: row.type,
+    data: parse(row, row.data),
+    metadata: parse(row, row.metadata),
+    stream: row.stream,
+    revision: BigInt(row.revision),
+    position: BigInt(row.position) as Position,
+    recordedAt: row.recorded_at,
+  }
+}
+
+function parse<T>(row: Row, text: string): T {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new StoreCorrupt(`Revision ${row.revision} of ${row.stream} is not JSON any more`, { cause })
+  }
+}
+
+function rethrow<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw error instanceof StoreError ? error : toStoreError(toFailure(error), error)
+  }
+}
