@@ -1,0 +1,81 @@
+/**
+ * The read side on one thread: the engine, the questions and the live queries over one database. Hosts put it on this
+ * thread or on another one, and feed it the log.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Position, RecordedEvent } from '../events/index.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { type Engine, openEngine } from './engine.ts'
+import { jobsModel } from './models/jobs.ts'
+import { locksModel } from './models/locks.ts'
+import { schedulesModel } from './models/schedules.ts'
+import { sessionsModel } from './models/sessions.ts'
+import { findBoard } from './queries/board.ts'
+import { countJobs, findJob, findJobIds, findJobs } from './queries/jobs.ts'
+import { findOccurrences, findSchedule, findSchedules } from './queries/schedules.ts'
+import { findSession, findSessions, findTranscript } from './queries/sessions.ts'
+import { readLocks } from './queries/work.ts'
+import { nothingTouched } from './read-model.ts'
+import type { ReadModels } from './views.ts'
+import { openWatchHub, type WatchHub } from './watch/hub.ts'
+
+/** What is asked with an answer; the rest of ReadModels belongs to the hosts. */
+export type QuestionName = Exclude<keyof ReadModels, 'position' | 'waitFor' | 'work' | 'watch' | 'close'>
+export type Questions = Pick<ReadModels, QuestionName>
+export type Asked<Q extends QuestionName> = Parameters<Questions[Q]>
+export type Answer<Q extends QuestionName> = Awaited<ReturnType<Questions[Q]>>
+
+export interface ReadCore {
+  readonly engine: Engine
+  readonly hub: WatchHub
+  /** Takes in a batch and tells those who watch. @throws as Engine.apply, after telling what was taken in */
+  apply(events: readonly RecordedEvent[]): void
+  advance(to: Position): void
+  ask<Q extends QuestionName>(question: Q, ...asked: Asked<Q>): Answer<Q>
+}
+
+const MOST_IDS = 1000
+
+export const READ_MODELS = [jobsModel, sessionsModel, schedulesModel, locksModel] as const
+
+export function openReadCore(options: {
+  readonly db: DatabaseSync
+  readonly app: string
+  readonly clock?: Clock
+}): ReadCore {
+  const { db, app, clock = systemClock } = options
+  const engine = openEngine({ db, app, models: READ_MODELS })
+  const hub = openWatchHub({ db, clock, position: () => engine.position })
+  const answers: { readonly [Q in QuestionName]: (...asked: Asked<Q>) => Answer<Q> } = {
+    job: (id) => findJob(db, id),
+    jobs: (query) => findJobs(db, query, engine.position),
+    countJobs: (filter) => countJobs(db, filter),
+    jobIds: (filter, limit = MOST_IDS) => findJobIds(db, filter, limit),
+    board: (query) => findBoard(db, query, engine.position),
+    session: (id) => findSession(db, id),
+    sessions: (query) => findSessions(db, query, engine.position),
+    transcript: (id, query) => findTranscript(db, id, query),
+    schedules: () => findSchedules(db),
+    schedule: (name) => findSchedule(db, name),
+    occurrences: (name, query) => findOccurrences(db, name, query, engine.position),
+    locks: () => readLocks(db),
+    status: () => engine.status(),
+  }
+  return {
+    engine,
+    hub,
+    apply(events) {
+      const touched = nothingTouched()
+      try {
+        engine.apply(events, touched)
+      } finally {
+        hub.changed(touched)
+      }
+    },
+    advance(to) {
+      engine.advance(to)
+      hub.changed(nothingTouched())
+    },
+    ask: (question, ...asked) => answers[question](...asked),
+  }
+}

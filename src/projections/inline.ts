@@ -1,0 +1,162 @@
+/** The read side on the caller's own thread, following any EventStore: for tests, small apps and stores of a cluster. */
+import type { EventStore, RecordedEvent, Subscription } from '../events/index.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { type Answer, type Asked, openReadCore, type QuestionName, type ReadCore } from './core.ts'
+import { openReadDatabase } from './database.ts'
+import type { LogMark } from './engine.ts'
+import { ReadModelsClosed } from './errors.ts'
+import { readWork } from './queries/work.ts'
+import type { ReadModels } from './views.ts'
+import { Waiting } from './waiting.ts'
+
+/** So many events of the log are taken in before others of this thread get their turn. */
+const CHUNK = 500
+const BACKOFF_MS = { first: 100, max: 10_000 }
+
+export interface InlineOptions {
+  readonly app: string
+  readonly store: EventStore
+  /** Where read.db is kept. Default ':memory:'. */
+  readonly file?: string
+  readonly clock?: Clock
+  /** Told what holds the read models up: a PoisonEvent, a full disk, a subscription that dropped. It is tried again. */
+  readonly onError?: (error: Error) => void
+}
+
+export async function openReadModels(options: InlineOptions): Promise<ReadModels> {
+  const { app, store, file = ':memory:', clock = systemClock, onError = reportError } = options
+  const db = openReadDatabase(file)
+  const core = openReadCore({ db, app, clock })
+  if (!(await isSameLog(store, core.engine.mark))) core.engine.reset()
+  const waiting = new Waiting(clock, () => core.engine.position)
+  const follower = follow({ store, core, clock, onError, reached: () => waiting.reached(core.engine.position) })
+  let closed = false
+
+  async function ask<Q extends QuestionName>(question: Q, ...asked: Asked<Q>): Promise<Answer<Q>> {
+    if (closed) throw new ReadModelsClosed()
+    return core.ask(question, ...asked)
+  }
+
+  return {
+    get position() {
+      return core.engine.position
+    },
+    waitFor: (position, timeoutMs) => waiting.waitFor(position, timeoutMs),
+    job: (id) => ask('job', id),
+    jobs: (query) => ask('jobs', query),
+    countJobs: (filter) => ask('countJobs', filter),
+    jobIds: (filter, limit) => ask('jobIds', filter, limit),
+    board: (query) => ask('board', query),
+    session: (id) => ask('session', id),
+    sessions: (query) => ask('sessions', query),
+    transcript: (id, query) => ask('transcript', id, query),
+    schedules: () => ask('schedules'),
+    schedule: (name) => ask('schedule', name),
+    occurrences: (name, query) => ask('occurrences', name, query),
+    locks: () => ask('locks'),
+    status: () => ask('status'),
+    work() {
+      if (closed) throw new ReadModelsClosed()
+      const work = readWork(db)
+      // The next batch changes the table that a lazy reader would still be in.
+      return { ...work, waiting: [...work.waiting] }
+    },
+    watch: (topic, params, sink, from) => core.hub.watch(topic, params, sink, from),
+    async close() {
+      if (closed) return
+      closed = true
+      await follower.close()
+      core.hub.close()
+      waiting.close()
+      db.close()
+    },
+  }
+}
+
+/** Whether the log still has, where it was, the last event that read.db took in. */
+export async function isSameLog(store: Pick<EventStore, 'readStream'>, mark: LogMark | undefined): Promise<boolean> {
+  if (mark === undefined) return true
+  const [event] = await store.readStream(mark.stream, { from: mark.revision, limit: 1 })
+  return event?.id === mark.id && event.position === mark.position
+}
+
+function follow(options: {
+  readonly store: EventStore
+  readonly core: ReadCore
+  readonly clock: Clock
+  readonly onError: (error: Error) => void
+  readonly reached: () => void
+}): Subscription {
+  const { store, core, clock, onError, reached } = options
+  const { engine } = core
+  let stopped = false
+  let wake: (() => void) | undefined
+  let subscription = subscribe()
+
+  /** Resolves after `ms`, or at once when closed. */
+  function rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = clock.after(ms, resolve)
+      wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  async function take(chunk: readonly RecordedEvent[]): Promise<void> {
+    for (let backoff = BACKOFF_MS.first; !stopped; backoff = Math.min(backoff * 2, BACKOFF_MS.max)) {
+      try {
+        const from = engine.position
+        core.apply(chunk[0] !== undefined && chunk[0].position > from ? chunk : chunk.filter((e) => e.position > from))
+        return reached()
+      } catch (error) {
+        reached()
+        onError(asError(error))
+        await rest(backoff)
+      }
+    }
+  }
+
+  function subscribe(): Subscription {
+    return store.subscribe(
+      { from: engine.position },
+      {
+        async events(batch) {
+          for (let i = 0; i < batch.length && !stopped; i += CHUNK) {
+            if (i > 0) await new Promise(setImmediate)
+            await take(batch.length <= CHUNK ? batch : batch.slice(i, i + CHUNK))
+          }
+        },
+        caughtUp(position) {
+          if (stopped) return
+          core.advance(position)
+          reached()
+        },
+        dropped(error) {
+          if (stopped) return
+          onError(error)
+          clock.after(BACKOFF_MS.first, () => {
+            if (!stopped) subscription = subscribe()
+          })
+        },
+      },
+    )
+  }
+
+  return {
+    async close() {
+      stopped = true
+      wake?.()
+      await subscription.close()
+    },
+  }
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+function reportError(error: Error): void {
+  process.emitWarning(error)
+}

@@ -1,0 +1,233 @@
+/**
+ * What a session's stream says: its head (title, turn, queue) and the items of its transcript. One step takes one event
+ * and tells which items it changed, so that a long conversation is never loaded to add a line to it.
+ */
+import type { JsonObject, Position, RecordedEvent, SessionFact } from '../../events/index.ts'
+import type { ItemView } from '../views.ts'
+
+/** All that is kept of a session beside its items. */
+export interface SessionHead {
+  readonly id: string
+  readonly title: string | undefined
+  readonly ownerId: string
+  readonly startedAt: number
+  readonly updatedAt: number
+  readonly preview: string | undefined
+  readonly ended: boolean
+  readonly data: JsonObject
+  /** The turn that runs, and the message that it answers. */
+  readonly turn: { readonly id: string; readonly messageId: string; readonly startedAt: number } | undefined
+  /** Messages that wait for their turn, first come first. */
+  readonly queue: readonly QueuedMessage[]
+  /** Replies that a turn or a task is still writing. */
+  readonly streaming: readonly { readonly key: string; readonly turn: string | undefined }[]
+  readonly nextIndex: number
+  readonly position: Position
+}
+
+interface QueuedMessage {
+  readonly messageId: string
+  /** The item that shows it: its own, or for a retry that of the message tried again. */
+  readonly key: string
+}
+
+/** An item and the name under which later events find it again. */
+export interface KeyedItem {
+  readonly key: string
+  readonly item: ItemView
+}
+
+export interface SessionStep {
+  readonly head: SessionHead
+  /** New or changed, in the order of their index. */
+  readonly items: readonly KeyedItem[]
+}
+
+type Find = (key: string) => ItemView | undefined
+type MessageState = Extract<ItemView, { kind: 'message' }>['state']
+
+const MOST_EARLIER_NOTICES = 100
+const LONGEST_PREVIEW = 140
+
+/**
+ * The session after one more event of its stream. `find` gives an item as it is before this event.
+ * @returns undefined while the stream has not started
+ */
+export function sessionStep(
+  head: SessionHead | undefined,
+  id: string,
+  event: RecordedEvent,
+  find: Find,
+): SessionStep | undefined {
+  // Decided by the schemas of the catalogue when it was appended.
+  const fact = event as RecordedEvent & SessionFact
+  const at = Date.parse(event.metadata.at)
+  if (fact.type === 'SessionStarted')
+    return head ? { head, items: [] } : { head: started(id, fact, event, at), items: [] }
+  if (head === undefined) return undefined
+  const next: SessionHead = { ...head, updatedAt: at, position: event.position }
+
+  const place = (key: string): { id: string; index: number; at: number; isNew: boolean } => {
+    const known = find(key)
+    const itemId = key.slice(key.indexOf(':') + 1)
+    return known === undefined
+      ? { id: itemId, index: head.nextIndex, at, isNew: true }
+      : { id: itemId, index: known.index, at: known.at, isNew: false }
+  }
+  const put = (key: string, item: ItemView, changes: Partial<SessionHead> = {}): SessionStep => ({
+    head: { ...next, nextIndex: Math.max(head.nextIndex, item.index + 1), ...changes },
+    items: [{ key, item }],
+  })
+
+  switch (fact.type) {
+    case 'MessageReceived': {
+      const { messageId, text, retryOf } = fact.data
+      const again = retryOf === undefined ? undefined : find(messageKey(retryOf))
+      if (again?.kind === 'message' && retryOf !== undefined) {
+        const queue = [...head.queue, { messageId, key: messageKey(retryOf) }]
+        return put(messageKey(retryOf), { ...again, state: 'queued', error: undefined }, { queue })
+      }
+      const key = messageKey(messageId)
+      if (find(key) !== undefined) return { head: next, items: [] }
+      const { isNew: _, ...base } = place(key)
+      return put(
+        key,
+        { ...base, kind: 'message', text, by: event.metadata.by, state: 'queued', error: undefined },
+        { queue: [...head.queue, { messageId, key }], preview: sentence(text) },
+      )
+    }
+    case 'TurnStarted': {
+      const { turn, messageId } = fact.data
+      const queued = head.queue.find((message) => message.messageId === messageId)
+      const changes = {
+        turn: { id: turn, messageId: queued?.key.slice(MESSAGE.length) ?? messageId, startedAt: at },
+        queue: head.queue.filter((message) => message !== queued),
+      }
+      return { head: { ...next, ...changes }, items: messageBecomes(find, changes.turn.messageId, 'running') }
+    }
+    case 'TurnCompleted':
+      return turnEnded(next, find, fact.data.turn, 'answered')
+    case 'TurnFailed':
+      return turnEnded(next, find, fact.data.turn, 'failed', fact.data.error.message)
+    case 'TurnInterrupted':
+      return turnEnded(next, find, fact.data.turn, 'interrupted')
+    case 'TurnStopped':
+      return turnEnded(next, find, fact.data.turn, 'stopped')
+    case 'ReplyStreamed': {
+      const { replyId, offset, text, turn, taskId } = fact.data
+      const key = `reply:${replyId}`
+      const known = find(key)
+      if (known?.kind === 'reply' && !known.streaming) return { head: next, items: [] }
+      const { isNew, ...base } = place(key)
+      const whole = (known?.kind === 'reply' ? known.text.slice(0, offset) : '') + text
+      const streaming = isNew ? [...head.streaming, { key, turn }] : head.streaming
+      return put(
+        key,
+        { ...base, kind: 'reply', text: whole, streaming: true, taskId },
+        { streaming, preview: sentence(whole) },
+      )
+    }
+    case 'Replied': {
+      const { replyId, text, taskId } = fact.data
+      const key = `reply:${replyId}`
+      const known = find(key)
+      // However often it is said it appears once, unless what was there is only the part streamed so far.
+      if (known?.kind === 'reply' && !head.streaming.some((reply) => reply.key === key))
+        return { head: next, items: [] }
+      const { isNew: _, ...base } = place(key)
+      return put(
+        key,
+        { ...base, kind: 'reply', text, streaming: false, taskId },
+        { streaming: head.streaming.filter((reply) => reply.key !== key), preview: sentence(text) },
+      )
+    }
+    case 'Notified': {
+      const { noticeId, text } = fact.data
+      const key = `notice:${noticeId}`
+      const known = find(key)
+      const earlier =
+        known?.kind === 'notice'
+          ? [...known.earlier, { text: known.text, at: known.at }].slice(-MOST_EARLIER_NOTICES)
+          : []
+      const { isNew: _, ...base } = place(key)
+      return put(key, { ...base, at, kind: 'notice', text, earlier }, { preview: sentence(text) })
+    }
+    case 'BlockShown': {
+      const key = `block:${fact.data.blockId}`
+      const { isNew: _, ...base } = place(key)
+      return put(key, { ...base, kind: 'block', block: fact.data.block })
+    }
+    case 'TaskShown': {
+      const { shownId, shownTaskId, message } = fact.data
+      const key = `task:${shownId}`
+      const { isNew: _, ...base } = place(key)
+      return put(key, { ...base, kind: 'task', jobId: shownTaskId, message })
+    }
+    case 'TitleSet':
+      return { head: { ...next, title: fact.data.title }, items: [] }
+    case 'DataSet':
+      return { head: { ...next, data: { ...head.data, [fact.data.key]: fact.data.value } }, items: [] }
+    case 'SessionEnded':
+      return { head: { ...next, ended: true }, items: [] }
+    default:
+      return { head: next, items: [] }
+  }
+}
+
+const MESSAGE = 'message:'
+
+function messageKey(messageId: string): string {
+  return MESSAGE + messageId
+}
+
+function started(id: string, fact: SessionFact, event: RecordedEvent, at: number): SessionHead {
+  const data = fact.type === 'SessionStarted' ? fact.data : { ownerId: '', title: undefined }
+  return {
+    id,
+    title: data.title,
+    ownerId: data.ownerId,
+    startedAt: at,
+    updatedAt: at,
+    preview: undefined,
+    ended: false,
+    data: {},
+    turn: undefined,
+    queue: [],
+    streaming: [],
+    nextIndex: 0,
+    position: event.position,
+  }
+}
+
+function messageBecomes(find: Find, messageId: string, state: MessageState, error?: string): KeyedItem[] {
+  const key = messageKey(messageId)
+  const item = find(key)
+  return item?.kind === 'message' ? [{ key, item: { ...item, state, error } }] : []
+}
+
+/** The message takes the turn's end; what the turn was still writing stands as it is. */
+function turnEnded(head: SessionHead, find: Find, turn: string, state: MessageState, error?: string): SessionStep {
+  const cutOff: KeyedItem[] = []
+  for (const { key, turn: writer } of head.streaming) {
+    const item = writer === turn ? find(key) : undefined
+    if (item?.kind === 'reply') cutOff.push({ key, item: { ...item, streaming: false } })
+  }
+  const streaming = head.streaming.filter((reply) => reply.turn !== turn)
+  if (head.turn?.id === turn) {
+    const items = [...messageBecomes(find, head.turn.messageId, state, error), ...cutOff]
+    return { head: { ...head, turn: undefined, streaming }, items }
+  }
+  // A turn that never started goes by the id of its message.
+  const queued = head.queue.find((message) => message.messageId === turn)
+  if (queued === undefined) return { head: { ...head, streaming }, items: cutOff }
+  const items = [...messageBecomes(find, queued.key.slice(MESSAGE.length), state, error), ...cutOff]
+  return { head: { ...head, streaming, queue: head.queue.filter((message) => message !== queued) }, items }
+}
+
+function sentence(text: string): string {
+  const line = text
+    .slice(0, LONGEST_PREVIEW * 4)
+    .replace(/\s+/g, ' ')
+    .trim()
+  return line.length > LONGEST_PREVIEW ? `${line.slice(0, LONGEST_PREVIEW - 1)}…` : line
+}

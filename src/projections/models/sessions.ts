@@ -1,0 +1,192 @@
+/** The sessions read model: a row for each conversation and a row for each item of its transcript. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { int, jsonObject, maybeText, position, type Row, text } from '../columns.ts'
+import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
+import type { ItemView } from '../views.ts'
+import { type SessionHead, sessionStep } from './session-fold.ts'
+
+const V = 'sessions_v1'
+export const SESSIONS = `${V}_rows`
+export const ITEMS = `${V}_items`
+/** Whether work waits in it: a start of a node looks only at these. */
+export const OPEN = { no: 0, queued: 1, running: 2 } as const
+
+export const sessionsModel: ReadModel = {
+  name: 'sessions',
+  version: 1,
+  kinds: ['session'],
+  tables: `
+    CREATE TABLE ${SESSIONS} (
+      n INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      owner TEXT NOT NULL,
+      title TEXT,
+      started_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      preview TEXT,
+      ended INTEGER NOT NULL,
+      open INTEGER NOT NULL,
+      next_index INTEGER NOT NULL,
+      position INTEGER NOT NULL,
+      turn TEXT,
+      queue TEXT,
+      streaming TEXT,
+      data TEXT NOT NULL
+    );
+    CREATE INDEX ${V}_by_update ON ${SESSIONS}(updated_at);
+    CREATE INDEX ${V}_by_owner ON ${SESSIONS}(owner, updated_at);
+    CREATE INDEX ${V}_by_open ON ${SESSIONS}(open) WHERE open > 0;
+    CREATE TABLE ${ITEMS} (
+      session INTEGER NOT NULL,
+      idx INTEGER NOT NULL,
+      key TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      item TEXT NOT NULL,
+      PRIMARY KEY (session, idx)
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX ${V}_by_key ON ${ITEMS}(session, key);
+  `,
+  open: (db) => new SessionsProjection(db),
+}
+
+export function headOf(row: Row): SessionHead {
+  const turn = maybeText(row.turn)
+  const queue = maybeText(row.queue)
+  const streaming = maybeText(row.streaming)
+  return {
+    id: text(row.id),
+    title: maybeText(row.title),
+    ownerId: text(row.owner),
+    startedAt: int(row.started_at),
+    updatedAt: int(row.updated_at),
+    preview: maybeText(row.preview),
+    ended: row.ended === 1,
+    data: jsonObject(row.data),
+    turn: turn === undefined ? undefined : (JSON.parse(turn) as SessionHead['turn']),
+    queue: queue === undefined ? [] : (JSON.parse(queue) as SessionHead['queue']),
+    streaming: streaming === undefined ? [] : (JSON.parse(streaming) as SessionHead['streaming']),
+    nextIndex: int(row.next_index),
+    position: position(row.position),
+  }
+}
+
+export function itemOf(row: Row): ItemView {
+  return restored(JSON.parse(text(row.item)) as ItemView)
+}
+
+/** JSON drops members that are undefined; a view has them all. */
+function restored(item: ItemView): ItemView {
+  switch (item.kind) {
+    case 'message':
+      return { ...item, error: item.error }
+    case 'reply':
+      return { ...item, taskId: item.taskId }
+    case 'task':
+      return { ...item, message: item.message }
+    default:
+      return item
+  }
+}
+
+interface Resident {
+  readonly n: number
+  head: SessionHead
+}
+
+interface Change {
+  n: number | undefined
+  head: SessionHead | undefined
+  readonly items: Map<string, { item: ItemView; position: number }>
+}
+
+const MOST_RESIDENTS = 2_000
+
+class SessionsProjection implements Projection {
+  readonly #residents = new Map<string, Resident>()
+  readonly #select: StatementSync
+  readonly #selectItem: StatementSync
+  readonly #insert: StatementSync
+  readonly #update: StatementSync
+  readonly #putItem: StatementSync
+
+  constructor(db: DatabaseSync) {
+    this.#select = db.prepare(`SELECT * FROM ${SESSIONS} WHERE id = ?`)
+    this.#selectItem = db.prepare(`SELECT item FROM ${ITEMS} WHERE session = ? AND key = ?`)
+    this.#insert = db.prepare(`INSERT INTO ${SESSIONS}
+      (title, updated_at, preview, ended, open, next_index, position, turn, queue, streaming, data, id, owner, started_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    this.#update = db.prepare(`UPDATE ${SESSIONS} SET title = ?, updated_at = ?, preview = ?, ended = ?, open = ?,
+      next_index = ?, position = ?, turn = ?, queue = ?, streaming = ?, data = ? WHERE n = ?`)
+    this.#putItem = db.prepare(`INSERT INTO ${ITEMS} (session, idx, key, position, item) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (session, idx) DO UPDATE SET position = excluded.position, item = excluded.item`)
+  }
+
+  apply(events: readonly LogEvent[], touched: Touched): void {
+    const changes = new Map<string, Change>()
+    for (const { event, key, position } of events) {
+      let change = changes.get(key)
+      if (change === undefined) {
+        const resident = this.#resident(key)
+        change = { n: resident?.n, head: resident?.head, items: new Map() }
+        changes.set(key, change)
+      }
+      const { n, items } = change
+      const step = sessionStep(change.head, key, event, (item) => items.get(item)?.item ?? this.#item(n, item))
+      if (step === undefined) continue
+      change.head = step.head
+      for (const { key, item } of step.items) items.set(key, { item, position })
+    }
+    for (const [id, change] of changes) {
+      if (change.head === undefined) continue
+      this.#write(id, change.n, change.head, change.items)
+      touched.sessions.add(id)
+    }
+  }
+
+  forget(): void {
+    this.#residents.clear()
+  }
+
+  #resident(id: string): Resident | undefined {
+    const resident = this.#residents.get(id)
+    if (resident !== undefined) return resident
+    const row = this.#select.get(id)
+    return row === undefined ? undefined : this.#keep(id, { n: int(row.n), head: headOf(row) })
+  }
+
+  #keep(id: string, resident: Resident): Resident {
+    if (this.#residents.size >= MOST_RESIDENTS) this.#residents.clear()
+    this.#residents.set(id, resident)
+    return resident
+  }
+
+  #item(session: number | undefined, key: string): ItemView | undefined {
+    if (session === undefined) return undefined
+    const row = this.#selectItem.get(session, key)
+    return row === undefined ? undefined : itemOf(row)
+  }
+
+  #write(id: string, known: number | undefined, head: SessionHead, items: Change['items']): void {
+    const changing = [
+      head.title ?? null,
+      head.updatedAt,
+      head.preview ?? null,
+      head.ended ? 1 : 0,
+      head.turn !== undefined ? OPEN.running : head.queue.length > 0 ? OPEN.queued : OPEN.no,
+      head.nextIndex,
+      Number(head.position),
+      head.turn === undefined ? null : JSON.stringify(head.turn),
+      head.queue.length === 0 ? null : JSON.stringify(head.queue),
+      head.streaming.length === 0 ? null : JSON.stringify(head.streaming),
+      JSON.stringify(head.data),
+    ]
+    let n = known
+    if (n === undefined) {
+      n = Number(this.#insert.run(...changing, id, head.ownerId, head.startedAt).lastInsertRowid)
+    } else {
+      this.#update.run(...changing, n)
+    }
+    for (const [key, { item, position }] of items) this.#putItem.run(n, item.index, key, position, JSON.stringify(item))
+    this.#keep(id, { n, head })
+  }
+}

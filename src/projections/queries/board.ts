@@ -1,0 +1,72 @@
+/** The board: for each column its count and the cards in view. A column of several statuses merges their orders. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Position } from '../../events/index.ts'
+import { int } from '../columns.ts'
+import { isTerminal } from '../models/jobs.ts'
+import { type BoardQuery, type BoardView, JOB_STATUSES, type JobStatus } from '../views.ts'
+import { type JobSelection, select, source, tally } from './filter.ts'
+import { jobsAt } from './jobs.ts'
+
+const DEFAULT_LIMIT = 50
+
+export function findBoard(db: DatabaseSync, query: BoardQuery, position: Position): BoardView {
+  const selection = select(db, query.filter)
+  const allowed = query.filter.status
+  const counts = countByStatus(db, selection)
+  const columns = query.columns.map((column, i) => {
+    const { after, limit } = query.windows[i] ?? { after: 0, limit: DEFAULT_LIMIT }
+    const statuses = [...new Set(column.statuses)].filter((status) => allowed?.includes(status) ?? true)
+    const count = statuses.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0)
+    const filled = statuses.filter((status) => (counts.get(status) ?? 0) > 0)
+    const order = orderOf(column.statuses)
+    const jobs = jobsAt(db, cards(db, selection, filled, order === 'newest first', after, limit))
+    return { label: column.label, statuses: column.statuses, count, order, after, jobs }
+  })
+  return { position, total: columns.reduce((sum, column) => sum + column.count, 0), columns }
+}
+
+/** What comes first in a column of these statuses. */
+export function orderOf(statuses: readonly JobStatus[]): 'next first' | 'oldest first' | 'newest first' {
+  if (statuses.length > 0 && statuses.every(isTerminal)) return 'newest first'
+  return statuses.length > 0 && statuses.every((status) => status === 'scheduled') ? 'next first' : 'oldest first'
+}
+
+function countByStatus(db: DatabaseSync, selection: JobSelection): Map<JobStatus, number> {
+  if (selection.none) return new Map()
+  if (selection.where === '' && selection.narrow === undefined) {
+    return new Map(JOB_STATUSES.map((status) => [status, tally(db, selection.name, [status])]))
+  }
+  const from = source(db, selection, undefined, { order: 'none' })
+  const counts = new Map<JobStatus, number>()
+  for (const row of db.prepare(`SELECT j.status, count(*) AS n ${from.sql} GROUP BY j.status`).iterate(...from.args)) {
+    const status = JOB_STATUSES[int(row.status)]
+    if (status !== undefined) counts.set(status, int(row.n))
+  }
+  return counts
+}
+
+/** The row numbers of the cards in view. */
+function cards(
+  db: DatabaseSync,
+  selection: JobSelection,
+  statuses: readonly JobStatus[],
+  newestFirst: boolean,
+  after: number,
+  limit: number,
+): number[] {
+  if (limit <= 0 || statuses.length === 0) return []
+  const direction = newestFirst ? 'DESC' : 'ASC'
+  const order = `sort ${direction}, n ${direction}`
+  const parts = statuses.map((status) => source(db, selection, [status], { order: 'sort' }))
+  const inOrder = (from: string, most: number) =>
+    `SELECT j.n AS n, j.sort AS sort ${from} ORDER BY ${order} LIMIT ${most}`
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) {
+    const rows = db.prepare(`${inOrder(only.sql, limit)} OFFSET ${after}`).all(...only.args)
+    return rows.map((row) => int(row.n))
+  }
+  const union = parts.map((part) => `SELECT * FROM (${inOrder(part.sql, after + limit)})`).join(' UNION ALL ')
+  const args = parts.flatMap((part) => part.args)
+  const rows = db.prepare(`${union} ORDER BY ${order} LIMIT ${limit} OFFSET ${after}`).all(...args)
+  return rows.map((row) => int(row.n))
+}

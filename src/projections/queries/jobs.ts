@@ -1,0 +1,94 @@
+/** Questions about jobs: one, a page, a count, ids for a bulk command. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Position } from '../../events/index.ts'
+import { int, maybeInt, text } from '../columns.ts'
+import { BadCursor } from '../errors.ts'
+import { JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
+import { PARTIES } from '../models/locks.ts'
+import type { JobFilter, JobQuery, JobStatus, JobView, Page } from '../views.ts'
+import { select, source, tally } from './filter.ts'
+
+export function findJob(db: DatabaseSync, id: string): JobView | undefined {
+  const row = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`).get(id)
+  if (row === undefined) return undefined
+  const { hidden, expiresAt: _, ...job } = jobOf(row)
+  return hidden ? undefined : withLockWait(db, job)
+}
+
+export function findJobs(db: DatabaseSync, query: JobQuery, position: Position): Page<JobView> {
+  const limit = pageSize(query.limit)
+  const selection = select(db, query)
+  if (selection.none) return { items: [], next: undefined, total: 0, position }
+  const from = source(db, selection, selection.statuses, { order: 'n', wanted: limit + (query.offset ?? 0) })
+  const cursor = query.cursor === undefined ? '' : `AND j.n < ${parseCursor(query.cursor)}`
+  const found = db
+    .prepare(`SELECT j.n ${from.sql} ${cursor} ORDER BY j.n DESC LIMIT ? OFFSET ?`)
+    .all(...from.args, limit + 1, query.offset ?? 0)
+    .map((row) => int(row.n))
+  const page = found.slice(0, limit)
+  const counted = selection.where === '' && selection.narrow === undefined
+  return {
+    items: jobsAt(db, page),
+    next: found.length > limit ? String(page.at(-1)) : undefined,
+    total: counted ? tally(db, selection.name, selection.statuses) : undefined,
+    position,
+  }
+}
+
+/** How many match; of one of `statuses` when given, beside what the filter says. */
+export function countJobs(db: DatabaseSync, filter: JobFilter): number {
+  const selection = select(db, filter)
+  if (selection.none) return 0
+  if (selection.where === '' && selection.narrow === undefined) return tally(db, selection.name, selection.statuses)
+  const from = source(db, selection, selection.statuses, { order: 'none' })
+  return int(db.prepare(`SELECT count(*) AS n ${from.sql}`).get(...from.args)?.n)
+}
+
+export function findJobIds(db: DatabaseSync, filter: JobFilter, limit: number): readonly string[] {
+  const selection = select(db, filter)
+  if (selection.none) return []
+  const from = source(db, selection, selection.statuses, { order: 'n', wanted: limit })
+  const rows = db.prepare(`SELECT j.id ${from.sql} ORDER BY j.n LIMIT ?`).all(...from.args, limit)
+  return rows.map((row) => text(row.id))
+}
+
+/** Jobs by their row numbers, in that order. */
+export function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
+  const get = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.n = ?`)
+  const jobs: JobView[] = []
+  for (const n of ns) {
+    const row = get.get(n)
+    if (row === undefined) continue
+    const { hidden: _hidden, expiresAt: _expiresAt, ...job } = jobOf(row)
+    jobs.push(withLockWait(db, job))
+  }
+  return jobs
+}
+
+export function statusOfJob(db: DatabaseSync, id: string): number | undefined {
+  return maybeInt(db.prepare(`SELECT status FROM ${JOBS} WHERE id = ?`).get(id)?.status)
+}
+
+const MAY_WAIT: readonly JobStatus[] = ['pending', 'scheduled', 'retry']
+
+function withLockWait(db: DatabaseSync, job: JobView): JobView {
+  if (job.lockKey === undefined || !MAY_WAIT.includes(job.status)) return job
+  const row = db
+    .prepare(
+      `SELECT holder.task AS holder, (SELECT count(*) FROM ${PARTIES} ahead
+         WHERE ahead.lock = mine.lock AND ahead.place > 0 AND ahead.place <= mine.place) AS place
+       FROM ${PARTIES} mine JOIN ${PARTIES} holder ON holder.lock = mine.lock AND holder.place = 0
+       WHERE mine.task = ? AND mine.place > 0`,
+    )
+    .get(job.id)
+  return row === undefined ? job : { ...job, lockWait: { holder: text(row.holder), place: int(row.place) } }
+}
+
+export function pageSize(limit: number | undefined): number {
+  return Math.min(Math.max(1, limit ?? 50), 500)
+}
+
+export function parseCursor(cursor: string): number {
+  if (!/^\d{1,15}$/.test(cursor)) throw new BadCursor(cursor)
+  return Number(cursor)
+}

@@ -1,0 +1,56 @@
+/** Those who wait until the read models include a position. */
+import type { Position } from '../events/index.ts'
+import type { Clock } from './clock.ts'
+import { ReadModelBehind, ReadModelsClosed } from './errors.ts'
+
+export const DEFAULT_WAIT_MS = 5000
+
+export class Waiting {
+  readonly #clock: Clock
+  readonly #position: () => Position
+  readonly #waiters = new Set<{ position: Position; resolve: () => void; reject: (error: Error) => void }>()
+  #closed = false
+
+  constructor(clock: Clock, position: () => Position) {
+    this.#clock = clock
+    this.#position = position
+  }
+
+  /** @throws ReadModelBehind, ReadModelsClosed */
+  waitFor(position: Position, timeoutMs: number = DEFAULT_WAIT_MS): Promise<void> {
+    if (this.#position() >= position) return Promise.resolve()
+    if (this.#closed) return Promise.reject(new ReadModelsClosed())
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        position,
+        resolve: () => {
+          cancel()
+          resolve()
+        },
+        reject: (error: Error) => {
+          cancel()
+          reject(error)
+        },
+      }
+      const cancel = this.#clock.after(timeoutMs, () => {
+        this.#waiters.delete(waiter)
+        reject(new ReadModelBehind({ wanted: position, actual: this.#position(), timeoutMs }))
+      })
+      this.#waiters.add(waiter)
+    })
+  }
+
+  reached(position: Position): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.position > position) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const waiter of this.#waiters) waiter.reject(new ReadModelsClosed())
+    this.#waiters.clear()
+  }
+}

@@ -1,0 +1,77 @@
+/** The read side on this thread over a real store: it follows, answers, waits, and starts where it was. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Position } from '../../src/events/index.ts'
+import { openMemoryStore } from '../../src/events/index.ts'
+import { openReadModels, ReadModelBehind, ReadModelsClosed } from '../../src/projections/index.ts'
+import { APP, append, completed, ManualClock, started, submitted } from './support.ts'
+
+const directories: string[] = []
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
+})
+
+function file(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'read-'))
+  directories.push(directory)
+  return join(directory, 'read.db')
+}
+
+describe('openReadModels', () => {
+  it('answers with what was appended, once it is waited for', async () => {
+    const store = openMemoryStore()
+    const reads = await openReadModels({ app: APP, store })
+    const position = await append(store, 'task', 't1', [submitted(), started(), completed()])
+    await reads.waitFor(position)
+    expect(reads.position).toBe(position)
+    expect(await reads.job('t1')).toMatchObject({
+      id: 't1',
+      status: 'completed',
+      result: { ok: true },
+      attempt: 1,
+      position,
+    })
+    expect(await reads.countJobs({ status: ['completed'] })).toBe(1)
+    await reads.close()
+    await expect(reads.job('t1')).rejects.toThrow(ReadModelsClosed)
+  })
+
+  it('gives up waiting for a position that does not come', async () => {
+    const clock = new ManualClock()
+    const reads = await openReadModels({ app: APP, store: openMemoryStore(), clock })
+    const waiting = reads.waitFor(7n as Position, 5000)
+    clock.advance(5000)
+    await expect(waiting).rejects.toThrow(ReadModelBehind)
+    await reads.close()
+  })
+
+  it('goes on from its file, and begins again when the file is of another log or was deleted', async () => {
+    const path = file()
+    const store = openMemoryStore()
+    await append(store, 'task', 't1', [submitted()])
+    const first = await openReadModels({ app: APP, store, file: path })
+    await first.waitFor(await store.head())
+    await first.close()
+
+    const second = await openReadModels({ app: APP, store, file: path })
+    expect(second.position).toBe(await store.head())
+    expect(await second.job('t1')).toBeDefined()
+    await second.close()
+
+    const other = openMemoryStore()
+    await append(other, 'task', 't2', [submitted()])
+    const third = await openReadModels({ app: APP, store: other, file: path })
+    await third.waitFor(await other.head())
+    expect(await third.job('t1')).toBeUndefined()
+    expect(await third.job('t2')).toBeDefined()
+    await third.close()
+
+    rmSync(path)
+    const fourth = await openReadModels({ app: APP, store, file: path })
+    await fourth.waitFor(await store.head())
+    expect(await fourth.job('t1')).toBeDefined()
+    await fourth.close()
+  })
+})
