@@ -4,7 +4,7 @@
  */
 import { css, html, nothing, type PropertyValues } from 'lit'
 import type { AppInfo, Session, Transcript } from '../../src/http/wire.ts'
-import { baseOf, type Connection, LiveTopic, newId, ProblemError } from '../client/index.ts'
+import { baseOf, type Connection, LiveResource, LiveTopic, newId, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
 import './composer.ts'
 import './transcript-view.ts'
@@ -44,7 +44,6 @@ export class CapsuleChat extends CapsuleElement {
     placeholder: {},
     suggestions: { converter: { fromAttribute: parseSuggestions } },
     sessionId: { state: true },
-    info: { state: true },
     retrying: { state: true },
     stopping: { state: true },
     trouble: { state: true },
@@ -56,8 +55,6 @@ export class CapsuleChat extends CapsuleElement {
   declare placeholder: string
   declare suggestions: readonly Suggestion[]
   declare sessionId: string
-  /** What the server says of the app; undefined until it has. */
-  declare protected info: AppInfo | undefined
   declare protected retrying: ReadonlySet<string>
   declare protected stopping: boolean
   /** Why the last retry or stop was refused. */
@@ -69,6 +66,8 @@ export class CapsuleChat extends CapsuleElement {
     params: () => (this.#absent ? undefined : { id: this.sessionId }),
     onChange: (transcript) => this.#arrived(transcript),
   })
+  /** What the server says of the app. Without it the chat says "Message": nothing worse. */
+  readonly #info = new LiveResource<AppInfo>(this, { src: () => this.src, path: () => '/api/v1/info' })
   #memory = new ChatMemory(pageStorage(), '')
   #outbox = new Outbox(pageStorage(), '')
   /** The server does not know this conversation (yet): it begins with the first message. */
@@ -86,7 +85,6 @@ export class CapsuleChat extends CapsuleElement {
     this.placeholder = ''
     this.suggestions = []
     this.sessionId = ''
-    this.info = undefined
     this.retrying = new Set()
     this.stopping = false
     this.trouble = null
@@ -96,7 +94,6 @@ export class CapsuleChat extends CapsuleElement {
   override connectedCallback(): void {
     if (this.sessionId === '') this.#open()
     super.connectedCallback()
-    void this.#introduce()
   }
 
   override focus(): void {
@@ -118,10 +115,6 @@ export class CapsuleChat extends CapsuleElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('src') && this.hasUpdated) {
-      this.info = undefined
-      void this.#introduce()
-    }
     const another = changed.has('session') && this.session !== this.sessionId
     if ((another || changed.has('src')) && this.hasUpdated) this.#open()
   }
@@ -179,7 +172,7 @@ export class CapsuleChat extends CapsuleElement {
         ${this.trouble === null ? nothing : html`<p class="trouble" role="alert">${icon('info')}${this.trouble}</p>`}
         <capsule-composer
           exportparts="composer"
-          .placeholder=${this.placeholder || (this.info ? `Message ${this.info.name}` : 'Message')}
+          .placeholder=${this.placeholder || (this.#info.data ? `Message ${this.#info.data.name}` : 'Message')}
           .status=${this.#status(session)}
           .running=${session?.turn?.status === 'running'}
           .stopping=${this.stopping}
@@ -220,7 +213,7 @@ export class CapsuleChat extends CapsuleElement {
     if (!this.#absent && this.#transcript === undefined) {
       return html`<div class="blank loading"><p>${status === 'offline' ? 'The conversation appears when the server can be reached again.' : 'Opening the conversation'}</p></div>`
     }
-    const name = this.info?.name
+    const name = this.#info.data?.name
     return this.#blank(
       name ? `Talk to ${name}` : 'New conversation',
       html`<p>Write a message below. You can close this page while it works.</p>
@@ -246,7 +239,7 @@ export class CapsuleChat extends CapsuleElement {
   }
 
   #title(session: Session | undefined): string {
-    return session?.title || this.heading || (session ? this.info?.name : undefined) || 'New conversation'
+    return session?.title || this.heading || (session ? this.#info.data?.name : undefined) || 'New conversation'
   }
 
   /** What is going on, in place of the keyboard hint: no row comes and goes for it. */
@@ -305,16 +298,6 @@ export class CapsuleChat extends CapsuleElement {
   #restoreDraft(): void {
     const composer = this.#composer
     if (composer) composer.value = this.#memory.draft(this.#draftKey)
-  }
-
-  async #introduce(): Promise<void> {
-    const connection = this.#live.connection
-    try {
-      const info = await connection?.rest<AppInfo>('/api/v1/info')
-      if (connection === this.#live.connection) this.info = info
-    } catch {
-      // Without a name the chat says "Message": nothing worse.
-    }
   }
 
   #post(entry: OutboxEntry): void {

@@ -460,13 +460,13 @@ export class CapsuleTranscript extends CapsuleElement {
         min-width: 0;
         overflow-wrap: anywhere;
       }
-      .trouble.failed svg:first-child {
+      .trouble.failed > svg {
         color: var(--capsule-status-failed);
       }
-      .trouble.interrupted svg:first-child {
+      .trouble.interrupted > svg {
         color: var(--capsule-status-retry);
       }
-      .trouble.stopped svg:first-child {
+      .trouble.stopped > svg {
         color: var(--capsule-status-cancelled);
       }
 

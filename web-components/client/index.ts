@@ -12,5 +12,6 @@ export {
   type Surroundings,
   type TokenSource,
 } from './connection.ts'
+export { LiveResource, type LiveResourceOptions } from './live-resource.ts'
 export { LiveConnection, LiveTopic, type LiveTopicOptions } from './live-topic.ts'
 export { localProblem, ProblemError } from './problem.ts'

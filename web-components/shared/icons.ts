@@ -2,7 +2,7 @@
  * The icons, as 24 x 24 strokes drawn inline so that they take the ink of their text and pass a strict CSP.
  * A status is never an icon alone: `statusIcon` carries its word for those who do not see the shape.
  */
-import { html, nothing, type SVGTemplateResult, svg, type TemplateResult } from 'lit'
+import { html, type SVGTemplateResult, svg, type TemplateResult } from 'lit'
 import type { JobStatus } from '../../src/http/wire.ts'
 import { STATUS_WORDS } from './job.ts'
 
@@ -54,7 +54,7 @@ export type IconName = keyof typeof shapes
 
 /** An icon beside words: hidden from screen readers. `s` is 14 px, `l` 20 px, else 16 px. */
 export function icon(name: IconName, size?: 's' | 'l'): TemplateResult {
-  return html`<svg class="icon ${size ?? nothing}" viewBox="0 0 24 24" aria-hidden="true">${shapes[name]}</svg>`
+  return html`<svg class="icon ${size ?? ''}" viewBox="0 0 24 24" aria-hidden="true">${shapes[name]}</svg>`
 }
 
 /** The icon of a status with its word as name. Its hue comes from `data-status` on an ancestor. */

@@ -1,0 +1,2 @@
+/** The door of the shell. */
+export { CapsuleApp } from './app.ts'

@@ -1,0 +1,2 @@
+/** The door of the app's pages. */
+export { CapsulePage } from './page.ts'

@@ -1,0 +1,2 @@
+/** The door of the schedules. */
+export { CapsuleSchedules } from './schedules.ts'
