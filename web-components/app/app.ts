@@ -142,7 +142,7 @@ export class CapsuleApp extends CapsuleElement {
         entry({ kind: 'page', slug }, name, pageIcon(shape), route.kind === 'page' && route.slug === slug),
       )}
       ${info?.has_schedules ? entry({ kind: 'schedules' }, 'Schedules', 'calendar', route.kind === 'schedules') : nothing}
-      ${this.narrow && route.kind === 'chat' ? nothing : this.#themeButton('theme')}
+      ${this.narrow && info?.has_chat ? nothing : this.#themeButton('theme')}
     </nav>`
   }
 

@@ -21,6 +21,8 @@ import { MISSED_WORDS, nextWords, OVERLAP_WORDS, outcome, summary, whyOf, wordOf
 
 /** Occurrences the strip has room for. */
 const STRIP = 30
+/** Occurrences an open row shows before one asks for the rest. */
+const SHORT = 6
 
 type Action = 'trigger' | 'pause' | 'resume'
 const DONE: { readonly [action in Action]: string } = { trigger: 'triggered', pause: 'paused', resume: 'resumed' }
@@ -42,6 +44,7 @@ export class CapsuleSchedules extends CapsuleElement {
     heading: {},
     query: { state: true },
     open: { state: true },
+    whole: { state: true },
     asked: { state: true },
     refused: { state: true },
   }
@@ -51,6 +54,8 @@ export class CapsuleSchedules extends CapsuleElement {
   declare protected query: string
   /** Names of the schedules whose occurrences are shown. */
   declare protected open: ReadonlySet<string>
+  /** Names of those of which all occurrences are shown. */
+  declare protected whole: ReadonlySet<string>
   /** `<action> <name>` of what awaits its answer. */
   declare protected asked: ReadonlySet<string>
   /** Why the last action on a schedule was refused, by name. */
@@ -64,6 +69,7 @@ export class CapsuleSchedules extends CapsuleElement {
     this.heading = 'Schedules'
     this.query = ''
     this.open = new Set()
+    this.whole = new Set()
     this.asked = new Set()
     this.refused = new Map()
     new EverySecond(this, () => this.#shown().length > 0)
@@ -132,7 +138,8 @@ export class CapsuleSchedules extends CapsuleElement {
   }
 
   #schedule(schedule: Schedule, now: number): TemplateResult {
-    const { name, description, cron, meaning, timezone, last } = schedule
+    const { name, description, cron, meaning, timezone } = schedule
+    const last = schedule.last.toSorted((a, b) => a.due.localeCompare(b.due)).slice(-STRIP)
     const open = this.open.has(name)
     const refused = this.refused.get(name)
     return html`<li class=${open ? 'open' : ''} part="row">
@@ -162,23 +169,23 @@ export class CapsuleSchedules extends CapsuleElement {
         <div class="actions">${this.#actions(schedule)}</div>
         ${refused === undefined ? nothing : html`<p class="refused" role="alert">${icon('info', 's')}${refused}</p>`}
       </div>
-      ${open ? this.#details(schedule, now) : nothing}
+      ${open ? this.#details(schedule, last.toReversed(), now) : nothing}
     </li>`
   }
 
   #next(schedule: Schedule, now: number): TemplateResult {
     if (schedule.paused) return html`<div class="muted">Paused</div>`
     if (schedule.next_at === null) return html`<div class="muted">No next run</div>`
-    return html`<div>${nextWords(schedule.next_at, now)}</div>
-      <time class="muted xs" datetime=${schedule.next_at}>${format.instant(schedule.next_at, now)}</time>`
+    const { lead, detail } = nextWords(schedule.next_at, now)
+    return html`<div>${lead}</div>
+      <time class="muted xs" datetime=${schedule.next_at}>${detail}</time>`
   }
 
   #strip(last: readonly Occurrence[], now: number): TemplateResult[] {
-    const newest = last.slice(-STRIP)
-    const missing = Array.from({ length: STRIP - newest.length }, () => html`<i class="none"></i>`)
+    const missing = Array.from({ length: STRIP - last.length }, () => html`<i class="none"></i>`)
     return [
       ...missing,
-      ...newest.map(
+      ...last.map(
         (occurrence) =>
           html`<i
             data-status=${occurrence.status ?? nothing}
@@ -214,8 +221,9 @@ export class CapsuleSchedules extends CapsuleElement {
       : html`${button('trigger', 'Trigger', 'Triggering', nothing)}${button('pause', 'Pause', 'Pausing', icon('pause', 's'), true)}`
   }
 
-  #details(schedule: Schedule, now: number): TemplateResult {
-    const newestFirst = schedule.last.toReversed()
+  #details(schedule: Schedule, newestFirst: readonly Occurrence[], now: number): TemplateResult {
+    const all = this.whole.has(schedule.name)
+    const shown = all ? newestFirst : newestFirst.slice(0, SHORT)
     return html`<div class="details">
       <div>
         <h4 class="medium">Past occurrences</h4>
@@ -223,8 +231,15 @@ export class CapsuleSchedules extends CapsuleElement {
           newestFirst.length === 0
             ? html`<p class="muted">None yet. The first appears when it is due, or when you trigger it.</p>`
             : html`<ol>
-                ${newestFirst.map((occurrence) => this.#occurrence(occurrence, now))}
-              </ol>`
+                ${shown.map((occurrence) => this.#occurrence(occurrence, now))}
+              </ol>
+              ${
+                shown.length < newestFirst.length
+                  ? html`<button class="button small ghost" type="button" @click=${() => this.#showAll(schedule.name)}>
+                      Show all ${newestFirst.length}
+                    </button>`
+                  : nothing
+              }`
         }
       </div>
       <dl class="num">
@@ -288,6 +303,10 @@ export class CapsuleSchedules extends CapsuleElement {
     const open = new Set(this.open)
     if (!open.delete(name)) open.add(name)
     this.open = open
+  }
+
+  #showAll(name: string): void {
+    this.whole = new Set([...this.whole, name])
   }
 
   async #act(name: string, action: Action): Promise<void> {
@@ -438,11 +457,6 @@ export class CapsuleSchedules extends CapsuleElement {
       .details h4 {
         padding-block-end: 4px;
       }
-      .details ol {
-        max-height: 360px;
-        overflow-y: auto;
-        scrollbar-width: thin;
-      }
       .details li {
         display: grid;
         grid-template-columns: 16px 168px 128px minmax(0, 1fr) auto;
@@ -550,6 +564,7 @@ export class CapsuleSchedules extends CapsuleElement {
         .one .next {
           grid-column: 3;
           grid-row: 1;
+          align-self: start;
           text-align: end;
         }
         .next time {
