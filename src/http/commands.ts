@@ -1,0 +1,116 @@
+/**
+ * The commands of the live protocol: what each takes, and what it does. The frame's id is the command's id, so sending
+ * a frame again does nothing more and gets the same answer.
+ */
+import { z } from 'zod'
+import type { Caller, RunningApp } from '../app/index.ts'
+import type { Position } from '../events/index.ts'
+import { jobAt } from './jobs.ts'
+import { scheduleAt } from './schedules.ts'
+import * as schemas from './schemas.ts'
+import { toSubmission } from './tasks.ts'
+import type { CommandName, Commands } from './wire.ts'
+
+export interface Done<C extends CommandName> {
+  readonly position: Position
+  readonly result: Commands[C]['result']
+}
+
+interface Handler<C extends CommandName, Payload = Commands[C]['payload']> {
+  readonly payload: z.ZodType<Payload>
+  run(app: RunningApp, payload: Payload, caller: Caller): Promise<Done<C>>
+}
+
+const jobId = z.strictObject({ id: z.string().min(1) })
+const scheduleName = z.strictObject({ name: z.string().min(1) })
+
+export const commands: { readonly [C in CommandName]: Handler<C> } = {
+  'message.send': {
+    payload: schemas.messageSend,
+    async run(app, { session_id, text, create }, caller) {
+      const { messageId, position } = await app.sendMessage(
+        session_id,
+        {
+          text,
+          ...(caller.commandId === undefined ? {} : { messageId: caller.commandId }),
+          ...(create === undefined ? {} : { create }),
+        },
+        caller,
+      )
+      return { position, result: { message_id: messageId } }
+    },
+  },
+
+  'message.retry': {
+    payload: z.strictObject({ session_id: z.string().min(1), message_id: z.string().min(1) }),
+    async run(app, { session_id, message_id }, caller) {
+      const { messageId, position } = await app.retryMessage(session_id, message_id, caller)
+      return { position, result: { message_id: messageId } }
+    },
+  },
+
+  'turn.stop': {
+    payload: z.strictObject({ session_id: z.string().min(1) }),
+    run: async (app, { session_id }, caller) => ({ position: await app.stopTurn(session_id, caller), result: {} }),
+  },
+
+  'job.cancel': {
+    payload: jobId,
+    async run(app, { id }, caller) {
+      const position = await app.cancelJob(id, caller)
+      return { position, result: await jobAt(app, id, position) }
+    },
+  },
+
+  'job.retry': {
+    payload: jobId,
+    async run(app, { id }, caller) {
+      const position = await app.retryJob(id, caller)
+      return { position, result: await jobAt(app, id, position) }
+    },
+  },
+
+  'task.submit': {
+    payload: schemas.taskSubmit,
+    async run(app, payload, caller) {
+      const { name } = payload
+      const { taskId, joined, position } = await app.submit(toSubmission(name, payload, caller), caller)
+      return { position, result: await jobAt(app, taskId, position, joined) }
+    },
+  },
+
+  'schedule.trigger': {
+    payload: scheduleName,
+    async run(app, { name }, caller) {
+      const { taskId, position } = await app.triggerSchedule(name, caller)
+      return { position, result: { job_id: taskId } }
+    },
+  },
+
+  'schedule.pause': {
+    payload: scheduleName,
+    async run(app, { name }, caller) {
+      const position = await app.pauseSchedule(name, caller)
+      return { position, result: await scheduleAt(app, name, position) }
+    },
+  },
+
+  'schedule.resume': {
+    payload: scheduleName,
+    async run(app, { name }, caller) {
+      const position = await app.resumeSchedule(name, caller)
+      return { position, result: await scheduleAt(app, name, position) }
+    },
+  },
+}
+
+/** Checks the payload and does it. @throws ZodError, and what the app's command throws */
+export function runCommand<C extends CommandName>(
+  name: C,
+  payload: unknown,
+  app: RunningApp,
+  caller: Caller,
+): Promise<Done<C>> {
+  const handler: Handler<C> = commands[name]
+  return handler.run(app, handler.payload.parse(payload), caller)
+}

@@ -1,0 +1,319 @@
+/**
+ * The one registry of errors: every code that an answer can carry, its status, and what it means for the caller.
+ * docs/errors.md lists the same codes; a test holds the two together.
+ */
+import { z } from 'zod'
+import { CapsuleError, InvalidInput } from '../actors/index.ts'
+import type { Problem } from './wire.ts'
+
+export interface ErrorEntry {
+  readonly status: number
+  readonly title: string
+  /** When it happens, for docs/errors.md. */
+  readonly meaning: string
+  /** Seconds after which trying again makes sense. */
+  readonly retryAfter?: number
+}
+
+export const ERRORS = {
+  // The request itself
+  'malformed-request': {
+    status: 400,
+    title: 'Malformed request',
+    meaning: 'The request is not valid HTTP for this API.',
+  },
+  'malformed-json': { status: 400, title: 'Malformed JSON', meaning: 'The body is not JSON.' },
+  'as-of-unsupported': {
+    status: 400,
+    title: 'Time travel is not served yet',
+    meaning: 'The request has `as_of`, which this version does not answer. Leave it out to read the present.',
+  },
+  'bad-frame': {
+    status: 400,
+    title: 'Bad frame',
+    meaning: 'A frame on the live socket is not one of the protocol. The socket is closed with 4400.',
+  },
+  'host-not-allowed': {
+    status: 403,
+    title: 'Host not allowed',
+    meaning: 'The `Host` header names something other than this machine: a website may be reaching for it.',
+  },
+  'origin-not-allowed': {
+    status: 403,
+    title: 'Origin not allowed',
+    meaning: 'A page of another origin asks. Name the origin in `origins` to let it in.',
+  },
+  'route-not-found': { status: 404, title: 'No such route', meaning: 'Nothing is served at this path.' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed',
+    meaning: 'The path exists, but not for this method. `Allow` lists those it takes.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'Request timeout',
+    meaning: 'The request did not arrive completely in time.',
+  },
+  'payload-too-large': { status: 413, title: 'Payload too large', meaning: 'The body is larger than the limit.' },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'Unsupported media type',
+    meaning: 'A body must be sent with `Content-Type: application/json`.',
+  },
+  'invalid-input': {
+    status: 422,
+    title: 'Invalid input',
+    meaning: 'The query, the body or the input of a task does not fit its schema. `errors` says where.',
+  },
+  'upgrade-required': {
+    status: 426,
+    title: 'Upgrade required',
+    meaning: 'The live protocol is spoken over a WebSocket.',
+  },
+  'headers-too-large': { status: 431, title: 'Headers too large', meaning: 'The headers are larger than the limit.' },
+
+  // What the app refuses
+  'unknown-task': { status: 404, title: 'Unknown task', meaning: 'The app declares no task of this name.' },
+  'not-found': {
+    status: 404,
+    title: 'Not found',
+    meaning: 'There is no job, session, schedule or message of this id.',
+  },
+  'watch-target-missing': {
+    status: 404,
+    title: 'Not there any more',
+    meaning: 'What a live subscription or a stream follows is not there, or was deleted.',
+  },
+  'bad-cursor': {
+    status: 400,
+    title: 'Bad cursor',
+    meaning: 'The cursor is not one that a page of this list gave. Follow its `Link` header.',
+  },
+  'command-refused': {
+    status: 409,
+    title: 'Refused in this state',
+    meaning: 'The job, session or schedule does not accept the command in its present state.',
+  },
+  'lock-held': {
+    status: 409,
+    title: 'Lock held',
+    meaning: "The task's lock is held by another task, and the task is declared with `onLocked: 'reject'`.",
+  },
+  'attempt-fenced': {
+    status: 409,
+    title: 'Attempt fenced',
+    meaning: 'The attempt that asks has lost its claim: it was cancelled, timed out or taken over.',
+  },
+  'idempotency-conflict': {
+    status: 409,
+    title: 'Idempotency key reused',
+    meaning: 'The idempotency key was used before with other input. Use a new key for new input.',
+  },
+
+  // Limits
+  'mailbox-full': {
+    status: 429,
+    title: 'Too many commands',
+    meaning: 'More commands wait for one job, session or schedule than it takes.',
+    retryAfter: 1,
+  },
+  'too-many-subscriptions': {
+    status: 429,
+    title: 'Too many subscriptions',
+    meaning: 'One live socket follows more topics than the limit. Unsubscribe from some.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'Overloaded',
+    meaning: 'More requests or streams are under way than the limit.',
+    retryAfter: 1,
+  },
+
+  // The server's own state
+  'not-running': {
+    status: 503,
+    title: 'Not running',
+    meaning: 'The app is stopping or was not started.',
+    retryAfter: 2,
+  },
+  'read-model-behind': {
+    status: 503,
+    title: 'Not caught up',
+    meaning: 'The read models did not reach the position asked for in time. What was acknowledged is safe; read again.',
+    retryAfter: 1,
+  },
+  'read-models-unavailable': {
+    status: 503,
+    title: 'Read models unavailable',
+    meaning: 'The thread of the read models stopped and is started again. What was acknowledged is safe; read again.',
+    retryAfter: 1,
+  },
+  'read-models-closed': {
+    status: 503,
+    title: 'Read models closed',
+    meaning: 'The server is stopping.',
+    retryAfter: 2,
+  },
+  'poison-event': {
+    status: 503,
+    title: 'Read models held up',
+    meaning: 'A read model cannot take in an event of the log; the detail names it. It is tried again.',
+    retryAfter: 5,
+  },
+  'too-contended': {
+    status: 503,
+    title: 'Too contended',
+    meaning: 'Others changed the same thing too often at the same time.',
+    retryAfter: 1,
+  },
+  'written-by-newer-code': {
+    status: 503,
+    title: 'Written by newer code',
+    meaning: 'Newer code wrote this history. A node that runs it must answer.',
+    retryAfter: 5,
+  },
+  'web-not-built': {
+    status: 503,
+    title: 'Web components not built',
+    meaning: 'The pages are not built. Run `npm run build:web`.',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'Store unavailable',
+    meaning:
+      'The event store does not answer. Whether the change was recorded is not known: repeat it with the same key.',
+    retryAfter: 2,
+  },
+  'store-closed': { status: 503, title: 'Store closed', meaning: 'The event store is closed.', retryAfter: 2 },
+  'wrong-expected-revision': {
+    status: 503,
+    title: 'Changed meanwhile',
+    meaning: 'Somebody else changed the same stream first.',
+    retryAfter: 1,
+  },
+  'event-too-large': {
+    status: 413,
+    title: 'Too large to record',
+    meaning: 'The input is larger than one event may be.',
+  },
+  'history-corrupt': {
+    status: 500,
+    title: 'History corrupt',
+    meaning: 'What is recorded cannot have been produced by this code. The stream is left alone.',
+  },
+  'store-corrupt': { status: 500, title: 'Store corrupt', meaning: 'What is on disk cannot be what was written.' },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    meaning: 'Something went wrong in the server. The log names the request id.',
+  },
+
+  // At start, never in an answer
+  'data-directory-in-use': {
+    status: 500,
+    title: 'Data directory in use',
+    meaning: 'Another process has the data directory.',
+  },
+  'loopback-only': {
+    status: 500,
+    title: 'Loopback only',
+    meaning: 'The server was asked to bind an address that others can reach, which needs `auth`.',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+const REGISTRY: ReadonlyMap<string, ErrorEntry> = new Map(Object.entries(ERRORS))
+
+export function errorEntry(code: string): ErrorEntry | undefined {
+  return REGISTRY.get(code)
+}
+
+/** A refusal of the HTTP layer itself. The message is the problem's detail and says what to do. */
+export class HttpRefusal extends CapsuleError {
+  readonly code: ErrorCode
+  readonly headers: Readonly<Record<string, string>>
+  constructor(code: ErrorCode, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    super(detail)
+    this.code = code
+    this.headers = headers
+  }
+}
+
+/** Fastify's own errors that mean something to a client, by their code. */
+const FASTIFY: Readonly<Record<string, { code: ErrorCode; detail: string }>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'payload-too-large', detail: 'The body is too large. Send at most 1 MiB.' },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    code: 'unsupported-media-type',
+    detail: 'Send the body as JSON, with Content-Type: application/json.',
+  },
+  FST_ERR_CTP_INVALID_JSON_BODY: { code: 'malformed-json', detail: 'The body is not valid JSON. Check its syntax.' },
+}
+
+export interface Answerable {
+  readonly problem: Problem
+  readonly headers: Readonly<Record<string, string>>
+  /** Nobody expected it: worth a line in the log. */
+  readonly unexpected: boolean
+}
+
+/** What a caller may be told of an error. What it must not see (messages of unexpected errors) stays out. */
+export function toProblem(error: unknown, instance?: string): Answerable {
+  const { code, detail, issues, headers } = explain(error)
+  const entry: ErrorEntry = REGISTRY.get(code) ?? ERRORS.internal
+  const problem: Problem = { type: `urn:capsule:error:${code}`, title: entry.title, status: entry.status, detail }
+  if (instance !== undefined) problem.instance = instance
+  if (issues) problem.errors = issues
+  return {
+    problem,
+    headers: entry.retryAfter === undefined ? headers : { 'retry-after': String(entry.retryAfter), ...headers },
+    unexpected: entry.status === 500,
+  }
+}
+
+interface Explanation {
+  code: string
+  detail: string
+  issues?: { path: string; message: string }[]
+  headers: Readonly<Record<string, string>>
+}
+
+function explain(error: unknown): Explanation {
+  const none = {}
+  if (error instanceof z.ZodError) {
+    const issues = flatten(error)
+    return { code: 'invalid-input', detail: `The request does not fit: ${sentence(issues)}`, issues, headers: none }
+  }
+  if (error instanceof InvalidInput) {
+    return {
+      code: error.code,
+      detail: error.message,
+      issues: error.issues.map((issue) => ({ ...issue })),
+      headers: none,
+    }
+  }
+  if (error instanceof HttpRefusal) return { code: error.code, detail: error.message, headers: error.headers }
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    if (REGISTRY.has(error.code)) return { code: error.code, detail: error.message, headers: none }
+    const known = FASTIFY[error.code]
+    if (known) return { ...known, headers: none }
+  }
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {
+    if (error instanceof SyntaxError) return { code: 'malformed-json', detail: `${error.message}.`, headers: none }
+    if (error.statusCode < 500) return { code: 'malformed-request', detail: error.message, headers: none }
+  }
+  return {
+    code: 'internal',
+    detail: 'Something went wrong here. Try again; if it persists, look in the server’s log for this request id.',
+    headers: none,
+  }
+}
+
+function flatten(error: z.ZodError): { path: string; message: string }[] {
+  return error.issues.map((issue) => ({ path: issue.path.map(String).join('.'), message: issue.message }))
+}
+
+function sentence(issues: readonly { path: string; message: string }[]): string {
+  const said = issues.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; ')
+  return said.endsWith('.') ? said : `${said}.`
+}

@@ -1,0 +1,2 @@
+/** The HTTP door of a running app. The only door into this folder; what crosses the wire is in wire.ts. */
+export { createServer, type Server, type ServerLimits, type ServerOptions } from './server.ts'

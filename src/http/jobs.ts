@@ -1,0 +1,287 @@
+/** /api/v1/jobs: every run of a task, what happened to it, and what can be done to it. */
+import { z } from 'zod'
+import { CommandRefused, NotFound } from '../actors/index.ts'
+import type { Caller, RunningApp } from '../app/index.ts'
+import { type JsonObject, type JsonValue, type Position, START, type StreamKind } from '../events/index.ts'
+import { type JobFilter, type JobStatus, type JobView, TERMINAL_STATUSES } from '../projections/index.ts'
+import { toProblem } from './errors.ts'
+import { acknowledge, type Call, paging, position, type Route, route } from './route.ts'
+import * as schemas from './schemas.ts'
+import { toHistoryEvent, toJob } from './serialise.ts'
+import type { Job } from './wire.ts'
+
+const resource = 'Jobs'
+const WAITING: readonly JobStatus[] = ['pending', 'scheduled', 'retry']
+const FAILED: readonly JobStatus[] = ['failed', 'timeout']
+const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
+
+interface JobCommand {
+  readonly summary: string
+  readonly description: string
+  run(app: RunningApp, id: string, caller: Caller): Promise<Position>
+}
+
+const COMMANDS = {
+  cancel: {
+    summary: 'Cancels a job',
+    description: 'At once while it waits; a running one is asked to stop, and has its grace period for it.',
+    run: (app, id, caller) => app.cancelJob(id, caller),
+  },
+  retry: {
+    summary: 'Runs an ended job again',
+    description: 'A new run of the same job, with a fresh count of retries. Not for a completed one.',
+    run: (app, id, caller) => app.retryJob(id, caller),
+  },
+  refresh: {
+    summary: 'Pushes the deadline of a running job out by its timeout',
+    description: 'For a job that is slow but well.',
+    run: (app, id, caller) => app.refreshJob(id, caller),
+  },
+} as const satisfies Record<string, JobCommand>
+
+export const jobRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs',
+    resource,
+    summary: 'Jobs, newest first',
+    query: schemas.jobsQuery,
+    answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.job) } },
+    errors: ['invalid-input'],
+    async handle({ app, query, request, reply }) {
+      const params = schemas.paramsOf(query)
+      const page = await app.reads.jobs({
+        ...schemas.toJobFilter(query),
+        ...(params === undefined ? {} : { params }),
+        limit: query.limit,
+        ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+        ...(query.offset === undefined ? {} : { offset: query.offset }),
+      })
+      paging({ request, reply }, page.next === undefined ? undefined : { cursor: page.next }, page.total)
+      return page.items.map((view) => toJob(view, app))
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/$schema',
+    resource,
+    summary: 'JSON Schema of a job',
+    answers: { 200: { description: 'JSON Schema, draft 2020-12', schema: z.record(z.string(), z.unknown()) } },
+    handle: () => z.toJSONSchema(schemas.job, { unrepresentable: 'any' }),
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/:id',
+    resource,
+    summary: 'One job',
+    description: 'Includes whatever this server has acknowledged for it.',
+    answers: { 200: { description: 'The job', schema: schemas.job } },
+    errors: ['not-found'],
+    handle: async ({ app, param }) => toJob(await findJob(app, param('id')), app),
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/:id/$events',
+    resource,
+    summary: 'The history of a job: what happened, when, by whom',
+    description: 'Oldest first. It stays after the job was deleted.',
+    answers: { 200: { description: 'Its events', schema: z.array(schemas.historyEvent) } },
+    errors: ['not-found'],
+    async handle({ app, param }) {
+      const events = await app.history('task', param('id'))
+      // A job that waits for its lock may have no stream of its own yet.
+      if (events.length === 0) await findJob(app, param('id'))
+      return events.map(toHistoryEvent)
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/:id/$stream',
+    resource,
+    summary: 'Follows a job until it ends (server-sent events)',
+    description:
+      'Each event is named `job`, its data is the job, its id a position. Ends after the job has ended. ' +
+      '`Last-Event-ID` leaves out what was seen.',
+    answers: { 200: { description: 'A stream of jobs', mediaType: 'text/event-stream' } },
+    errors: ['not-found', 'overloaded'],
+    handle: streamJob,
+  }),
+
+  ...(['cancel', 'retry', 'refresh'] as const).map((name) =>
+    route({
+      method: 'POST',
+      path: `/api/v1/jobs/:id/$${name}`,
+      resource,
+      summary: COMMANDS[name].summary,
+      description: COMMANDS[name].description,
+      answers: { 200: { description: 'The job as it is then', schema: schemas.job } },
+      errors: ['not-found', 'command-refused', 'mailbox-full', 'not-running', 'store-unavailable'],
+      async handle({ app, caller, param, reply }) {
+        const id = param('id')
+        const done = await COMMANDS[name].run(app, id, caller)
+        acknowledge(reply, done)
+        return jobAt(app, id, done)
+      },
+    }),
+  ),
+
+  route({
+    method: 'DELETE',
+    path: '/api/v1/jobs/:id',
+    resource,
+    summary: 'Cancels a job if it lives, and removes it from view',
+    description: 'Its history stays in the log.',
+    answers: { 204: { description: 'It is gone from all views' } },
+    errors: ['not-found', 'mailbox-full', 'not-running', 'store-unavailable'],
+    async handle({ app, caller, param, reply }) {
+      acknowledge(reply, await app.deleteJob(param('id'), caller))
+      reply.code(204)
+      return undefined
+    },
+  }),
+
+  route({
+    method: 'POST',
+    path: '/api/v1/jobs/$cancel',
+    resource,
+    summary: 'Cancels all waiting jobs of a filter',
+    description: 'Running ones go on: cancel them one by one.',
+    body: schemas.bulkFilter,
+    answers: { 200: { description: 'How many', schema: z.object({ cancelled: z.int() }) } },
+    errors: ['invalid-input', 'not-running', 'store-unavailable'],
+    async handle(call) {
+      const statuses = among(WAITING, call.body.filter.status ?? WAITING)
+      return { cancelled: await forEachJob(call, statuses, (id, caller) => call.app.cancelJob(id, caller)) }
+    },
+  }),
+
+  route({
+    method: 'POST',
+    path: '/api/v1/jobs/$retry',
+    resource,
+    summary: 'Runs all failed jobs of a filter again',
+    description: 'Failed and timed-out ones; cancelled ones only if `status` names them.',
+    body: schemas.bulkFilter,
+    answers: { 200: { description: 'How many', schema: z.object({ retried: z.int() }) } },
+    errors: ['invalid-input', 'not-running', 'store-unavailable'],
+    async handle(call) {
+      const statuses = among(RETRYABLE, call.body.filter.status ?? FAILED)
+      return { retried: await forEachJob(call, statuses, (id, caller) => call.app.retryJob(id, caller)) }
+    },
+  }),
+]
+
+/** Waits until reads show what this node last acknowledged for the entity. */
+export async function fresh(app: RunningApp, kind: StreamKind, id: string): Promise<void> {
+  const acknowledged = app.acknowledged(kind, id)
+  if (acknowledged > app.reads.position) await app.reads.waitFor(acknowledged)
+}
+
+/** @throws NotFound */
+export async function findJob(app: RunningApp, id: string): Promise<JobView> {
+  await fresh(app, 'task', id)
+  const view = await app.reads.job(id)
+  if (!view) throw new NotFound('job', id)
+  return view
+}
+
+/** The job as of a position at least. @throws NotFound, ReadModelBehind */
+export async function jobAt(app: RunningApp, id: string, position: Position, joined = false): Promise<Job> {
+  if (position > app.reads.position) await app.reads.waitFor(position)
+  const view = await app.reads.job(id)
+  if (!view) throw new NotFound('job', id)
+  return toJob(view, app, joined)
+}
+
+const isTerminal = (status: JobStatus): boolean => (TERMINAL_STATUSES as readonly JobStatus[]).includes(status)
+
+async function streamJob({ app, streams, param, request, reply }: Call<undefined, undefined>): Promise<undefined> {
+  const id = param('id')
+  const seen = request.headers['last-event-id']
+  const from = seen === undefined ? undefined : position('Last-Event-ID', seen)
+  if (from !== undefined) await app.reads.waitFor(from)
+  await findJob(app, id)
+
+  const stream = streams.open(reply, () => watch.close())
+  const tell = (at: Position, view: JobView) => {
+    stream.send('job', toJob(view, app), String(at))
+    if (isTerminal(view.status)) stream.end()
+  }
+  const watch = app.reads.watch(
+    'job',
+    { id },
+    {
+      snapshot: (at, view) => {
+        // What the client saw last is not told again, unless it is the end: only that lets it stop.
+        if (from === undefined || view.position > from || isTerminal(view.status)) tell(at, view)
+      },
+      delta: (_from, to, changes) => {
+        for (const view of changes) tell(to, view)
+      },
+      failed: (error) => {
+        stream.send('error', toProblem(error, request.url).problem)
+        stream.end()
+      },
+    },
+    from,
+  )
+  return undefined
+}
+
+function among(possible: readonly JobStatus[], wanted: readonly JobStatus[]): readonly JobStatus[] {
+  return possible.filter((status) => wanted.includes(status))
+}
+
+const BULK_PAGE = 1000
+const BULK_AT_ONCE = 64
+
+/**
+ * Does something to every job of a filter, page by page, until none is left or none gives way any more.
+ * @returns how many accepted it; those that refused (they moved on meanwhile) are not counted
+ */
+async function forEachJob(
+  { app, body, caller, reply }: Call<unknown, z.output<typeof schemas.bulkFilter>>,
+  status: readonly JobStatus[],
+  command: (id: string, caller: Caller) => Promise<Position>,
+): Promise<number> {
+  if (status.length === 0) return 0
+  const filter: JobFilter = {
+    ...schemas.toJobFilter(body.filter),
+    status,
+    ...(body.filter.params === undefined ? {} : { params: asFilter(body.filter.params) }),
+  }
+  let count = 0
+  let last = START
+  for (;;) {
+    const ids = await app.reads.jobIds(filter, BULK_PAGE)
+    const before = count
+    const queue = ids.values()
+    const work = async () => {
+      for (const id of queue) {
+        const own = caller.commandId === undefined ? caller : { ...caller, commandId: `${caller.commandId}:${id}` }
+        try {
+          const done = await command(id, own)
+          if (done > last) last = done
+          count += 1
+        } catch (error) {
+          if (!(error instanceof CommandRefused || error instanceof NotFound)) throw error
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: BULK_AT_ONCE }, work))
+    if (count === before || ids.length < BULK_PAGE) break
+    await app.reads.waitFor(last)
+  }
+  if (last > START) acknowledge(reply, last)
+  return count
+}
+
+function asFilter(params: JsonObject): NonNullable<JobFilter['params']> {
+  return Object.fromEntries(
+    Object.entries(params).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined),
+  )
+}

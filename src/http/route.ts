@@ -1,0 +1,169 @@
+/**
+ * How a resource's file describes a route: where it is, what it takes, what it answers, and the code that does it.
+ * The same description registers it, checks its input and writes its part of the OpenAPI document.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import type { Caller, RunningApp } from '../app/index.ts'
+import { type Position, parsePosition } from '../events/index.ts'
+import { type ErrorCode, HttpRefusal } from './errors.ts'
+import type { Streams } from './sse.ts'
+
+export type Method = 'GET' | 'POST' | 'DELETE'
+
+export interface Answer {
+  readonly description: string
+  /** Of the JSON body; absent when there is none. */
+  readonly schema?: z.ZodType
+  /** Default application/json. */
+  readonly mediaType?: string
+}
+
+/** What the routes of one server share. */
+export interface Surroundings {
+  readonly app: RunningApp
+  readonly user: { readonly id: string; readonly name: string }
+  readonly streams: Streams
+}
+
+/** One request, checked. */
+export interface Call<Query, Body> extends Surroundings {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly query: Query
+  readonly body: Body
+  readonly caller: Caller
+  /** A variable of the path. */
+  param(name: string): string
+}
+
+export interface RouteDescription {
+  readonly method: Method
+  /** `:name` is a variable. */
+  readonly path: string
+  /** Heading that it stands under in the docs. */
+  readonly resource: string
+  readonly summary: string
+  readonly description?: string
+  readonly query?: z.ZodType
+  readonly body?: z.ZodType
+  readonly answers: Readonly<Record<number, Answer>>
+  readonly errors?: readonly ErrorCode[]
+}
+
+export interface Route extends RouteDescription {
+  register(fastify: FastifyInstance, surroundings: Surroundings): void
+}
+
+interface RouteSpec<Query, Body> extends RouteDescription {
+  readonly query?: z.ZodType<Query>
+  readonly body?: z.ZodType<Body>
+  handle(call: Call<Query, Body>): unknown
+}
+
+/** Longest that a read waits for a position, milliseconds. */
+const AT_LEAST_MS = 5000
+
+export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query, Body>): Route {
+  return {
+    ...spec,
+    register(fastify, surroundings) {
+      fastify.route({
+        method: spec.method,
+        url: spec.path,
+        handler: async (request, reply) => {
+          const asked = spec.method === 'GET' ? await readOptions(surroundings.app, request) : request.query
+          return spec.handle({
+            ...surroundings,
+            request,
+            reply,
+            // Without a schema there is nothing to hand over, and Query or Body is undefined.
+            query: spec.query ? spec.query.parse(asked) : (undefined as Query),
+            body: spec.body ? spec.body.parse(request.body) : (undefined as Body),
+            caller: callerOf(request, surroundings.user),
+            param: (name) => (request.params as Record<string, string>)[name] ?? '',
+          })
+        },
+      })
+    },
+  }
+}
+
+/** Takes `at_least` and `as_of`, which every read has, out of the query; waits for the former. */
+async function readOptions(app: RunningApp, request: FastifyRequest): Promise<unknown> {
+  const { at_least, as_of, ...query } = request.query as Record<string, unknown>
+  if (as_of !== undefined) {
+    throw new HttpRefusal(
+      'as-of-unsupported',
+      'This version does not read the past: leave out as_of. A job’s whole past is in /api/v1/jobs/{id}/$events.',
+    )
+  }
+  if (at_least !== undefined) await app.reads.waitFor(position('at_least', at_least), AT_LEAST_MS)
+  return query
+}
+
+export function position(name: string, text: unknown): Position {
+  try {
+    return parsePosition(String(text))
+  } catch {
+    throw new HttpRefusal(
+      'malformed-request',
+      `${name} is not a position. Take one from X-Position or from the position of an answer.`,
+    )
+  }
+}
+
+export const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+const LONGEST_KEY = 200
+
+/** `traceparent` if the request carries a valid one. */
+export function traceparentOf(request: FastifyRequest): string | undefined {
+  const { traceparent } = request.headers
+  return typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined
+}
+
+function callerOf(request: FastifyRequest, user: { readonly id: string }): Caller {
+  const commandId = idempotencyKey(request)
+  const traceparent = traceparentOf(request)
+  return {
+    by: `user:${user.id}`,
+    ownerId: user.id,
+    ...(commandId === undefined ? {} : { commandId }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
+}
+
+function idempotencyKey(request: FastifyRequest): string | undefined {
+  const key = request.headers['idempotency-key']
+  if (key === undefined) return undefined
+  if (typeof key !== 'string' || key.length === 0 || key.length > LONGEST_KEY) {
+    throw new HttpRefusal('malformed-request', `Idempotency-Key must be one text of 1 to ${LONGEST_KEY} characters.`)
+  }
+  return key
+}
+
+/** Seconds of `Prefer: wait=N` (RFC 7240), capped; undefined when the client states none. */
+export function preferredWait(request: FastifyRequest, mostSeconds = 600): number | undefined {
+  const { prefer } = request.headers
+  if (prefer === undefined) return undefined
+  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(String(prefer))?.[1]
+  return wait === undefined ? undefined : Math.min(Number(wait), mostSeconds)
+}
+
+/** Says which position shows what a mutation did. */
+export function acknowledge(reply: FastifyReply, position: Position): void {
+  reply.header('x-position', String(position))
+}
+
+/** Headers of one page of a list: the address of the next one, and how many there are in all if that is known. */
+export function paging(
+  call: Pick<Call<unknown, unknown>, 'request' | 'reply'>,
+  next: Readonly<Record<string, string | number>> | undefined,
+  total?: number,
+): void {
+  if (total !== undefined) call.reply.header('x-total-count', total)
+  if (!next) return
+  const url = new URL(call.request.url, 'http://localhost')
+  for (const [name, value] of Object.entries(next)) url.searchParams.set(name, String(value))
+  call.reply.header('link', `<${url.pathname}${url.search}>; rel="next"`)
+}

@@ -1,0 +1,220 @@
+/** From what the read models answer to what crosses the wire: snake_case, ISO instants, null for absent facts. */
+import { taskActions } from '../actors/index.ts'
+import type { Executed, PageDefinition, RunningApp, UiBlock } from '../app/index.ts'
+import type { JsonObject, JsonValue, RecordedEvent } from '../events/index.ts'
+import type {
+  BoardDelta,
+  BoardView,
+  ItemView,
+  JobView,
+  OccurrenceView,
+  ScheduleView,
+  SessionView,
+  TranscriptView,
+} from '../projections/index.ts'
+import { boardColumns, boardFilter } from './schemas.ts'
+import type * as Wire from './wire.ts'
+
+/** The wire's types are mutable for the client's sake; here a value is only written out. */
+const json = (value: JsonValue): Wire.Json => value as Wire.Json
+const jsonObject = (value: JsonObject): { [key: string]: Wire.Json } => value as { [key: string]: Wire.Json }
+
+const instant = (ms: number): string => new Date(ms).toISOString()
+const maybe = (ms: number | undefined): string | null => (ms === undefined ? null : instant(ms))
+
+export function toJob(view: JobView, app: Pick<RunningApp, 'waitingFor'>, joined = false): Wire.Job {
+  const { error, progress } = view
+  const { cancelRequested } = view
+  const actions = taskActions(view.status, { cancelRequested, hasTimeout: view.deadline !== undefined })
+  return {
+    id: view.id,
+    task_name: view.name,
+    title: view.title,
+    status: view.status,
+    params: jsonObject(view.params),
+    result: json(view.result),
+    error: error ? { type: error.type, message: error.message, retryable: error.retryable } : null,
+    error_traceback: error?.stack ?? null,
+    attempt: view.attempt,
+    retries: view.retries,
+    failures: view.failures,
+    progress: progress ? { fraction: progress.fraction ?? null, message: progress.message ?? null } : null,
+    lock_key: view.lockKey ?? null,
+    waiting_for: waitingFor(view, app),
+    session_id: view.sessionId ?? null,
+    owner_id: view.ownerId,
+    tags: [...view.tags],
+    priority: view.priority,
+    joined,
+    submitted_at: instant(view.submittedAt),
+    run_at: maybe(view.runAt),
+    started_at: maybe(view.startedAt),
+    finished_at: maybe(view.finishedAt),
+    deadline: maybe(view.deadline),
+    node: view.node ?? null,
+    cancelled_by: view.cancelledBy ?? null,
+    cancel_requested: cancelRequested,
+    allowed_actions: [...actions.allowed],
+    refused_actions: actions.refused,
+    position: String(view.position),
+  }
+}
+
+function waitingFor(view: JobView, app: Pick<RunningApp, 'waitingFor'>): string | null {
+  if (view.status !== 'pending' && view.status !== 'scheduled' && view.status !== 'retry') return null
+  if (view.lockWait) return `lock ${view.lockKey ?? ''}, ${ordinal(view.lockWait.place)} in line`
+  return app.waitingFor(view) ?? null
+}
+
+function ordinal(n: number): string {
+  const teen = n % 100 >= 11 && n % 100 <= 13
+  const suffix = teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th')
+  return `${n}${suffix}`
+}
+
+export function toExecuteResult(name: string, { taskId, params, outcome }: Executed): Wire.ExecuteResult {
+  return {
+    task_name: name,
+    params: jsonObject(params),
+    result: outcome.kind === 'result' ? json(outcome.result) : null,
+    error:
+      outcome.kind === 'error'
+        ? { type: outcome.error.type, message: outcome.error.message, traceback: outcome.error.stack ?? '' }
+        : null,
+    job_id: taskId ?? null,
+  }
+}
+
+export function toHistoryEvent(event: RecordedEvent): Wire.HistoryEvent {
+  return {
+    type: event.type,
+    at: event.metadata.at,
+    by: event.metadata.by,
+    position: String(event.position),
+    revision: Number(event.revision),
+    data: jsonObject(event.data),
+    hash: event.metadata.hash ?? null,
+  }
+}
+
+export function toBoard(view: BoardView, app: Pick<RunningApp, 'waitingFor'>): Wire.Board {
+  return {
+    position: String(view.position),
+    total: view.total,
+    columns: view.columns.map((column) => ({
+      label: column.label,
+      statuses: [...column.statuses],
+      count: column.count,
+      order: column.order,
+      after: column.after,
+      jobs: column.jobs.map((job) => toJob(job, app)),
+    })),
+  }
+}
+
+export function toBoardChange(delta: BoardDelta, app: Pick<RunningApp, 'waitingFor'>): Wire.BoardChange {
+  return {
+    column: delta.column,
+    count: delta.count,
+    after: delta.after,
+    ...(delta.ids ? { ids: [...delta.ids] } : {}),
+    jobs: delta.jobs.map((job) => toJob(job, app)),
+  }
+}
+
+export function toSession(view: SessionView): Wire.Session {
+  return {
+    id: view.id,
+    title: view.title ?? null,
+    owner_id: view.ownerId,
+    started_at: instant(view.startedAt),
+    updated_at: instant(view.updatedAt),
+    preview: view.preview ?? null,
+    turn: view.turn ? { id: view.turn.id, status: view.turn.status, started_at: maybe(view.turn.startedAt) } : null,
+    jobs: { ...view.jobs },
+    ended: view.ended,
+    position: String(view.position),
+  }
+}
+
+export function toItem(view: ItemView): Wire.TranscriptItem {
+  const base = { id: view.id, index: view.index, at: instant(view.at) }
+  switch (view.kind) {
+    case 'message':
+      return { ...base, kind: 'message', text: view.text, by: view.by, state: view.state, error: view.error ?? null }
+    case 'reply':
+      return { ...base, kind: 'reply', text: view.text, streaming: view.streaming, task_id: view.taskId ?? null }
+    case 'notice':
+      return {
+        ...base,
+        kind: 'notice',
+        text: view.text,
+        earlier: view.earlier.map(({ text, at }) => ({ text, at: instant(at) })),
+      }
+    case 'task':
+      return { ...base, kind: 'task', job_id: view.jobId, message: view.message ?? null }
+    case 'block':
+      return { ...base, kind: 'block', block: jsonObject(view.block) }
+  }
+}
+
+export function toTranscript(view: TranscriptView): Wire.Transcript {
+  return { session: toSession(view.session), items: view.items.map(toItem) }
+}
+
+export function toSchedule(view: ScheduleView, app: Pick<RunningApp, 'scheduleInfo'>): Wire.Schedule {
+  const info = app.scheduleInfo(view.name)
+  return {
+    name: view.name,
+    description: view.description ?? null,
+    cron: view.cron,
+    meaning: info?.meaning ?? view.cron,
+    timezone: view.timezone,
+    overlap: view.overlap,
+    missed: view.missed,
+    paused: view.paused,
+    removed: view.removed,
+    next_at: info?.nextAt ?? null,
+    last: view.last.map(toOccurrence),
+    position: String(view.position),
+  }
+}
+
+export function toOccurrence(view: OccurrenceView): Wire.Occurrence {
+  return {
+    due: view.due,
+    decision: view.decision,
+    trigger: view.trigger ?? null,
+    reason: view.reason ?? null,
+    job_id: view.jobId ?? null,
+    status: view.status ?? null,
+    position: String(view.position),
+  }
+}
+
+/** Renders the page. @throws what the app's render function throws; ZodError when a board's filter is not one */
+export function toPage(page: PageDefinition): Wire.Page {
+  return { name: page.name, icon: page.icon ?? null, slug: page.slug, blocks: page.render().map(toBlock) }
+}
+
+function toBlock(block: UiBlock): Wire.PageBlock {
+  if (block.kind !== 'task_board') return block
+  return {
+    kind: 'task_board',
+    title: block.title ?? null,
+    filter: block.filter ? boardFilter.parse(block.filter) : null,
+    columns: block.columns ? boardColumns.parse(block.columns) : null,
+    refresh_ms: block.refreshMs ?? null,
+  }
+}
+
+export function toAppInfo(app: RunningApp, hasSchedules: boolean): Wire.AppInfo {
+  return {
+    name: app.name,
+    version: app.version,
+    node: app.nodeId,
+    has_chat: app.hasChat,
+    has_schedules: hasSchedules,
+    pages: app.pages.map(({ name, icon, slug }) => ({ name, icon: icon ?? null, slug })),
+  }
+}

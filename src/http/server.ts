@@ -1,0 +1,269 @@
+/** The HTTP server of a running app: routes, live socket, pages; who is let in; how errors are told; how it ends. */
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { userInfo } from 'node:os'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { type Clock, systemClock } from '../actors/index.ts'
+import type { RunningApp } from '../app/index.ts'
+import { assertLoopback, loopbackAccess } from './access.ts'
+import { boardRoutes } from './board.ts'
+import { HttpRefusal, toProblem } from './errors.ts'
+import { jobRoutes } from './jobs.ts'
+import { LIVE_LIMITS, LIVE_PATH, Live, type LiveLimits } from './live.ts'
+import { openApi } from './openapi.ts'
+import { pageRoutes } from './pages.ts'
+import { type Route, traceparentOf } from './route.ts'
+import { scheduleRoutes } from './schedules.ts'
+import { sessionRoutes } from './sessions.ts'
+import { Streams } from './sse.ts'
+import { BUILT_WEB, serveStatic } from './static.ts'
+import { systemRoutes } from './system.ts'
+import { taskRoutes } from './tasks.ts'
+
+export interface ServerLimits extends LiveLimits {
+  /** Largest body, bytes. Default 1 MiB. */
+  readonly bodyBytes: number
+  /** Requests under way; further ones are answered 503 at once. Default 1000. */
+  readonly requests: number
+  /** Open event streams (SSE). Default 200. */
+  readonly streams: number
+}
+
+const LIMITS: ServerLimits = { ...LIVE_LIMITS, bodyBytes: 1024 * 1024, requests: 1000, streams: 200 }
+
+export interface ServerOptions {
+  /** Default 127.0.0.1. Only loopback addresses: this version has no `auth`. */
+  readonly host?: string
+  /** Default 3000; 0 takes any free one. */
+  readonly port?: number
+  /** Pages of other origins that may use the API, as `https://example.org`. Default none. */
+  readonly origins?: readonly string[]
+  /** The one user of an open server. Default id `local`, named as the system's user. */
+  readonly user?: { readonly id: string; readonly name: string }
+  readonly limits?: Partial<ServerLimits>
+  /** Milliseconds that requests under way get to finish at close. Default 10 000. */
+  readonly closeMs?: number
+  /** Directory of the built web components. Default that of `npm run build:web`. */
+  readonly web?: string
+  readonly clock?: Clock
+  /** Told of errors that no client could have caused. Default: a line on stderr. */
+  readonly onError?: (error: unknown, context: string) => void
+}
+
+export interface Server {
+  /** Starts to listen. @returns the URL */
+  listen(): Promise<string>
+  /** Undefined while not listening. */
+  readonly url: string | undefined
+  /** Sends clients away, finishes what is under way up to a limit, lets go of the port. The app goes on. */
+  close(): Promise<void>
+  /** Handles a request without a network, for tests. */
+  readonly inject: FastifyInstance['inject']
+}
+
+const ROUTES: readonly Route[] = [
+  ...taskRoutes,
+  ...jobRoutes,
+  ...boardRoutes,
+  ...sessionRoutes,
+  ...scheduleRoutes,
+  ...pageRoutes,
+  ...systemRoutes,
+]
+
+const HEARTBEAT_MS = 15_000
+const REQUEST_ID = /^[\w.:/+=-]{1,128}$/
+
+/** @throws HttpRefusal `loopback-only` for a host that others can reach */
+export async function createServer(app: RunningApp, options: ServerOptions = {}): Promise<Server> {
+  const host = options.host ?? '127.0.0.1'
+  assertLoopback(host)
+  const limits = { ...LIMITS, ...options.limits }
+  const clock = options.clock ?? systemClock
+  const user = options.user ?? { id: 'local', name: systemUser() }
+  const onError = options.onError ?? report
+  const access = loopbackAccess(options.origins ?? [])
+  const streams = new Streams(clock, { heartbeatMs: HEARTBEAT_MS, limit: limits.streams })
+  const live = new Live({ app, user, access, clock, limits, onError })
+  let underWay = 0
+  let closing = false
+  let url: string | undefined
+
+  const fastify = Fastify({
+    bodyLimit: limits.bodyBytes,
+    genReqId: requestId,
+    requestIdHeader: false,
+    requestTimeout: 30_000,
+    return503OnClosing: false,
+    rewriteUrl: (request) => plainDollar(request.url ?? '/'),
+    routerOptions: { maxParamLength: 400 },
+    clientErrorHandler,
+  })
+
+  const parseJson = fastify.getDefaultJsonParser('error', 'error')
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    // Clients that always send the header send it without a body, too.
+    if (body === '') done(null, undefined)
+    else parseJson(request, body, done)
+  })
+
+  fastify.addHook('onRequest', (request, reply, done) => {
+    underWay += 1
+    standardHeaders(request, reply)
+    try {
+      access.check(request.method, request.headers)
+      if (closing)
+        throw new HttpRefusal('not-running', 'The server is stopping. Try again in a moment.', { connection: 'close' })
+      if (underWay > limits.requests) {
+        throw new HttpRefusal('overloaded', `${limits.requests} requests are under way already. Try again in a moment.`)
+      }
+    } catch (error) {
+      return done(error instanceof Error ? error : new Error(String(error)))
+    }
+    const origin = access.corsOrigin(request.headers)
+    if (origin !== undefined) allowOrigin(reply, origin)
+    if (request.method !== 'OPTIONS') return done()
+    preflight(request, reply, origin !== undefined)
+  })
+  fastify.addHook('onResponse', (_request, _reply, done) => {
+    underWay -= 1
+    done()
+  })
+  fastify.setErrorHandler((error, request, reply) => {
+    const { problem, headers, unexpected } = toProblem(error, request.url)
+    if (unexpected) onError(error, `${request.method} ${request.url} (request ${request.id})`)
+    return reply.code(problem.status).headers(headers).type('application/problem+json').send(JSON.stringify(problem))
+  })
+  fastify.setNotFoundHandler((request) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const methods = methodsOf(path)
+    if (methods.length > 0 && !methods.includes(request.method)) {
+      const allow = methods.join(', ')
+      throw new HttpRefusal('method-not-allowed', `${path} takes ${allow}, not ${request.method}.`, { allow })
+    }
+    throw new HttpRefusal('route-not-found', `Nothing is served at ${path}. See /docs for what is.`)
+  })
+
+  const surroundings = { app, user, streams }
+  for (const route of ROUTES) route.register(fastify, surroundings)
+  serveOpenApi(fastify, app)
+  fastify.get(LIVE_PATH, () => {
+    throw new HttpRefusal('upgrade-required', `${LIVE_PATH} is a WebSocket. Connect with ws://.`, {
+      upgrade: 'websocket',
+    })
+  })
+  serveStatic(fastify, options.web ?? BUILT_WEB)
+  live.attach(fastify.server)
+  await fastify.ready()
+
+  return {
+    get url() {
+      return url
+    },
+    inject: fastify.inject.bind(fastify),
+    async listen() {
+      url = await fastify.listen({ host, port: options.port ?? 3000 })
+      return url
+    },
+    async close() {
+      closing = true
+      url = undefined
+      const giveUp = setTimeout(() => fastify.server.closeAllConnections(), options.closeMs ?? 10_000)
+      const sockets = live.close()
+      streams.endAll()
+      await Promise.all([sockets, fastify.close()])
+      clearTimeout(giveUp)
+    },
+  }
+}
+
+function systemUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return 'You'
+  }
+}
+
+function report(error: unknown, context: string): void {
+  console.error(`capsule: ${context}:`, error)
+}
+
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+/** Some clients encode the `$` of `$submit`, which the router would take for another path. */
+function plainDollar(url: string): string {
+  return url.includes('/%24') ? url.replaceAll('/%24', '/$') : url
+}
+
+function standardHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
+  const traceparent = traceparentOf(request)
+  if (traceparent !== undefined) reply.header('traceparent', traceparent)
+  reply.header('x-content-type-options', 'nosniff')
+  reply.header('cross-origin-resource-policy', 'same-origin')
+  reply.header('referrer-policy', 'no-referrer')
+}
+
+const EXPOSED = 'Link, Location, Preference-Applied, Retry-After, X-Position, X-Request-ID, X-Total-Count'
+
+function allowOrigin(reply: FastifyReply, origin: string): void {
+  reply.header('access-control-allow-origin', origin)
+  reply.header('access-control-expose-headers', EXPOSED)
+  reply.header('cross-origin-resource-policy', 'cross-origin')
+  reply.header('vary', 'Origin')
+}
+
+function preflight(request: FastifyRequest, reply: FastifyReply, allowed: boolean): void {
+  if (allowed) {
+    reply.header('access-control-allow-methods', 'GET, POST, DELETE')
+    reply.header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '')
+    reply.header('access-control-max-age', 600)
+  }
+  reply.code(204).send()
+}
+
+let patterns: readonly { readonly method: string; readonly pattern: RegExp }[] | undefined
+
+/** The methods that some route takes at a path. Only asked for paths that no route answers. */
+function methodsOf(path: string): string[] {
+  patterns ??= ROUTES.map((route) => ({
+    method: route.method,
+    pattern: new RegExp(`^${route.path.replaceAll('$', '\\$').replaceAll(/:\w+/g, '[^/]+')}$`),
+  }))
+  return patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+}
+
+function serveOpenApi(fastify: FastifyInstance, app: RunningApp): void {
+  let document: string | undefined
+  fastify.get('/openapi.json', (_request, reply) => {
+    document ??= JSON.stringify(openApi({ title: app.name, version: app.version }, ROUTES))
+    return reply.type('application/json; charset=utf-8').send(document)
+  })
+}
+
+/** What is not HTTP at all never becomes a request; it is answered all the same. */
+function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { problem } = toProblem(parserRefusal(error.code))
+  const body = JSON.stringify(problem)
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}
+
+function parserRefusal(code: string | undefined): HttpRefusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return new HttpRefusal('headers-too-large', 'Send less than 16 KiB of headers.')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new HttpRefusal('request-timeout', 'The request did not arrive completely within 30 seconds.')
+  }
+  return new HttpRefusal('malformed-request', 'This is not valid HTTP/1.1. Check the request line and the headers.')
+}

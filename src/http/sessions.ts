@@ -1,0 +1,201 @@
+/** /api/v1/sessions: conversations, their messages, and stopping what one is doing. */
+import { v5 as uuidFrom } from 'uuid'
+import { z } from 'zod'
+import { type Clock, NotFound } from '../actors/index.ts'
+import type { RunningApp } from '../app/index.ts'
+import type { Position } from '../events/index.ts'
+import type { SessionView } from '../projections/index.ts'
+import { fresh } from './jobs.ts'
+import { acknowledge, paging, preferredWait, type Route, route } from './route.ts'
+import * as schemas from './schemas.ts'
+import { toItem, toSession } from './serialise.ts'
+
+const resource = 'Sessions'
+
+/** Namespace of the ids that derive from an idempotency key. */
+const KEYED = '5b0b5c3e-2f0e-5d0a-9a51-0c8b7a1f6f5d'
+
+const sent = z.object({ message_id: z.string() })
+
+export const sessionRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    path: '/api/v1/sessions',
+    resource,
+    summary: 'Starts a conversation',
+    body: schemas.createSessionBody,
+    answers: { 201: { description: 'The session', schema: schemas.session } },
+    errors: ['invalid-input', 'not-running', 'store-unavailable'],
+    async handle({ app, body, caller, reply }) {
+      const id =
+        body.id ??
+        (caller.commandId === undefined ? undefined : uuidFrom(`${caller.ownerId}\n${caller.commandId}`, KEYED))
+      const { sessionId, position } = await app.createSession(caller, {
+        ...(id === undefined ? {} : { id }),
+        ...(body.title === undefined ? {} : { title: body.title }),
+      })
+      acknowledge(reply, position)
+      reply.code(201).header('location', `/api/v1/sessions/${encodeURIComponent(sessionId)}`)
+      return toSession(await sessionAt(app, sessionId, position))
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/sessions',
+    resource,
+    summary: 'Your conversations, the last active first',
+    query: z.strictObject({ limit: schemas.pageSize.default(50), cursor: schemas.cursor.exactOptional() }),
+    answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.session) } },
+    errors: ['invalid-input'],
+    async handle({ app, user, query, request, reply }) {
+      const page = await app.reads.sessions({ ownerId: user.id, ...query })
+      paging({ request, reply }, page.next === undefined ? undefined : { cursor: page.next }, page.total)
+      return page.items.map(toSession)
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/sessions/:id',
+    resource,
+    summary: 'One conversation',
+    answers: { 200: { description: 'The session', schema: schemas.session } },
+    errors: ['not-found'],
+    handle: async ({ app, param }) => toSession(await findSession(app, param('id'))),
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/sessions/:id/messages',
+    resource,
+    summary: 'What was said and shown, in order',
+    query: z.strictObject({
+      after: z.coerce.number().exactOptional().meta({ description: 'Only items with a greater index' }),
+      limit: schemas.pageSize.default(50),
+    }),
+    answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.transcriptItem) } },
+    errors: ['not-found', 'invalid-input'],
+    async handle({ app, query, param, request, reply }) {
+      await fresh(app, 'session', param('id'))
+      const transcript = await app.reads.transcript(param('id'), query)
+      if (!transcript) throw new NotFound('session', param('id'))
+      const last = transcript.items.at(-1)
+      paging({ request, reply }, last && transcript.items.length === query.limit ? { after: last.index } : undefined)
+      return transcript.items.map(toItem)
+    },
+  }),
+
+  route({
+    method: 'POST',
+    path: '/api/v1/sessions/:id/messages',
+    resource,
+    summary: 'Says something',
+    description:
+      'With `Prefer: wait=N` the answer waits up to N seconds for the turn to end, and carries what came of it.',
+    body: schemas.messageBody,
+    answers: {
+      200: {
+        description: 'Its turn has ended',
+        schema: sent.extend({ items: z.array(schemas.transcriptItem) }),
+      },
+      202: { description: 'Recorded; its turn is to come', schema: sent },
+    },
+    errors: ['not-found', 'invalid-input', 'command-refused', 'mailbox-full', 'not-running', 'store-unavailable'],
+    async handle({ app, streams, body, caller, param, request, reply }) {
+      const id = param('id')
+      const { messageId, position } = await app.sendMessage(
+        id,
+        { text: body.text, ...(caller.commandId === undefined ? {} : { messageId: caller.commandId }) },
+        caller,
+      )
+      acknowledge(reply, position)
+      const wait = preferredWait(request)
+      if (wait !== undefined) {
+        reply.header('preference-applied', `wait=${wait}`)
+        await app.reads.waitFor(position)
+        const index = await turnEnded(app, streams.clock, id, messageId, wait * 1000)
+        if (index !== undefined) {
+          const transcript = await app.reads.transcript(id, { after: index - 1, limit: 500 })
+          return { message_id: messageId, items: (transcript?.items ?? []).map(toItem) }
+        }
+      }
+      reply.code(202)
+      return { message_id: messageId }
+    },
+  }),
+
+  route({
+    method: 'POST',
+    path: '/api/v1/sessions/:id/$stop',
+    resource,
+    summary: 'Stops the turn that runs',
+    answers: { 200: { description: 'The session as it is then', schema: schemas.session } },
+    errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],
+    async handle({ app, caller, param, reply }) {
+      const position = await app.stopTurn(param('id'), caller)
+      acknowledge(reply, position)
+      return toSession(await sessionAt(app, param('id'), position))
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/sessions/:id/data',
+    resource,
+    summary: 'What the app keeps with the conversation, by key',
+    answers: { 200: { description: 'Its data', schema: z.record(z.string(), z.unknown()) } },
+    errors: ['not-found'],
+    handle: async ({ app, param }) => (await findSession(app, param('id'))).data,
+  }),
+]
+
+/** @throws NotFound */
+export async function findSession(app: RunningApp, id: string): Promise<SessionView> {
+  await fresh(app, 'session', id)
+  const view = await app.reads.session(id)
+  if (!view) throw new NotFound('session', id)
+  return view
+}
+
+/** The session as of a position at least. @throws NotFound, ReadModelBehind */
+export async function sessionAt(app: RunningApp, id: string, position: Position): Promise<SessionView> {
+  await app.reads.waitFor(position)
+  return findSession(app, id)
+}
+
+/** Resolves with the message's index once its turn has ended, or with undefined after `ms`. */
+function turnEnded(
+  app: RunningApp,
+  clock: Clock,
+  sessionId: string,
+  messageId: string,
+  ms: number,
+): Promise<number | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+  const look = (item: {
+    readonly kind: string
+    readonly id: string
+    readonly index: number
+    readonly state?: string
+  }) => {
+    if (item.kind !== 'message' || item.id !== messageId) return
+    if (item.state !== 'queued' && item.state !== 'running') resolve(item.index)
+  }
+  const watch = app.reads.watch(
+    'session',
+    { id: sessionId },
+    {
+      snapshot: (_at, transcript) => transcript.items.forEach(look),
+      delta: (_from, _to, changes) => {
+        for (const change of changes) if (change.kind === 'item') look(change.item)
+      },
+      failed: reject,
+    },
+  )
+  const timer = clock.at(clock.now() + ms, () => resolve(undefined))
+  return promise.finally(() => {
+    timer.cancel()
+    watch.close()
+  })
+}

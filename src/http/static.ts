@@ -1,0 +1,113 @@
+/**
+ * The app's own pages: the shell for every address a person can be at, and the built web components. Served under a
+ * strict content security policy; nothing else on disk can be reached.
+ */
+import { readFile, stat } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { HttpRefusal } from './errors.ts'
+
+/** Where `npm run build:web` leaves the web components. */
+export const BUILT_WEB = fileURLToPath(new URL('../../dist/web-components/', import.meta.url))
+const PAGES = fileURLToPath(new URL('./static/', import.meta.url))
+
+/** Addresses of the shell, which looks at the path itself. */
+const SHELL_PATHS = ['/', '/chat', '/chat/*', '/pages', '/pages/*', '/schedules', '/schedules/*']
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob: https:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'self'",
+].join('; ')
+
+const PAGE_HEADERS = {
+  'content-security-policy': POLICY,
+  'cross-origin-opener-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+}
+
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.ico': 'image/x-icon',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.map': 'application/json; charset=utf-8',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.webmanifest': 'application/manifest+json',
+  '.woff2': 'font/woff2',
+}
+
+/** Path segments that start with a letter, a digit or `_`: no dot files, and no way up. */
+const SAFE_PATH = /^(?:\/\w[\w.-]*)+$/
+const HASHED_NAME = /-[\w-]{8}\.\w+$/
+
+const NOT_BUILT = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Not built yet</title>
+<h1>The web components are not built yet</h1>
+<p>Run <code>npm run build:web</code>, then reload this page. The API is served already: see <a href="/docs">/docs</a>.</p>
+</html>
+`
+
+export function serveStatic(fastify: FastifyInstance, web: string): void {
+  for (const url of SHELL_PATHS) fastify.get(url, (request, reply) => shell(request, reply, web))
+  fastify.get('/docs', (request, reply) => page(request, reply, join(PAGES, 'docs.html')))
+  fastify.get('/*', async (request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const types = MEDIA_TYPES[extname(path)]
+    if (types !== undefined && SAFE_PATH.test(path)) {
+      for (const root of [web, PAGES]) {
+        if (await file(request, reply, join(root, path))) return reply
+      }
+      if (path === '/components.js' || path === '/tokens.css') {
+        throw new HttpRefusal('web-not-built', `${path} is not built yet. Run npm run build:web, then reload.`)
+      }
+    }
+    reply.callNotFound()
+    return reply
+  })
+}
+
+async function shell(request: FastifyRequest, reply: FastifyReply, web: string): Promise<FastifyReply> {
+  if (await modified(join(web, 'components.js'))) return page(request, reply, join(PAGES, 'index.html'))
+  return reply.code(503).headers(PAGE_HEADERS).header('cache-control', 'no-store').type('text/html').send(NOT_BUILT)
+}
+
+async function page(request: FastifyRequest, reply: FastifyReply, path: string): Promise<FastifyReply> {
+  if (await file(request, reply.headers(PAGE_HEADERS), path)) return reply
+  reply.callNotFound()
+  return reply
+}
+
+/** Sends the file unless the client has it; false when there is none. */
+async function file(request: FastifyRequest, reply: FastifyReply, path: string): Promise<boolean> {
+  const version = await modified(path)
+  if (version === undefined) return false
+  reply.header('etag', version)
+  reply.header('cache-control', HASHED_NAME.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
+  if (request.headers['if-none-match'] === version) {
+    reply.code(304).send()
+    return true
+  }
+  reply.type(MEDIA_TYPES[extname(path)] ?? 'application/octet-stream').send(await readFile(path))
+  return true
+}
+
+/** A validator of the file as it is now; undefined when there is no such file. */
+async function modified(path: string): Promise<string | undefined> {
+  try {
+    const found = await stat(path)
+    return found.isFile() ? `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"` : undefined
+  } catch {
+    return undefined
+  }
+}

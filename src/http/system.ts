@@ -1,0 +1,127 @@
+/** /health and /api/v1/system: is it well, and where does it run. The shapes are servicekit's, as Chapkit serves them. */
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import type { Timer } from '../actors/index.ts'
+import type { RunningApp } from '../app/index.ts'
+import { type Route, route } from './route.ts'
+
+const resource = 'System'
+
+const state = z.enum(['healthy', 'degraded', 'unhealthy'])
+const health = z
+  .object({
+    status: state.meta({ description: 'The worst of its checks' }),
+    checks: z.record(z.string(), z.object({ state, message: z.string().nullable() })),
+  })
+  .meta({ id: 'Health' })
+type Health = z.output<typeof health>
+
+const system = z
+  .object({
+    current_time: z.string().meta({ format: 'date-time' }),
+    timezone: z.string(),
+    node_version: z.string(),
+    platform: z.string(),
+    hostname: z.string(),
+    node: z.string().meta({ description: 'The id of this process in the log' }),
+    version: z.string().meta({ description: 'Of the app' }),
+    position: z.string().meta({ description: 'What every read includes at least' }),
+    uptime_seconds: z.number(),
+    memory_bytes: z.int(),
+    read_models: z.array(
+      z.object({ name: z.string(), version: z.int(), position: z.string(), rebuilding: z.boolean() }),
+    ),
+  })
+  .meta({ id: 'System' })
+
+const HEALTH_EVERY_MS = 5000
+
+export const systemRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/health',
+    resource,
+    summary: 'Whether it is well',
+    answers: {
+      200: { description: 'Healthy or degraded', schema: health },
+      503: { description: 'Unhealthy', schema: health },
+    },
+    async handle({ app, reply }) {
+      const now = await healthOf(app)
+      reply.code(now.status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store')
+      return now
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/health/$stream',
+    resource,
+    summary: 'Follows the health (server-sent events)',
+    description: 'An event named `health` at once and at every change.',
+    answers: { 200: { description: 'A stream of health', mediaType: 'text/event-stream' } },
+    errors: ['overloaded'],
+    async handle({ app, streams, reply }) {
+      let said = await healthOf(app)
+      let open = true
+      let timer: Timer | undefined
+      const stream = streams.open(reply, () => {
+        open = false
+        timer?.cancel()
+      })
+      const look = async () => {
+        const now = await healthOf(app)
+        if (!open) return
+        if (JSON.stringify(now) !== JSON.stringify(said)) stream.send('health', now)
+        said = now
+        again()
+      }
+      const again = () => {
+        timer = streams.clock.at(streams.clock.now() + HEALTH_EVERY_MS, () => void look())
+      }
+      stream.send('health', said)
+      again()
+      return undefined
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/system',
+    resource,
+    summary: 'Where it runs and how far it is',
+    answers: { 200: { description: 'About this process', schema: system } },
+    async handle({ app }): Promise<z.output<typeof system>> {
+      return {
+        current_time: new Date().toISOString(),
+        timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+        node_version: process.version,
+        platform: `${process.platform} ${process.arch}`,
+        hostname: hostname(),
+        node: app.nodeId,
+        version: app.version,
+        position: String(app.reads.position),
+        uptime_seconds: Math.round(process.uptime()),
+        memory_bytes: process.memoryUsage.rss(),
+        read_models: (await app.reads.status()).map((model) => ({ ...model, position: String(model.position) })),
+      }
+    },
+  }),
+]
+
+const WORST_FIRST = ['unhealthy', 'degraded', 'healthy'] as const
+
+async function healthOf(app: RunningApp): Promise<Health> {
+  let checks: Awaited<ReturnType<RunningApp['health']>>
+  try {
+    checks = await app.health()
+  } catch (error) {
+    checks = [{ name: 'app', status: 'unhealthy', detail: error instanceof Error ? error.message : String(error) }]
+  }
+  return {
+    status: WORST_FIRST.find((word) => checks.some((check) => check.status === word)) ?? 'healthy',
+    checks: Object.fromEntries(
+      checks.map((check) => [check.name, { state: check.status, message: check.detail ?? null }]),
+    ),
+  }
+}

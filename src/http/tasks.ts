@@ -1,0 +1,135 @@
+/** /api/v1/tasks: what the app can do, doing it at once, and submitting it. The first three are Chapkit's routes. */
+import { z } from 'zod'
+import { UnknownTask } from '../actors/index.ts'
+import type { Caller, RunningApp, SubmitRequest, TaskDefinition } from '../app/index.ts'
+import type { JsonObject } from '../events/index.ts'
+import { jobAt } from './jobs.ts'
+import { acknowledge, preferredWait, type Route, route } from './route.ts'
+import * as schemas from './schemas.ts'
+import { toExecuteResult } from './serialise.ts'
+import { taskInfo } from './task-info.ts'
+
+const resource = 'Tasks'
+
+export const taskRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/api/v1/tasks',
+    resource,
+    summary: 'The declared tasks, sorted by name',
+    query: z.strictObject({
+      tags: schemas.many(z.string()).exactOptional().meta({ description: 'Only tasks that have all of these' }),
+    }),
+    answers: { 200: { description: 'The tasks', schema: z.array(schemas.taskInfo) } },
+    errors: ['invalid-input'],
+    handle({ app, query }) {
+      const wanted = query.tags?.filter((tag) => tag !== '') ?? []
+      return [...app.tasks.values()]
+        .filter((task) => wanted.every((tag) => task.tags.includes(tag)))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(taskInfo)
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/tasks/:name',
+    resource,
+    summary: 'One declared task',
+    answers: { 200: { description: 'The task', schema: schemas.taskInfo } },
+    errors: ['unknown-task'],
+    handle: ({ app, param }) => taskInfo(declared(app, param('name'))),
+  }),
+
+  route({
+    method: 'POST',
+    path: '/api/v1/tasks/:name/$execute',
+    resource,
+    summary: 'Runs a task and waits for its result',
+    description:
+      'One attempt, no retries, recorded like any other task. What the handler throws is the `error` of a 200. ' +
+      'With `Prefer: wait=N` the answer is 202 when N seconds were not enough.',
+    body: schemas.executeBody,
+    answers: {
+      200: { description: 'It ended: with `result`, or with `error`', schema: schemas.executeResult },
+      202: { description: 'Still running; `Location` is its job', schema: schemas.executeResult },
+    },
+    errors: ['unknown-task', 'invalid-input', 'malformed-json', 'payload-too-large', 'unsupported-media-type'],
+    async handle({ app, body, caller, param, request, reply }) {
+      const task = declared(app, param('name'))
+      const wait = preferredWait(request)
+      const executed = await app.execute(
+        task.name,
+        body.params ?? {},
+        caller,
+        wait === undefined ? undefined : wait * 1000,
+      )
+      if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
+      if (executed.taskId !== undefined) {
+        acknowledge(reply, app.acknowledged('task', executed.taskId))
+        if (executed.outcome.kind === 'pending') reply.code(202).header('location', jobPath(executed.taskId))
+      }
+      return toExecuteResult(task.name, executed)
+    },
+  }),
+
+  route({
+    method: 'POST',
+    path: '/api/v1/tasks/:name/$submit',
+    resource,
+    summary: 'Submits a task to run in the background',
+    description:
+      'It is durable once answered. With `Idempotency-Key` a repeat answers with the same job; other params for the ' +
+      'same key are refused.',
+    body: schemas.submitBody,
+    answers: { 202: { description: 'Its job; `Location` is where to find it again', schema: schemas.job } },
+    errors: [
+      'unknown-task',
+      'invalid-input',
+      'not-found',
+      'lock-held',
+      'idempotency-conflict',
+      'mailbox-full',
+      'not-running',
+      'store-unavailable',
+    ],
+    async handle({ app, body, caller, param, reply }) {
+      const { taskId, joined, position } = await app.submit(toSubmission(param('name'), body, caller), caller)
+      const job = await jobAt(app, taskId, position, joined)
+      acknowledge(reply, position)
+      reply.code(202).header('location', jobPath(taskId))
+      return job
+    },
+  }),
+]
+
+interface SubmitInput {
+  readonly params?: JsonObject
+  readonly session_id?: string
+  readonly delay?: string | number
+  readonly run_at?: string
+  readonly priority?: number
+}
+
+/** The command's id is the key by which a repeat is the same task. */
+export function toSubmission(name: string, input: SubmitInput, { commandId }: Caller): SubmitRequest {
+  return {
+    name,
+    params: input.params ?? {},
+    ...(input.session_id === undefined ? {} : { sessionId: input.session_id }),
+    ...(input.delay === undefined ? {} : { delay: input.delay }),
+    ...(input.run_at === undefined ? {} : { runAt: input.run_at }),
+    ...(input.priority === undefined ? {} : { priority: input.priority }),
+    ...(commandId === undefined ? {} : { idempotencyKey: commandId }),
+  }
+}
+
+export function jobPath(id: string): string {
+  return `/api/v1/jobs/${encodeURIComponent(id)}`
+}
+
+function declared(app: RunningApp, name: string): TaskDefinition {
+  const task = app.tasks.get(name)
+  if (!task) throw new UnknownTask(name, [...app.tasks.keys()].sort())
+  return task
+}

@@ -1,0 +1,410 @@
+/** A running app of plain maps, small enough to see through: what HTTP does with one is what these tests are about. */
+import { z } from 'zod'
+import { InvalidInput, NotFound, UnknownTask } from '../../src/actors/index.ts'
+import type {
+  Caller,
+  Executed,
+  HealthCheck,
+  PageDefinition,
+  RunningApp,
+  SubmitRequest,
+  TaskDefinition,
+} from '../../src/app/index.ts'
+import { type JsonObject, type Position, type RecordedEvent, START, type StreamKind } from '../../src/events/index.ts'
+import {
+  type BoardQuery,
+  type JobFilter,
+  type JobQuery,
+  type JobView,
+  type OccurrenceView,
+  ReadModelBehind,
+  type ReadModels,
+  type ScheduleView,
+  type SessionView,
+  type TranscriptView,
+  type Watch,
+  type WatchSink,
+  type WatchTopic,
+  type WatchTopics,
+} from '../../src/projections/index.ts'
+
+export const T0 = Date.parse('2026-01-05T09:00:00.000Z')
+export const at = (position: number | bigint) => BigInt(position) as Position
+
+export function task(name: string, more: Partial<TaskDefinition> = {}): TaskDefinition {
+  return {
+    name,
+    description: undefined,
+    tags: [],
+    input: undefined,
+    retries: 0,
+    backoff: { base: 1000, factor: 2, max: 300_000 },
+    timeoutMs: undefined,
+    graceMs: 5000,
+    retryOnTimeout: false,
+    onInterrupt: 'retry',
+    priority: 0,
+    onLocked: 'join',
+    lockKey: undefined,
+    retryable: () => true,
+    handler: () => null,
+    ...more,
+  }
+}
+
+export function jobView(id: string, more: Partial<JobView> = {}): JobView {
+  return {
+    id,
+    name: 'greet',
+    title: 'greet',
+    status: 'pending',
+    params: {},
+    result: null,
+    error: undefined,
+    attempt: 0,
+    retries: 0,
+    failures: 0,
+    crashes: 0,
+    progress: undefined,
+    lockKey: undefined,
+    lockWait: undefined,
+    sessionId: undefined,
+    ownerId: 'local',
+    tags: [],
+    priority: 0,
+    submittedAt: T0,
+    runAt: undefined,
+    startedAt: undefined,
+    finishedAt: undefined,
+    deadline: undefined,
+    node: undefined,
+    claim: undefined,
+    cancelRequested: false,
+    cancelledBy: undefined,
+    occurrence: undefined,
+    position: at(1),
+    ...more,
+  }
+}
+
+export function sessionView(id: string, more: Partial<SessionView> = {}): SessionView {
+  return {
+    id,
+    title: undefined,
+    ownerId: 'local',
+    startedAt: T0,
+    updatedAt: T0,
+    preview: undefined,
+    turn: undefined,
+    jobs: { running: 0, waiting: 0, completed: 0, failed: 0 },
+    ended: false,
+    data: {},
+    position: at(1),
+    ...more,
+  }
+}
+
+export function scheduleView(name: string, more: Partial<ScheduleView> = {}): ScheduleView {
+  return {
+    name,
+    cron: '0 9 * * 1-5',
+    timezone: 'UTC',
+    overlap: 'skip',
+    missed: 'latest',
+    paused: false,
+    removed: false,
+    lastDue: undefined,
+    last: [],
+    position: at(1),
+    ...more,
+  }
+}
+
+const greet = task('greet', {
+  description: 'Says hello.',
+  tags: ['demo', 'simple'],
+  input: z.object({ name: z.string().default('World') }),
+})
+const add = task('add', { tags: ['math', 'demo'], input: z.object({ a: z.number(), b: z.number() }) })
+
+type AnyWatch = { topic: WatchTopic; params: unknown; sink: unknown; from: Position | undefined; closed: boolean }
+
+/** Reads that show what was put; with `lagging`, only once somebody waited for it. */
+export class FakeReads implements ReadModels {
+  position = at(1)
+  readonly jobsById = new Map<string, JobView>()
+  readonly transcripts = new Map<string, TranscriptView>()
+  readonly schedulesByName = new Map<string, ScheduleView>()
+  occurrencesList: readonly OccurrenceView[] = []
+  readonly watches: AnyWatch[] = []
+  readonly waitedFor: Position[] = []
+  readonly unseen: { position: Position; show: () => void }[] = []
+
+  waitFor(position: Position, timeoutMs = 5000): Promise<void> {
+    this.waitedFor.push(position)
+    for (const { show } of this.unseen.splice(0)) show()
+    if (position <= this.position) return Promise.resolve()
+    return Promise.reject(new ReadModelBehind({ wanted: position, actual: this.position, timeoutMs }))
+  }
+  async job(id: string) {
+    return this.jobsById.get(id)
+  }
+  #matching(filter: JobFilter) {
+    return [...this.jobsById.values()].filter(
+      (job) =>
+        (filter.name === undefined || job.name === filter.name) &&
+        (filter.status === undefined || filter.status.includes(job.status)) &&
+        (filter.sessionId === undefined || job.sessionId === filter.sessionId) &&
+        (filter.tag === undefined || job.tags.includes(filter.tag)) &&
+        (filter.since === undefined || job.submittedAt >= filter.since) &&
+        Object.entries(filter.params ?? {}).every(([name, value]) => String(job.params[name]) === String(value)),
+    )
+  }
+  async jobs({ limit = 50, cursor, ...filter }: JobQuery) {
+    const all = this.#matching(filter).reverse()
+    const start = cursor === undefined ? 0 : Number(cursor)
+    const end = start + limit
+    return {
+      items: all.slice(start, end),
+      next: end < all.length ? String(end) : undefined,
+      total: all.length,
+      position: this.position,
+    }
+  }
+  async countJobs(filter: JobFilter) {
+    return this.#matching(filter).length
+  }
+  async jobIds(filter: JobFilter, limit = 1000) {
+    return this.#matching(filter)
+      .slice(0, limit)
+      .map(({ id }) => id)
+  }
+  async board(query: BoardQuery) {
+    const columns = query.columns.map((column, index) => {
+      const { after, limit } = query.windows[index] ?? { after: 0, limit: 50 }
+      const jobs = this.#matching({ ...query.filter, status: column.statuses })
+      return {
+        ...column,
+        count: jobs.length,
+        order: 'oldest first' as const,
+        after,
+        jobs: jobs.slice(after, after + limit),
+      }
+    })
+    return { position: this.position, total: columns.reduce((sum, { count }) => sum + count, 0), columns }
+  }
+  async session(id: string) {
+    return this.transcripts.get(id)?.session
+  }
+  async sessions({ ownerId, limit = 50 }: { ownerId?: string; limit?: number }) {
+    const items = [...this.transcripts.values()].map(({ session }) => session)
+    const mine = items.filter((session) => ownerId === undefined || session.ownerId === ownerId)
+    return { items: mine.slice(0, limit), next: undefined, total: mine.length, position: this.position }
+  }
+  async transcript(id: string, { after = -1, limit = 50 }: { after?: number; limit?: number } = {}) {
+    const found = this.transcripts.get(id)
+    return found && { ...found, items: found.items.filter(({ index }) => index > after).slice(0, limit) }
+  }
+  async schedules() {
+    return [...this.schedulesByName.values()]
+  }
+  async schedule(name: string) {
+    return this.schedulesByName.get(name)
+  }
+  async occurrences(_name: string, { limit = 50 }: { limit?: number }) {
+    const items = this.occurrencesList.slice(0, limit)
+    const next = limit < this.occurrencesList.length ? 'more' : undefined
+    return { items, next, total: undefined, position: this.position }
+  }
+  async locks() {
+    return []
+  }
+  work(): never {
+    throw new Error('not of interest over HTTP')
+  }
+  async status() {
+    return [{ name: 'jobs', version: 1, position: this.position, rebuilding: false }]
+  }
+  async close() {}
+
+  watch<T extends WatchTopic>(
+    topic: T,
+    params: WatchTopics[T]['params'],
+    sink: WatchSink<T>,
+    from?: Position,
+  ): Watch<T> {
+    const entry: AnyWatch = { topic, params, sink, from, closed: false }
+    this.watches.push(entry)
+    return {
+      update: (next) => {
+        entry.params = next
+      },
+      close: () => {
+        entry.closed = true
+      },
+    }
+  }
+
+  /** The sinks of the open watches of a topic. */
+  sinks<T extends WatchTopic>(topic: T): WatchSink<T>[] {
+    return this.open(topic).map(({ sink }) => sink as WatchSink<T>)
+  }
+  open(topic: WatchTopic): AnyWatch[] {
+    return this.watches.filter((watch) => watch.topic === topic && !watch.closed)
+  }
+}
+
+export class FakeApp implements RunningApp {
+  readonly name = 'demo'
+  readonly version = '1.2.3'
+  readonly nodeId = 'node-1'
+  readonly hasChat = true
+  readonly tasks = new Map([greet, add].map((definition) => [definition.name, definition]))
+  pages: readonly PageDefinition[] = []
+  readonly reads = new FakeReads()
+  /** Every command that came through, with who asked. */
+  readonly calls: { command: string; args: readonly unknown[]; caller: Caller }[] = []
+  /** What the next commands throw. */
+  readonly failures: unknown[] = []
+  executed: Executed = { taskId: 'job-x', params: {}, outcome: { kind: 'result', result: { message: 'Hello' } } }
+  checks: readonly HealthCheck[] = [{ name: 'store', status: 'healthy' }]
+  readonly histories = new Map<string, readonly RecordedEvent[]>()
+  /** Keep what is put out of sight until a read waits for it. */
+  lagging = false
+  readonly #acknowledged = new Map<string, Position>()
+  readonly #answers = new Map<string, unknown>()
+
+  /** Puts a job as the next event would, and returns its position. */
+  put(job: JobView): Position {
+    const position = at(this.reads.position + 1n)
+    const show = () => {
+      this.reads.jobsById.set(job.id, { ...job, position })
+      this.reads.position = position
+    }
+    this.#acknowledged.set(`task-${job.id}`, position)
+    if (this.lagging) this.reads.unseen.push({ position, show })
+    else show()
+    return position
+  }
+
+  /** A command runs once per command id; a repeat gets the same answer. */
+  async #once<R>(command: string, args: readonly unknown[], caller: Caller, run: () => R): Promise<R> {
+    this.calls.push({ command, args, caller })
+    if (this.failures.length > 0) throw this.failures.shift()
+    const key = caller.commandId === undefined ? undefined : `${command} ${caller.commandId}`
+    if (key !== undefined && this.#answers.has(key)) return this.#answers.get(key) as R
+    const answer = run()
+    if (key !== undefined) this.#answers.set(key, answer)
+    return answer
+  }
+
+  submit(request: SubmitRequest, caller: Caller) {
+    return this.#once('submit', [request], caller, () => {
+      const definition = this.tasks.get(request.name)
+      if (!definition) throw new UnknownTask(request.name, [...this.tasks.keys()])
+      const read = definition.input?.safeParse(request.params)
+      if (read && !read.success) {
+        throw new InvalidInput(
+          `The input of ${request.name} does not fit`,
+          read.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+        )
+      }
+      const taskId = `job-${this.calls.length}`
+      const params = (read?.data ?? request.params) as JsonObject
+      return { taskId, joined: false, position: this.put(jobView(taskId, { name: request.name, params })) }
+    })
+  }
+  execute(name: string, params: JsonObject, caller: Caller, waitMs?: number) {
+    return this.#once('execute', [name, params, waitMs], caller, () => ({ ...this.executed, params }))
+  }
+  #change(command: string, id: string, caller: Caller, change: (job: JobView) => JobView) {
+    return this.#once(command, [id], caller, () => {
+      const job = this.reads.jobsById.get(id)
+      if (!job) throw new NotFound('job', id)
+      return this.put(change(job))
+    })
+  }
+  cancelJob(id: string, caller: Caller) {
+    return this.#change('cancel', id, caller, (job) => ({ ...job, status: 'cancelled', cancelledBy: caller.by }))
+  }
+  retryJob(id: string, caller: Caller) {
+    return this.#change('retry', id, caller, (job) => ({ ...job, status: 'pending' }))
+  }
+  refreshJob(id: string, caller: Caller) {
+    return this.#change('refresh', id, caller, (job) => ({ ...job, deadline: T0 + 60_000 }))
+  }
+  deleteJob(id: string, caller: Caller) {
+    return this.#once('delete', [id], caller, () => {
+      if (!this.reads.jobsById.delete(id)) throw new NotFound('job', id)
+      return this.reads.position
+    })
+  }
+  async waitForJob(id: string) {
+    return this.reads.job(id)
+  }
+  waitingFor(job: JobView) {
+    return this.tasks.has(job.name) ? undefined : `handler ${job.name}`
+  }
+
+  createSession(caller: Caller, options: { id?: string; title?: string } = {}) {
+    return this.#once('createSession', [options], caller, () => {
+      const sessionId = options.id ?? 'session-new'
+      const session = sessionView(sessionId, { title: options.title, ownerId: caller.ownerId })
+      this.reads.transcripts.set(sessionId, { session, items: [] })
+      return { sessionId, position: this.reads.position }
+    })
+  }
+  sendMessage(
+    sessionId: string,
+    message: { text: string; messageId?: string; create?: boolean },
+    caller: Caller,
+  ): Promise<{ messageId: string; position: Position }> {
+    return this.#once('sendMessage', [sessionId, message], caller, () => {
+      if (!message.create && !this.reads.transcripts.has(sessionId)) throw new NotFound('session', sessionId)
+      return { messageId: message.messageId ?? 'message-new', position: this.reads.position }
+    })
+  }
+  retryMessage(sessionId: string, messageId: string, caller: Caller) {
+    return this.#once('retryMessage', [sessionId, messageId], caller, () => ({
+      messageId: `${messageId}-again`,
+      position: this.reads.position,
+    }))
+  }
+  stopTurn(sessionId: string, caller: Caller) {
+    return this.#once('stopTurn', [sessionId], caller, () => this.reads.position)
+  }
+
+  scheduleInfo(name: string) {
+    return { name, meaning: 'At 09:00, Monday to Friday', nextAt: '2026-01-06T09:00:00.000Z' }
+  }
+  triggerSchedule(name: string, caller: Caller) {
+    return this.#once('triggerSchedule', [name], caller, () => ({ taskId: 'job-now', position: this.reads.position }))
+  }
+  #switch(command: string, name: string, caller: Caller, paused: boolean) {
+    return this.#once(command, [name], caller, () => {
+      const schedule = this.reads.schedulesByName.get(name)
+      if (!schedule) throw new NotFound('schedule', name)
+      this.reads.schedulesByName.set(name, { ...schedule, paused })
+      return this.reads.position
+    })
+  }
+  pauseSchedule(name: string, caller: Caller) {
+    return this.#switch('pauseSchedule', name, caller, true)
+  }
+  resumeSchedule(name: string, caller: Caller) {
+    return this.#switch('resumeSchedule', name, caller, false)
+  }
+
+  async history(_kind: StreamKind, id: string) {
+    return this.histories.get(id) ?? []
+  }
+  acknowledged(kind: StreamKind, id: string) {
+    return this.#acknowledged.get(`${kind}-${id}`) ?? START
+  }
+  async health() {
+    return this.checks
+  }
+  async stop() {
+    return { clean: true }
+  }
+}
