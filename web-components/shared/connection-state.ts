@@ -1,12 +1,12 @@
 /** The state of the connection as a dot and a word, in ink: it is not a status of anybody's work. */
 import { html, type TemplateResult } from 'lit'
 import type { ConnectionState } from '../client/index.ts'
-import { rough } from './format.ts'
+import { clockSeconds, rough } from './format.ts'
 
 /** A short outage is nobody's business: a reconnect is usually faster than reading about it. */
 const QUIET = 1_000
 
-/** "Live", "Connecting", "Offline 12 s", "Signed out". */
+/** "Live", "Connecting", "Offline 12 s, as of 14:05:12", "Sign in again". */
 export function connectionWords(state: ConnectionState, now = Date.now()): string {
   switch (state.status) {
     case 'live':
@@ -14,7 +14,9 @@ export function connectionWords(state: ConnectionState, now = Date.now()): strin
     case 'connecting':
       return 'Connecting'
     case 'offline':
-      return now - state.since < QUIET ? 'Reconnecting' : `Offline ${rough(now - state.since)}`
+      return now - state.since < QUIET
+        ? 'Reconnecting'
+        : `Offline ${rough(now - state.since)}, as of ${clockSeconds(state.since)}`
     case 'stopped':
       return state.problem?.title ?? 'Stopped'
   }

@@ -110,6 +110,12 @@ export function instant(at: string | number, now: number): string {
   return `${day(at, now)} ${clockSeconds(at)} ${zone(millis(at))}`
 }
 
+/** The same in the middle of a sentence: "today 14:30:00 UTC". */
+export function instantWithin(at: string | number, now: number): string {
+  const words = instant(at, now)
+  return /^[A-Z]/.test(words) ? words.charAt(0).toLowerCase() + words.slice(1) : words
+}
+
 function zone(at: number): string {
   return zoneForm.formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? ''
 }
@@ -151,9 +157,10 @@ export function shortId(id: string): string {
   return id.slice(-4)
 }
 
-/** "user:local" as a person would say it: "local". Nodes, schedules and the system keep what they are. */
+/** "user:local" and "node:node-1" as a person would say them: "local", "node-1". Others keep their kind. */
 export function actor(by: string): string {
-  return by.startsWith('user:') ? by.slice('user:'.length) : by.replace(':', ' ')
+  const [, kind, name] = /^(user|node):(.+)$/.exec(by) ?? []
+  return kind && name ? name : by.replace(':', ' ')
 }
 
 /** "1 task", "2 tasks" */

@@ -94,7 +94,7 @@ export function why(job: Job): string | undefined {
       return job.cancel_requested ? 'Cancel asked for, waiting for it to stop' : (job.progress?.message ?? undefined)
     case 'retry': {
       const reason = job.error ? errorLine(job) : (job.waiting_for ?? 'Interrupted')
-      return job.error && job.retries > 0 ? `Attempt ${job.attempt} of ${job.retries + 1}. ${reason}` : reason
+      return job.failures > 0 ? `Attempt ${job.failures} of ${job.retries + 1}. ${reason}` : reason
     }
     case 'failed':
     case 'timeout':

@@ -56,7 +56,7 @@ export function card(job: Job, state: CardState, now: number): TemplateResult {
             <b style=${styleMap({ '--done': String(done / 100) })}></b>
           </div>`
     }
-    <span class="sub"><span class="mono truncate">${job.task_name}</span><span class="mono">${format.shortId(job.id)}</span></span>
+    <span class="sub"><span class="mono truncate">${job.task_name}</span><span class="mono id">${format.shortId(job.id)}</span></span>
     ${reason ? html`<p class="why" title=${reason}>${reason}</p>` : nothing}
   </div>`
 }

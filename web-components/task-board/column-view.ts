@@ -23,6 +23,7 @@ export class ColumnView {
   #heights = new Map<string, number>()
   #estimate = FIRST_ESTIMATE
   #asked: BoardWindow | undefined
+  #toTop = false
   #anchor: { id: string; offset: number }[] = []
 
   get rows(): Rows {
@@ -38,6 +39,7 @@ export class ColumnView {
   /** Forgets where it was: the column is about to hold other cards altogether. */
   reset(): void {
     this.scrollTop = 0
+    this.#toTop = true
     this.#asked = undefined
     this.#anchor = []
   }
@@ -94,20 +96,31 @@ export class ColumnView {
     return true
   }
 
-  /** The scroll offset at which what was in view still is where it was; undefined when it is there already. */
-  settle(): number | undefined {
+  /** Whether the list is to be scrolled to its top, told once after a reset. */
+  takeReset(): boolean {
+    const toTop = this.#toTop
+    this.#toTop = false
+    return toTop
+  }
+
+  /**
+   * How far to scroll so that what was in view is where it was; 0 when it is. A distance and not a place: the reader
+   * may have scrolled on since.
+   */
+  settle(): number {
     const anchors = this.#anchor
     this.#anchor = []
     const column = this.#column
-    if (!column || this.scrollTop <= AT_TOP) return undefined
+    if (!column || this.scrollTop <= AT_TOP) return 0
     const at = new Map(column.jobs.map((job, index) => [job.id, index]))
     const anchor = anchors.find(({ id }) => at.has(id))
-    if (!anchor) return undefined
-    const top = topOf(this.rows, column.after + (at.get(anchor.id) ?? 0)) - anchor.offset
-    if (Math.abs(top - this.scrollTop) < 1) return undefined
-    this.scrollTop = Math.max(0, top)
+    if (!anchor) return 0
+    const top = Math.max(0, topOf(this.rows, column.after + (at.get(anchor.id) ?? 0)) - anchor.offset)
+    const distance = top - this.scrollTop
+    if (Math.abs(distance) < 1) return 0
+    this.scrollTop = top
     this.#layOut()
-    return this.scrollTop
+    return distance
   }
 
   /** Scroll offset that brings row `index` into view with the least movement. */

@@ -4,7 +4,7 @@ import { css } from 'lit'
 export const styles = css`
   :host {
     display: flex; flex-direction: column; position: relative; min-height: 0; min-width: 0; overflow: hidden;
-    height: var(--capsule-board-height, 40rem); background: var(--capsule-surface); container-type: inline-size;
+    height: var(--capsule-board-height, 40rem); background: var(--capsule-surface); container: board / inline-size;
   }
   .head { display: flex; align-items: center; gap: 12px; min-height: 56px; padding: 0 20px; flex: none; }
   .head h2 { font-size: var(--capsule-text-l); line-height: var(--capsule-line-l); letter-spacing: -0.012em; }
@@ -25,12 +25,12 @@ export const styles = css`
   .tabs { display: none; }
 
   .columns {
-    flex: 1; min-height: 0; display: grid; grid-auto-flow: column; grid-auto-columns: minmax(188px, 1fr); gap: 12px;
+    flex: 1; min-height: 0; display: grid; grid-auto-flow: column; grid-auto-columns: minmax(200px, 1fr); gap: 12px;
     padding: 0 20px; overflow: auto hidden; position: relative; overscroll-behavior-x: contain;
   }
   .column {
     display: flex; flex-direction: column; min-height: 0; min-width: 0; background: var(--capsule-sunken);
-    border-radius: var(--capsule-radius-l) var(--capsule-radius-l) 0 0; contain: layout style;
+    border-radius: var(--capsule-radius-l) var(--capsule-radius-l) 0 0; contain: layout style; container-type: inline-size;
   }
   .column > header { display: flex; align-items: center; gap: 8px; height: 40px; padding: 0 8px 0 12px; flex: none; }
   .column h3 { font-weight: var(--capsule-weight-medium); }
@@ -141,7 +141,17 @@ export const styles = css`
   .code pre { font: 0.75rem / 1.25rem var(--capsule-font-mono); overflow-x: auto; }
   .only-narrow { display: none; }
 
-  @container (max-width: 640px) {
+  /* A narrow column: the title has its line to itself, the fact takes the place of the id. */
+  @container (max-width: 236px) {
+    .card .open { grid-column: 2 / -1; }
+    .card .bar { grid-row: 2; }
+    .card .sub { grid-row: 3; grid-column: 2; }
+    .card .sub .id { display: none; }
+    .card .fact { grid-row: 3; grid-column: 3; line-height: 18px; }
+    .card .why { grid-row: 4; }
+    .column > footer .order { display: none; }
+  }
+  @container board (max-width: 640px) {
     .only-wide { display: none; }
     .only-narrow { display: inline-flex; }
     .head { min-height: 52px; padding: 0 16px; }

@@ -106,6 +106,11 @@ export class CapsuleTaskBoard extends CapsuleElement {
   #noticeTimer: number | undefined
   readonly #resized = new ResizeObserver(() => this.#look())
 
+  static {
+    // Heights are known only once cards are drawn: drawing again is meant.
+    CapsuleTaskBoard.disableWarning?.('change-in-update')
+  }
+
   constructor() {
     super()
     this.heading = 'Tasks'
@@ -164,7 +169,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   protected override render(): TemplateResult {
     const board = this.#live.data
-    return html`${this.#header(board)}${this.#filters()}${this.#body(board)}
+    return html`${this.#header(board)}${board?.total === 0 && !this.#narrowed ? nothing : this.#filters()}${this.#body(board)}
       <slot name="timeline"></slot>
       <div class="float">${this.#notice()}${this.#bulk()}</div>`
   }
@@ -187,21 +192,23 @@ export class CapsuleTaskBoard extends CapsuleElement {
       const gap = cards[0] ? Number.parseFloat(getComputedStyle(cards[0]).marginBottom) : 0
       return cards.map((each) => [each.dataset.id ?? '', each.offsetHeight + gap] as const)
     })
-    const seen = lists.map((list) => [list.scrollTop, list.clientHeight] as const)
+    const viewports = lists.map((list) => list.clientHeight)
     let again = false
     lists.forEach((list, at) => {
       const view = this.#views[at]
-      const [scrollTop, viewport] = seen[at] ?? [0, 0]
+      const viewport = viewports[at] ?? 0
       if (!view) return
       if (view.viewport !== viewport) again = view.moved(view.scrollTop, viewport) || again
       again = view.measured(heights[at] ?? []) || again
-      const settled = view.settle()
-      if (settled !== undefined) {
+      if (view.takeReset()) list.scrollTop = 0
+      const distance = view.settle()
+      if (distance !== 0) {
         again = true
+        // Once the heights above are right: before, there may be nowhere to scroll to.
         void this.updateComplete.then(() => {
-          list.scrollTop = settled
+          list.scrollTop += distance
         })
-      } else if (view.scrollTop === 0 && scrollTop > 0) list.scrollTop = 0
+      }
       const next = view.wanted()
       if (next) this.#live.window(at, next.after, next.limit)
     })
@@ -428,7 +435,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
               </div>`
         }
       </div>
-      <footer class="num"><span>${this.#extent(column, view)}</span><span>${column.count > 1 ? column.order : nothing}</span></footer>
+      <footer class="num"><span>${this.#extent(column, view)}</span><span class="order">${column.count > 1 ? column.order : nothing}</span></footer>
     </section>`
   }
 

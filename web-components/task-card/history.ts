@@ -45,7 +45,7 @@ export function tell(event: HistoryEvent, now: number): Told {
     case 'TaskScheduled': {
       const at = text(data.runAt)
       return {
-        what: at ? `Scheduled for ${format.instant(at, now)}` : 'Scheduled',
+        what: at ? `Scheduled for ${format.instantWithin(at, now)}` : 'Scheduled',
         who: by,
         status: 'scheduled',
         icon: 'scheduled',

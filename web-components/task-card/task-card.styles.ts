@@ -28,6 +28,7 @@ export const styles = css`
   @container (max-width: 480px) {
     .card { padding: 12px; column-gap: 10px; }
     .secondary { display: none; }
+    .body .truncate:not(.result) { white-space: normal; }
     .button.small { height: 36px; }
     .button.small.square { width: 36px; }
     .card.ended .body { grid-column: 2 / -1; }

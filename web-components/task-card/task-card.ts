@@ -121,7 +121,7 @@ export class CapsuleTaskCard extends CapsuleElement {
         return html`<p class="why">${reason ?? 'No reason was recorded'}</p>`
       case 'cancelled': {
         const who = reason ?? 'Cancelled'
-        return html`${who}${job.finished_at ? `, ${format.instant(job.finished_at, now)}` : nothing}`
+        return html`${who}${job.finished_at ? `, ${format.instantWithin(job.finished_at, now)}` : nothing}`
       }
     }
   }
@@ -142,7 +142,8 @@ export class CapsuleTaskCard extends CapsuleElement {
     const elapsed = jobs.percent(job) === undefined ? '' : `${jobs.runningFor(job, now)} elapsed`
     const facts = `${attempt}${deadline}`
     const message = job.progress?.message
-    const first = message ?? (elapsed || `On ${job.node ?? 'a node'}`)
+    const since = job.started_at ? `Since ${format.clockSeconds(job.started_at)}` : 'Started'
+    const first = message ?? (elapsed || `${since}${job.node ? ` on ${job.node}` : ''}`)
     return html`${first}<span class="secondary">${message && elapsed ? `, ${elapsed}` : ''}${facts}</span>`
   }
 

@@ -146,7 +146,9 @@ export class CapsuleTaskDetail extends CapsuleElement {
 
   #refusals(job: Job): TemplateResult | typeof nothing {
     const refused = ACTIONS.filter((action) => action !== 'refresh' && !jobs.mayDo(job, action))
-    const reasons = refused.map((action) => `${jobs.ACTION_WORDS[action]}: ${jobs.refusal(job, action)}`)
+    const reasons = refused.map(
+      (action) => `No ${jobs.ACTION_WORDS[action].toLowerCase()}: ${lowerFirst(jobs.refusal(job, action))}`,
+    )
     const words = this._refused ?? reasons.join(' ')
     if (!words) return nothing
     return html`<p class="row refused xs" id="refusals">${icon('info', 's')}<span>${words}</span></p>`
@@ -195,13 +197,13 @@ export class CapsuleTaskDetail extends CapsuleElement {
     const row = (name: string, value: string | null | undefined, mono = false) =>
       value ? html`<dt>${name}</dt><dd class=${mono ? 'mono' : ''}>${value}</dd>` : nothing
     const at = (value: string | null) => value && format.instant(value, now)
-    const left = job.deadline && job.status === 'running' ? format.millis(job.deadline) - now : undefined
-    const allowed = job.retries + 1
+    const untilDeadline = job.deadline && job.status === 'running' ? format.millis(job.deadline) - now : undefined
+    const left = Math.max(0, job.retries - job.failures)
     return html`<div class="facts num">
       <dl>
-        ${row('Attempt', job.attempt === 0 ? 'not started' : `${job.attempt}, ${format.plural(allowed, 'attempt')} allowed`)}
+        ${row('Attempt', job.attempt === 0 ? 'not started' : `${job.attempt}, ${format.plural(left, 'retry', 'retries')} left`)}
         ${row('Elapsed', job.status === 'running' ? jobs.runningFor(job, now) : jobs.took(job))}
-        ${row('Deadline', left === undefined ? undefined : left > 0 ? `in ${format.elapsed(left)}` : 'passed')}
+        ${row('Deadline', untilDeadline === undefined ? undefined : untilDeadline > 0 ? `in ${format.elapsed(untilDeadline)}` : 'passed')}
         ${row('Waits for', job.waiting_for)}${row('Node', job.node)}${row('Lock', job.lock_key, true)}
       </dl>
       <dl>
@@ -291,6 +293,10 @@ export class CapsuleTaskDetail extends CapsuleElement {
     const latest = this.#live.data
     if (latest && latest.id === job.id) void this.#loadHistory(latest)
   }
+}
+
+function lowerFirst(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1)
 }
 
 /** What has the focus, through shadow roots. */
