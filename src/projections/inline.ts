@@ -3,9 +3,10 @@ import type { EventStore, RecordedEvent, Subscription } from '../events/index.ts
 import { type Clock, systemClock } from './clock.ts'
 import { type Answer, type Asked, openReadCore, type QuestionName, type ReadCore } from './core.ts'
 import { openReadDatabase } from './database.ts'
-import type { LogMark } from './engine.ts'
 import { ReadModelsClosed } from './errors.ts'
+import { asError, questionsOf, reportError } from './host.ts'
 import { readWork } from './queries/work.ts'
+import { isSameLog } from './same-log.ts'
 import type { ReadModels } from './views.ts'
 import { Waiting } from './waiting.ts'
 
@@ -27,7 +28,7 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
   const { app, store, file = ':memory:', clock = systemClock, onError = reportError } = options
   const db = openReadDatabase(file)
   const core = openReadCore({ db, app, clock })
-  if (!(await isSameLog(store, core.engine.mark))) core.engine.reset()
+  if (!(await isSameLog(store, core.engine))) core.engine.reset()
   const waiting = new Waiting(clock, () => core.engine.position)
   const follower = follow({ store, core, clock, onError, reached: () => waiting.reached(core.engine.position) })
   let closed = false
@@ -42,19 +43,7 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
       return core.engine.position
     },
     waitFor: (position, timeoutMs) => waiting.waitFor(position, timeoutMs),
-    job: (id) => ask('job', id),
-    jobs: (query) => ask('jobs', query),
-    countJobs: (filter) => ask('countJobs', filter),
-    jobIds: (filter, limit) => ask('jobIds', filter, limit),
-    board: (query) => ask('board', query),
-    session: (id) => ask('session', id),
-    sessions: (query) => ask('sessions', query),
-    transcript: (id, query) => ask('transcript', id, query),
-    schedules: () => ask('schedules'),
-    schedule: (name) => ask('schedule', name),
-    occurrences: (name, query) => ask('occurrences', name, query),
-    locks: () => ask('locks'),
-    status: () => ask('status'),
+    ...questionsOf(ask),
     work() {
       if (closed) throw new ReadModelsClosed()
       const work = readWork(db)
@@ -71,13 +60,6 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
       db.close()
     },
   }
-}
-
-/** Whether the log still has, where it was, the last event that read.db took in. */
-export async function isSameLog(store: Pick<EventStore, 'readStream'>, mark: LogMark | undefined): Promise<boolean> {
-  if (mark === undefined) return true
-  const [event] = await store.readStream(mark.stream, { from: mark.revision, limit: 1 })
-  return event?.id === mark.id && event.position === mark.position
 }
 
 function follow(options: {
@@ -151,12 +133,4 @@ function follow(options: {
       await subscription.close()
     },
   }
-}
-
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
-}
-
-function reportError(error: Error): void {
-  process.emitWarning(error)
 }

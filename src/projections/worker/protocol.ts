@@ -1,0 +1,98 @@
+/** What the calling thread and the thread of the read models say to each other. */
+import type { Position } from '../../events/index.ts'
+import type { Asked, QuestionName } from '../core.ts'
+import { BadCursor, PoisonEvent, WatchTargetMissing } from '../errors.ts'
+import type { WatchTopic, WatchTopics } from '../views.ts'
+
+export interface WorkerOptions {
+  readonly app: string
+  readonly directory: string
+  readonly file: string
+  readonly signal: SharedArrayBuffer | undefined
+}
+
+export interface Ask<Q extends QuestionName> {
+  readonly kind: 'ask'
+  readonly id: number
+  readonly question: Q
+  readonly asked: Asked<Q>
+}
+
+export interface OpenWatch<T extends WatchTopic> {
+  readonly kind: 'watch'
+  readonly id: number
+  readonly topic: T
+  readonly params: WatchTopics[T]['params']
+  readonly from: Position | undefined
+}
+
+export type ToWorker =
+  | Ask<QuestionName>
+  | OpenWatch<WatchTopic>
+  | { readonly kind: 'update'; readonly id: number; readonly params: WatchTopics[WatchTopic]['params'] }
+  | { readonly kind: 'unwatch'; readonly id: number }
+  | { readonly kind: 'close' }
+
+export type FromWorker =
+  /** It has its databases open, and read.db is of this log. */
+  | { readonly kind: 'ready'; readonly position: Position }
+  | { readonly kind: 'position'; readonly position: Position }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly kind: 'refused'; readonly id: number; readonly error: SentError }
+  /** What holds the read models up; they try again. */
+  | { readonly kind: 'trouble'; readonly error: SentError }
+  | Told
+
+/** To one watch. */
+export type Told =
+  | { readonly kind: 'snapshot'; readonly id: number; readonly position: Position; readonly data: unknown }
+  | {
+      readonly kind: 'delta'
+      readonly id: number
+      readonly from: Position
+      readonly to: Position
+      readonly changes: unknown
+    }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: SentError }
+
+/** An error as facts: a clone between threads would lose its class and its fields. */
+export type SentError =
+  | { readonly code: 'bad-cursor'; readonly cursor: string }
+  | { readonly code: 'watch-target-missing'; readonly topic: string; readonly id: string }
+  | {
+      readonly code: 'poison-event'
+      readonly readModel: string
+      readonly stream: string
+      readonly type: string
+      readonly position: Position
+      readonly reason: string
+    }
+  | { readonly code: 'other'; readonly name: string; readonly message: string; readonly stack: string | undefined }
+
+export function sendable(error: unknown): SentError {
+  if (error instanceof BadCursor) return { code: error.code, cursor: error.cursor }
+  if (error instanceof WatchTargetMissing) return { code: error.code, topic: error.topic, id: error.id }
+  if (error instanceof PoisonEvent) {
+    const { code, readModel, stream, type, position, cause } = error
+    return { code, readModel, stream, type, position, reason: cause instanceof Error ? cause.message : String(cause) }
+  }
+  if (error instanceof Error) return { code: 'other', name: error.name, message: error.message, stack: error.stack }
+  return { code: 'other', name: 'Error', message: String(error), stack: undefined }
+}
+
+export function received(error: SentError): Error {
+  switch (error.code) {
+    case 'bad-cursor':
+      return new BadCursor(error.cursor)
+    case 'watch-target-missing':
+      return new WatchTargetMissing(error)
+    case 'poison-event':
+      return new PoisonEvent({ ...error, cause: error.reason })
+    case 'other': {
+      const other = new Error(error.message)
+      other.name = error.name
+      if (error.stack !== undefined) other.stack = error.stack
+      return other
+    }
+  }
+}

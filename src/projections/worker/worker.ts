@@ -1,0 +1,228 @@
+/**
+ * The thread of the read models: follows events.db over its own connection, writes read.db, answers questions and runs
+ * live queries. Started by host.ts.
+ *
+ * Following and answering take turns: a chunk of the log of about 8 ms while somebody asks (40 ms while nobody does),
+ * then questions for about 10 ms, so that neither starves the other.
+ */
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import {
+  type EventMetadata,
+  type JsonObject,
+  openSqliteReader,
+  type Position,
+  type RawEvent,
+  type RecordedEvent,
+  StoreClosed,
+  StoreCorrupt,
+} from '../../events/index.ts'
+import { openReadCore, type QuestionName, type ReadCore } from '../core.ts'
+import { deleteReadDatabase, isCorrupt, openReadDatabase } from '../database.ts'
+import { isSameLog } from '../same-log.ts'
+import type { Watch, WatchTopic, WatchTopics } from '../views.ts'
+import { type Ask, type FromWorker, type OpenWatch, sendable, type ToWorker, type WorkerOptions } from './protocol.ts'
+
+const CHUNK_MS = { asked: 8, unasked: 40 }
+/** Somebody who asked within this time is likely to ask again. */
+const ASKED_LATELY_MS = 250
+const ANSWERING_MS = 10
+const CHUNK = { smallest: 50, first: 200, largest: 5000 }
+const LONGEST_WAIT_MS = 60_000
+const BACKOFF_MS = { first: 100, max: 10_000 }
+
+async function run(port: MessagePort, { app, directory, file, signal }: WorkerOptions): Promise<void> {
+  const post = (message: FromWorker) => port.postMessage(message)
+  const reader = openSqliteReader({ directory, signal })
+  const db = openReadDatabase(file)
+  const core = openReadCore({ db, app })
+  if (!(await isSameLog(reader, core.engine))) core.engine.reset()
+
+  const desk = new Desk(core, post)
+  const watches = new Watches(core, post)
+  const closing = new AbortController()
+  port.on('message', (message: ToWorker) => {
+    switch (message.kind) {
+      case 'ask':
+        return desk.take(message)
+      case 'watch':
+        return watches.open(message)
+      case 'update':
+        return watches.update(message.id, message.params)
+      case 'unwatch':
+        return watches.close(message.id)
+      case 'close':
+        closing.abort()
+        // Wakes a wait for the log's head, and ends reads of it.
+        reader.close()
+    }
+  })
+  post({ kind: 'ready', position: core.engine.position })
+
+  const pace = new Pace()
+  let backoff = BACKOFF_MS.first
+  const closed = new Promise<void>((resolve) => closing.signal.addEventListener('abort', () => resolve()))
+  while (!closing.signal.aborted) {
+    const from = core.engine.position
+    try {
+      const began = performance.now()
+      const events = reader.readAllRaw({ from, limit: pace.chunk(desk.askedLately) }).map(parsed)
+      if (events.length > 0) {
+        core.apply(events)
+        pace.took(events.length, performance.now() - began)
+      }
+      backoff = BACKOFF_MS.first
+      if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
+      if (events.length === 0) {
+        desk.idle = true
+        await Promise.race([reader.waitForHead(from, LONGEST_WAIT_MS), closed])
+        desk.idle = false
+      }
+    } catch (error) {
+      if (closing.signal.aborted) break
+      if (error instanceof StoreClosed) {
+        // The log has ended for this process; questions are still answered.
+        desk.idle = true
+        desk.serve()
+        await closed
+        break
+      }
+      if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
+      post({ kind: 'trouble', error: sendable(error) })
+      if (isCorrupt(error)) {
+        // Begun again by the next start of this thread.
+        db.close()
+        deleteReadDatabase(file)
+        throw error
+      }
+      desk.idle = true
+      await setTimeout(backoff, undefined, { signal: closing.signal }).catch(() => {})
+      desk.idle = false
+      backoff = Math.min(backoff * 2, BACKOFF_MS.max)
+    }
+    desk.serve()
+    await setImmediate()
+  }
+  core.hub.close()
+  db.close()
+  // A wait for the log's head may still be under way and would keep the thread for its length.
+  process.exit()
+}
+
+/** Questions in the order they came. */
+class Desk {
+  /** Nothing is to be read from the log: questions are answered as they come. */
+  idle = false
+  readonly #core: ReadCore
+  readonly #post: (message: FromWorker) => void
+  #questions: Ask<QuestionName>[] = []
+  #askedAt = Number.NEGATIVE_INFINITY
+
+  constructor(core: ReadCore, post: (message: FromWorker) => void) {
+    this.#core = core
+    this.#post = post
+  }
+
+  get askedLately(): boolean {
+    return performance.now() - this.#askedAt < ASKED_LATELY_MS
+  }
+
+  take(question: Ask<QuestionName>): void {
+    this.#questions.push(question)
+    this.#askedAt = performance.now()
+    if (this.idle) this.serve()
+  }
+
+  /** Answers for as long as is its turn, and at least one. */
+  serve(): void {
+    const until = performance.now() + ANSWERING_MS
+    let answered = 0
+    for (const question of this.#questions) {
+      this.#answer(question)
+      answered++
+      if (performance.now() > until) break
+    }
+    this.#questions = this.#questions.slice(answered)
+    if (this.idle && this.#questions.length > 0) void setImmediate().then(() => this.serve())
+  }
+
+  #answer<Q extends QuestionName>({ id, question, asked }: Ask<Q>): void {
+    try {
+      this.#post({ kind: 'answer', id, answer: this.#core.ask(question, ...asked) })
+    } catch (error) {
+      this.#post({ kind: 'refused', id, error: sendable(error) })
+    }
+  }
+}
+
+class Watches {
+  readonly #core: ReadCore
+  readonly #post: (message: FromWorker) => void
+  readonly #open = new Map<number, Watch<WatchTopic>>()
+
+  constructor(core: ReadCore, post: (message: FromWorker) => void) {
+    this.#core = core
+    this.#post = post
+  }
+
+  open<T extends WatchTopic>({ id, topic, params, from }: OpenWatch<T>): void {
+    const watch: Watch<T> = this.#core.hub.watch(
+      topic,
+      params,
+      {
+        snapshot: (position, data) => this.#post({ kind: 'snapshot', id, position, data }),
+        delta: (from, to, changes) => this.#post({ kind: 'delta', id, from, to, changes }),
+        failed: (error) => {
+          this.#open.delete(id)
+          this.#post({ kind: 'failed', id, error: sendable(error) })
+        },
+      },
+      from,
+    )
+    this.#open.set(id, watch)
+  }
+
+  update(id: number, params: WatchTopics[WatchTopic]['params']): void {
+    this.#open.get(id)?.update(params)
+  }
+
+  close(id: number): void {
+    this.#open.get(id)?.close()
+    this.#open.delete(id)
+  }
+}
+
+/** How many events make a chunk of the length that is wanted, by what the last ones took. */
+class Pace {
+  #msPerEvent = CHUNK_MS.asked / CHUNK.first
+
+  chunk(asked: boolean): number {
+    const events = Math.round((asked ? CHUNK_MS.asked : CHUNK_MS.unasked) / this.#msPerEvent)
+    return Math.min(Math.max(events, CHUNK.smallest), CHUNK.largest)
+  }
+
+  took(events: number, ms: number): void {
+    // A few events say little: a commit costs the same for one as for a hundred.
+    if (events >= CHUNK.smallest) this.#msPerEvent = this.#msPerEvent * 0.7 + (ms / events) * 0.3
+  }
+}
+
+function parsed(row: RawEvent): RecordedEvent {
+  try {
+    return {
+      id: row.id,
+      type: row.type,
+      data: JSON.parse(row.data) as JsonObject,
+      metadata: JSON.parse(row.metadata) as EventMetadata,
+      stream: row.stream,
+      revision: BigInt(row.revision),
+      position: BigInt(row.position) as Position,
+      recordedAt: row.recordedAt,
+    }
+  } catch (cause) {
+    throw new StoreCorrupt(`Revision ${row.revision} of ${row.stream} is not JSON any more`, { cause })
+  }
+}
+
+// Last, since classes do not exist before their lines have run.
+if (parentPort !== null) await run(parentPort, workerData as WorkerOptions)

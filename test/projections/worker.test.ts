@@ -1,0 +1,146 @@
+/** The read side in its own thread over a real embedded store. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSqliteStore, type Position, type SqliteStore } from '../../src/events/index.ts'
+import {
+  BadCursor,
+  openReadModelsInWorker,
+  type ReadModels,
+  ReadModelsClosed,
+  type WatchSink,
+  WatchTargetMissing,
+} from '../../src/projections/index.ts'
+import { APP, append, completed, started, submitted } from './support.ts'
+
+let directory: string
+let store: SqliteStore
+let reads: ReadModels
+const errors: Error[] = []
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'read-'))
+  errors.length = 0
+  store = await openSqliteStore({ directory })
+  reads = await open()
+})
+
+afterEach(async () => {
+  await reads.close()
+  await store.close()
+  rmSync(directory, { recursive: true })
+})
+
+function open(): Promise<ReadModels> {
+  return openReadModelsInWorker({ app: APP, directory, signal: store.signal, onError: (error) => errors.push(error) })
+}
+
+/** Resolves with each thing told, in order. */
+function listen<T extends 'job' | 'session'>() {
+  const told: { position: Position; what: unknown }[] = []
+  const waiting: (() => void)[] = []
+  const add = (position: Position, what: unknown) => {
+    told.push({ position, what })
+    for (const wake of waiting.splice(0)) wake()
+  }
+  const sink: WatchSink<T> = {
+    snapshot: (position, data) => add(position, data),
+    delta: (_from, to, changes) => add(to, changes),
+    failed: (error) => add(-2n as Position, error),
+  }
+  const until = async (count: number) => {
+    while (told.length < count) await new Promise<void>((resolve) => waiting.push(resolve))
+    return told
+  }
+  return { sink, until }
+}
+
+describe('openReadModelsInWorker', () => {
+  it('follows the store and answers', async () => {
+    const position = await append(store, 'task', 't1', [submitted(), started(), completed()])
+    await reads.waitFor(position)
+    expect(await reads.job('t1')).toMatchObject({ status: 'completed', position })
+    expect(await reads.jobs({})).toMatchObject({ total: 1, items: [{ id: 't1' }] })
+    expect(await reads.locks()).toEqual([])
+    expect((await reads.status()).map(({ name, rebuilding }) => ({ name, rebuilding }))).toContainEqual({
+      name: 'jobs',
+      rebuilding: false,
+    })
+  })
+
+  it('hands errors over with their class and facts', async () => {
+    await expect(reads.jobs({ cursor: 'nonsense' })).rejects.toThrow(BadCursor)
+    const missing = listen<'job'>()
+    reads.watch('job', { id: 'nobody' }, missing.sink)
+    expect((await missing.until(1))[0]?.what).toBeInstanceOf(WatchTargetMissing)
+  })
+
+  it('tells a watch of each change', async () => {
+    await reads.waitFor(await append(store, 'task', 't1', [submitted()]))
+    const job = listen<'job'>()
+    const watch = reads.watch('job', { id: 't1' }, job.sink)
+    await job.until(1)
+    await append(store, 'task', 't1', [started()])
+    const told = await job.until(2)
+    expect(told[1]?.what).toMatchObject([{ id: 't1', status: 'running' }])
+    watch.close()
+  })
+
+  it('reads the work on this thread, in the order of submission', async () => {
+    for (const id of ['a', 'b', 'c']) await append(store, 'task', id, [submitted({ priority: 1 })])
+    await append(store, 'task', 'b', [started()])
+    await append(store, 'session', 's1', [
+      { type: 'SessionStarted', data: { ownerId: 'local' } },
+      { type: 'MessageReceived', data: { messageId: 'm1', text: 'hi' } },
+    ])
+    const head = await store.head()
+    await reads.waitFor(head)
+    const work = reads.work()
+    expect(work.position).toBe(head)
+    expect(work.running).toMatchObject([{ id: 'b', node: 'n1' }])
+    expect(work.openTurns).toEqual([{ sessionId: 's1', running: false }])
+    expect([...work.waiting].map(({ id, status }) => ({ id, status }))).toEqual([
+      { id: 'a', status: 'pending' },
+      { id: 'c', status: 'pending' },
+    ])
+  })
+
+  it('goes on where it was, and begins again when read.db is damaged or gone', async () => {
+    const head = await append(store, 'task', 't1', [submitted()])
+    await reads.waitFor(head)
+    await reads.close()
+    await expect(reads.job('t1')).rejects.toThrow(ReadModelsClosed)
+
+    reads = await open()
+    expect(reads.position).toBe(head)
+    await reads.close()
+
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `read.db${suffix}`), { force: true })
+    reads = await open()
+    await reads.waitFor(head)
+    expect(await reads.job('t1')).toBeDefined()
+  })
+
+  it('names an event that it cannot take in, takes in those before it, and goes on once it can', async () => {
+    const before = await append(store, 'task', 't1', [submitted()])
+    await reads.waitFor(before)
+    const db = new DatabaseSync(join(directory, 'read.db'))
+    db.exec(
+      `CREATE TRIGGER refuse BEFORE INSERT ON jobs_v1_rows WHEN new.id = 'poison' BEGIN SELECT raise(ABORT, 'refused'); END`,
+    )
+    await append(store, 'task', 't2', [submitted()])
+    const poison = await append(store, 'task', 'poison', [submitted()])
+    const after = await append(store, 'task', 't3', [submitted()])
+    while (errors.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(errors[0]).toMatchObject({ code: 'poison-event', stream: `${APP}.task-poison`, position: poison })
+    expect(await reads.job('t2')).toBeDefined()
+    expect(await reads.job('t3')).toBeUndefined()
+    db.exec('DROP TRIGGER refuse')
+    db.close()
+    await reads.waitFor(after)
+    expect(await reads.job('poison')).toBeDefined()
+    expect(await reads.job('t3')).toBeDefined()
+  })
+})
