@@ -77,12 +77,14 @@ export interface ActorSystemOptions {
   readonly inspect?: (event: InspectionEvent) => void
 }
 
+const READER: Origin = { by: 'system' }
 const DECIDE_AGAIN = 20
 const RETRY_FIRST_MS = 10
 const RETRY_MOST_MS = 1000
 
 interface Letter<Command, Context> {
-  readonly command: Command
+  /** Undefined: only a look. */
+  readonly command: Command | undefined
   readonly origin: Origin
   resolve(outcome: Outcome<Context>): void
   reject(error: unknown): void
@@ -148,14 +150,19 @@ export class ActorSystem {
     })
   }
 
-  /** What the actor is now: up to date with this node's appends, and with the log if others append too. */
+  /** What the actor is, after the commands given before: up to date with the log, whoever else appends to it. */
   async read<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
     key: string,
   ): Promise<{ readonly state: State<Context>; readonly position: Position }> {
     const resident = this.#resident(kind, key)
-    if (!resident.busy && (!resident.loaded || !this.#exclusive)) await this.#catchUp(resident)
-    return { state: stateOf<Context>(resident), position: resident.position }
+    if (!resident.busy && resident.loaded && this.#exclusive) {
+      return { state: stateOf<Context>(resident), position: resident.position }
+    }
+    return new Promise((resolve, reject) => {
+      resident.mailbox.push({ command: undefined, origin: READER, resolve, reject })
+      if (!resident.busy) void this.#work(resident)
+    })
   }
 
   /** What is known without asking the log; undefined unless resident. */
@@ -223,7 +230,8 @@ export class ActorSystem {
     this.#underWay++
     for (let letter = resident.mailbox.shift(); letter; letter = resident.mailbox.shift()) {
       try {
-        letter.resolve(await this.#handle(resident, letter.command, letter.origin))
+        const { command, origin } = letter
+        letter.resolve(await (command === undefined ? this.#look(resident) : this.#handle(resident, command, origin)))
       } catch (error) {
         letter.reject(error)
       }
@@ -232,6 +240,11 @@ export class ActorSystem {
     this.#underWay--
     if (this.#underWay === 0) for (const idle of this.#idle.splice(0)) idle()
     if (this.#residents.size > this.#limit) this.#passivate()
+  }
+
+  async #look<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<Outcome<Context>> {
+    if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident)
+    return { state: stateOf<Context>(resident), facts: [], position: resident.position }
   }
 
   async #handle<Command, Context extends Applied>(

@@ -1,3 +1,30 @@
 /** What an app is declared with, and a running app. The only door into this folder. */
+export {
+  App,
+  type AppOptions,
+  type CronOptions,
+  createApp,
+  type IncomingMessage,
+  type MessageHandler,
+  type OccurrenceContext,
+  type ScheduleHandler,
+  type TurnContext,
+} from './app.ts'
 export * from './definition.ts'
+export { type Duration, parseDuration } from './duration.ts'
+export { TaskFailed } from './engine.ts'
 export * from './running.ts'
+export { currentSession, type ReplyWriter, type Said, type Session, type SessionData, type User } from './session.ts'
+export { type StartOptions, startApp } from './start.ts'
+export type {
+  FindOptions,
+  RetryRule,
+  ScheduleOptions,
+  SubmitOptions,
+  Task,
+  TaskContext,
+  TaskFunction,
+  TaskHandle,
+  TaskOptions,
+} from './task.ts'
+export { type TaskBoardOptions, ui } from './ui.ts'

@@ -65,8 +65,11 @@ export function asJson(value: unknown): JsonValue {
     const text = JSON.stringify(value)
     return text === undefined ? null : JSON.parse(text)
   } catch (error) {
-    throw new NonRetryableError('The result is not JSON: return plain objects, arrays, strings, numbers and booleans.', {
-      cause: error,
-    })
+    throw new NonRetryableError(
+      'The result is not JSON: return plain objects, arrays, strings, numbers and booleans.',
+      {
+        cause: error,
+      },
+    )
   }
 }

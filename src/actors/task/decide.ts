@@ -235,7 +235,7 @@ function requeue(reason: string | undefined, task: Task): TaskDecision {
 
 function remove(task: Task): TaskDecision {
   if (task.context.deleted) return nothing
-  if (!isEnded(task.value)) return refuse(new CommandRefused('delete', `The task is ${task.value}. Cancel it first.`))
+  if (task.value === 'new') return refuse(new CommandRefused('delete', 'There is no such task.'))
   return { facts: [{ type: 'TaskDeleted', data: {} }] }
 }
 

@@ -1,0 +1,211 @@
+/** createApp: collects what an application declares. Nothing runs until it is started (serve, worker, tests). */
+import type { z } from 'zod'
+import { NotRunning } from '../actors/index.ts'
+import { type DeclaredSchedule, validateCron } from '../execution/index.ts'
+import type { PageDefinition, TaskDefinition, UiBlock } from './definition.ts'
+import type { Session } from './session.ts'
+import { defineTask, type Task, type TaskApi, type TaskFunction, type TaskOptions, validateName } from './task.ts'
+
+/** What the app's own descriptors need of whatever runs it. */
+export interface Runs {
+  taskApi<Result>(name: string): TaskApi<Result>
+}
+
+export interface AppOptions {
+  /** Starts the names of its streams: letters, digits, _ and -. */
+  readonly name: string
+  /** Task handlers that run at the same time on a node. Default 256. */
+  readonly concurrency?: number
+}
+
+/** What a person wrote. */
+export interface IncomingMessage {
+  readonly id: string
+  readonly text: string
+}
+
+export interface TurnContext {
+  /** Aborted on Stop, on the turn's timeout (10 minutes) and on shutdown. */
+  readonly signal: AbortSignal
+}
+
+export type MessageHandler = (session: Session, message: IncomingMessage, context: TurnContext) => unknown
+
+export interface CronOptions {
+  /** IANA name. Default UTC. */
+  readonly timezone?: string
+  /** What happens when an occurrence is due while the one before still runs. Default 'skip'. */
+  readonly overlap?: 'skip' | 'queue' | 'parallel'
+  /** What becomes of occurrences that were due while nothing ran. Default 'latest': the last one runs. */
+  readonly missed?: 'skip' | 'latest' | 'all'
+  readonly description?: string
+}
+
+export interface OccurrenceContext {
+  /** When it was due. */
+  readonly due: Date
+  readonly taskId: string
+  readonly signal: AbortSignal
+  readonly session: Session
+}
+
+export type ScheduleHandler = (context: OccurrenceContext) => unknown
+
+export interface Schedule extends DeclaredSchedule {
+  readonly handler: ScheduleHandler
+}
+
+const APP_NAME = /^[a-zA-Z0-9_-]{1,60}$/
+const PLAIN_TASK = {}
+
+export class App {
+  readonly name: string
+  readonly concurrency: number
+  readonly #tasks = new Map<string, TaskDefinition>()
+  readonly #schedules = new Map<string, Schedule>()
+  readonly #pages = new Map<string, PageDefinition>()
+  #onMessage: MessageHandler | undefined
+  #running: Runs | undefined
+
+  constructor(options: AppOptions) {
+    if (!APP_NAME.test(options.name)) {
+      throw new TypeError(
+        `The app name "${options.name}" names its streams: use letters, digits, _ and -, at most 60 characters.`,
+      )
+    }
+    this.name = options.name
+    this.concurrency = options.concurrency ?? 256
+    if (!Number.isInteger(this.concurrency) || this.concurrency < 1) {
+      throw new TypeError(`concurrency is ${options.concurrency}, it must be a whole number from 1.`)
+    }
+  }
+
+  get tasks(): ReadonlyMap<string, TaskDefinition> {
+    return this.#tasks
+  }
+
+  get schedules(): ReadonlyMap<string, Schedule> {
+    return this.#schedules
+  }
+
+  get pages(): readonly PageDefinition[] {
+    return [...this.#pages.values()]
+  }
+
+  get onMessage(): MessageHandler | undefined {
+    return this.#onMessage
+  }
+
+  /** Declares background work. The handler may be called more than once; its end is recorded once. */
+  task<Schema extends z.ZodType, Result>(
+    name: string,
+    options: TaskOptions<Schema> & { readonly input: Schema },
+    handler: TaskFunction<Schema, Result>,
+  ): Task<z.input<Schema>, Result>
+  task<Result>(
+    name: string,
+    options: TaskOptions,
+    handler: TaskFunction<z.ZodType, Result>,
+  ): Task<Readonly<Record<string, unknown>>, Result>
+  task<Result>(name: string, handler: TaskFunction<z.ZodType, Result>): Task<Readonly<Record<string, unknown>>, Result>
+  task<Result>(
+    name: string,
+    optionsOrHandler: TaskOptions | TaskFunction<z.ZodType, Result>,
+    maybeHandler?: TaskFunction<z.ZodType, Result>,
+  ): Task<never, Result> {
+    const [options, handler] =
+      typeof optionsOrHandler === 'function' ? [PLAIN_TASK, optionsOrHandler] : [optionsOrHandler, maybeHandler]
+    if (!handler)
+      throw new TypeError(`task ${name} has no handler: app.task('${name}', options, async (input, context) => …)`)
+    this.#declare(this.#tasks, 'task', name, defineTask(name, options, handler))
+    return this.#descriptor(name)
+  }
+
+  /** Answers what people write. One for an app. */
+  message(handler: MessageHandler): void {
+    if (this.#onMessage) throw new TypeError('app.message() is declared already: an app answers with one handler.')
+    this.#onMessage = handler
+  }
+
+  /** Declares recurring work: five fields, six with seconds, or @daily and the like. */
+  schedule(name: string, cron: string, handler: ScheduleHandler): void
+  schedule(name: string, cron: string, options: CronOptions, handler: ScheduleHandler): void
+  schedule(
+    name: string,
+    cron: string,
+    optionsOrHandler: CronOptions | ScheduleHandler,
+    maybeHandler?: ScheduleHandler,
+  ): void {
+    const [options, handler] =
+      typeof optionsOrHandler === 'function' ? [{} as CronOptions, optionsOrHandler] : [optionsOrHandler, maybeHandler]
+    if (!handler)
+      throw new TypeError(`schedule ${name} has no handler: app.schedule('${name}', '${cron}', async () => …)`)
+    validateName('schedule', name)
+    const { timezone = 'UTC', overlap = 'skip', missed = 'latest', description } = options
+    validateCron(cron, timezone)
+    this.#declare(this.#schedules, 'schedule', name, {
+      name,
+      cron,
+      timezone,
+      overlap,
+      missed,
+      ...(description === undefined ? {} : { description }),
+      handler,
+    })
+  }
+
+  /** Adds a page to the app's navigation. `icon` is a name of the lucide set. */
+  page(name: string, render: () => readonly UiBlock[]): void
+  page(name: string, options: { readonly icon?: string }, render: () => readonly UiBlock[]): void
+  page(
+    name: string,
+    optionsOrRender: { readonly icon?: string } | (() => readonly UiBlock[]),
+    maybeRender?: () => readonly UiBlock[],
+  ): void {
+    const [options, render] =
+      typeof optionsOrRender === 'function' ? [{}, optionsOrRender] : [optionsOrRender, maybeRender]
+    if (!render) throw new TypeError(`page ${name} has nothing to show: app.page('${name}', () => ui.page([…]))`)
+    const slug = slugOf(name)
+    if (slug === '') throw new TypeError(`The page name "${name}" has no letter or digit to make an address of.`)
+    this.#declare(this.#pages, 'page', slug, { name, slug, icon: options.icon, render })
+  }
+
+  /** Called by whoever starts and stops the app. */
+  runOn(running: Runs | undefined): void {
+    this.#running = running
+  }
+
+  #declare<T>(declared: Map<string, T>, kind: string, name: string, definition: T): void {
+    if (declared.has(name)) throw new TypeError(`The ${kind} "${name}" is declared twice.`)
+    if (this.#running) throw new TypeError(`The ${kind} "${name}" comes too late: the app is running already.`)
+    declared.set(name, definition)
+  }
+
+  #descriptor<Result>(name: string): Task<never, Result> {
+    const tasks = (): TaskApi<Result> => {
+      if (!this.#running) throw new NotRunning(`The app ${this.name} is not running`)
+      return this.#running.taskApi<Result>(name)
+    }
+    return {
+      name,
+      submit: async (input, options) => tasks().submit(input, options ?? {}),
+      schedule: async (input, options) => tasks().submit(input, options),
+      find: async (options) => tasks().find(options ?? {}),
+      count: async (options) => tasks().count(options ?? {}),
+      cancel: async (options) => tasks().cancel(options ?? {}),
+      handle: (taskId) => tasks().handle(taskId),
+    }
+  }
+}
+
+function slugOf(name: string): string {
+  return name
+    .toLowerCase()
+    .normalize('NFKD')
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+}
+
+export function createApp(options: AppOptions): App {
+  return new App(options)
+}

@@ -1,0 +1,259 @@
+/**
+ * What a handler can do with a conversation. Every call carries the claim of the turn or attempt that makes it, so a
+ * handler that lost its claim says nothing more; resolved means durable.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { v7 as uuidv7 } from 'uuid'
+import {
+  type ActorSystem,
+  CommandRefused,
+  type Origin,
+  type SessionCommand,
+  type Speaker,
+  sessionKind,
+  type Timer,
+} from '../actors/index.ts'
+import { type JsonObject, type JsonValue, streamName } from '../events/index.ts'
+import type { ReadModels } from '../projections/index.ts'
+
+export interface User {
+  readonly ownerId: string
+}
+
+export interface Said {
+  readonly role: 'user' | 'assistant'
+  readonly text: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+/** Text that appears as it is written. Ends when disposed: `await using writer = session.streamReply()`. */
+export interface ReplyWriter extends AsyncDisposable {
+  write(text: string): Promise<void>
+  end(): Promise<void>
+}
+
+export interface SessionData {
+  get(key: string): Promise<JsonValue | undefined>
+  set(key: string, value: JsonValue): Promise<void>
+  delete(key: string): Promise<void>
+  all(): Promise<JsonObject>
+}
+
+/** Anything that shows which task is meant: a handle, or its id. */
+export type TaskReference = string | { readonly taskId: string }
+
+export interface Session {
+  /** Undefined for scheduled work, which has an owner but no conversation. */
+  readonly id: string | undefined
+  readonly user: User
+  /** Says something. With an id it appears once, however often it is said (over retries of a task, say). */
+  reply(text: string, options?: { readonly id?: string }): Promise<void>
+  /** A quiet line that replaces the one with the same id; by default one line a task or turn. */
+  notify(text: string, options?: { readonly id?: string }): Promise<void>
+  streamReply(options?: { readonly id?: string }): ReplyWriter
+  /** Shows a block of the page DSL, or any JSON. */
+  show(block: JsonObject, options?: { readonly id?: string }): Promise<void>
+  /** A live card of a task. */
+  showTask(task: TaskReference, options?: { readonly message?: string; readonly id?: string }): Promise<void>
+  showImage(url: string, options?: { readonly alt?: string; readonly id?: string }): Promise<void>
+  setTitle(title: string): Promise<void>
+  /** What was said so far, oldest first. */
+  history(options?: { readonly limit?: number }): Promise<readonly Said[]>
+  /** Key-value state of this conversation. */
+  readonly data: SessionData
+}
+
+/** How a session's calls are held against the claim of whoever makes them. */
+export interface Voice {
+  readonly speaker: Speaker
+  /** Of what this handler says with an id: the same over all attempts of a task. */
+  readonly scope: string
+  readonly origin: Origin
+  /** @throws AttemptFenced */
+  assertCurrent(): void
+}
+
+interface Services {
+  readonly system: ActorSystem
+  readonly reads: ReadModels
+}
+
+const STREAM_EVERY_MS = 500
+
+export class ChatSession implements Session {
+  readonly id: string
+  readonly user: User
+  readonly data: SessionData
+  readonly #services: Services
+  readonly #voice: Voice
+
+  constructor(services: Services, id: string, user: User, voice: Voice) {
+    this.#services = services
+    this.id = id
+    this.user = user
+    this.#voice = voice
+    this.data = {
+      get: async (key) => (await this.#context()).data[key],
+      set: (key, value) => this.#say({ type: 'setData', key, value, speaker: voice.speaker }),
+      delete: (key) => this.#say({ type: 'setData', key, value: null, speaker: voice.speaker }),
+      all: async () => (await this.#context()).data,
+    }
+  }
+
+  reply(text: string, options: { readonly id?: string } = {}): Promise<void> {
+    return this.#say({
+      type: 'reply',
+      replyId: this.#idOf(options.id),
+      text: asText(text, 'reply'),
+      speaker: this.#voice.speaker,
+    })
+  }
+
+  notify(text: string, options: { readonly id?: string } = {}): Promise<void> {
+    const noticeId = options.id === undefined ? this.#voice.scope : this.#idOf(options.id)
+    return this.#say({ type: 'notify', noticeId, text: asText(text, 'notify'), speaker: this.#voice.speaker })
+  }
+
+  streamReply(options: { readonly id?: string } = {}): ReplyWriter {
+    const replyId = this.#idOf(options.id)
+    const { speaker } = this.#voice
+    const { clock } = this.#services.system
+    let text = ''
+    let written = 0
+    let writtenAt = Number.NEGATIVE_INFINITY
+    let ended = false
+    let later: Timer | undefined
+    const flush = async (): Promise<void> => {
+      later?.cancel()
+      later = undefined
+      const part = text.slice(written)
+      if (part === '' || ended) return
+      const offset = written
+      written = text.length
+      writtenAt = clock.now()
+      await this.#say({ type: 'stream', replyId, offset, text: part, speaker })
+    }
+    const end = async (): Promise<void> => {
+      if (ended) return
+      ended = true
+      later?.cancel()
+      await this.#say({ type: 'reply', replyId, text, streamed: true, speaker })
+    }
+    return {
+      write: async (part) => {
+        if (ended) throw new CommandRefused('write', 'The reply has ended. Start another one with streamReply().')
+        text += asText(part, 'write')
+        const due = writtenAt + STREAM_EVERY_MS
+        if (clock.now() >= due) await flush()
+        // What a writer that pauses has said is shown all the same; if it may say no more, its next write tells it.
+        else later ??= clock.at(due, () => void flush().catch(() => {}))
+      },
+      end,
+      [Symbol.asyncDispose]: end,
+    }
+  }
+
+  show(block: JsonObject, options: { readonly id?: string } = {}): Promise<void> {
+    return this.#say({ type: 'show', blockId: this.#idOf(options.id), block, speaker: this.#voice.speaker })
+  }
+
+  showTask(task: TaskReference, options: { readonly message?: string; readonly id?: string } = {}): Promise<void> {
+    const taskId = typeof task === 'string' ? task : task.taskId
+    const { message } = options
+    return this.#say({
+      type: 'showTask',
+      shownId: options.id === undefined ? uuidv7() : this.#idOf(options.id),
+      taskId,
+      ...(message === undefined ? {} : { message }),
+      speaker: this.#voice.speaker,
+    })
+  }
+
+  showImage(url: string, options: { readonly alt?: string; readonly id?: string } = {}): Promise<void> {
+    return this.show({ kind: 'image', url, alt: options.alt ?? '' }, options)
+  }
+
+  setTitle(title: string): Promise<void> {
+    return this.#say({ type: 'setTitle', title: asText(title, 'setTitle'), speaker: this.#voice.speaker })
+  }
+
+  async history(options: { readonly limit?: number } = {}): Promise<readonly Said[]> {
+    const { system, reads } = this.#services
+    await reads.waitFor(system.acknowledged(streamName(system.app, 'session', this.id)))
+    const transcript = await reads.transcript(this.id)
+    const said: Said[] = []
+    for (const item of transcript?.items ?? []) {
+      if (item.kind !== 'message' && item.kind !== 'reply') continue
+      said.push({
+        role: item.kind === 'message' ? 'user' : 'assistant',
+        text: item.text,
+        at: new Date(item.at).toISOString(),
+      })
+    }
+    return options.limit === undefined ? said : said.slice(-options.limit)
+  }
+
+  async #context() {
+    return (await this.#services.system.read(sessionKind, this.id)).state.context
+  }
+
+  #idOf(id: string | undefined): string {
+    return id === undefined ? uuidv7() : `${this.#voice.scope}:${id}`
+  }
+
+  async #say(command: SessionCommand): Promise<void> {
+    this.#voice.assertCurrent()
+    await this.#services.system.execute(sessionKind, this.id, command, this.#voice.origin)
+  }
+}
+
+function asText(text: unknown, method: string): string {
+  if (typeof text === 'string') return text
+  throw new TypeError(`${method}() takes text, not ${text === null ? 'null' : typeof text}. Use show() for data.`)
+}
+
+/** The session of scheduled work: it has an owner, and nobody to talk to. */
+export class OwnerSession implements Session {
+  readonly id = undefined
+  readonly user: User
+  readonly data: SessionData
+
+  constructor(user: User) {
+    this.user = user
+    const none = (): Promise<never> => noChat('data')
+    this.data = { get: none, set: none, delete: none, all: none }
+  }
+
+  reply = (): Promise<never> => noChat('reply')
+  notify = (): Promise<never> => noChat('notify')
+  streamReply = (): ReplyWriter => {
+    const none = (): Promise<never> => noChat('streamReply')
+    return { write: none, end: async () => {}, [Symbol.asyncDispose]: async () => {} }
+  }
+  show = (): Promise<never> => noChat('show')
+  showTask = (): Promise<never> => noChat('showTask')
+  showImage = (): Promise<never> => noChat('showImage')
+  setTitle = (): Promise<never> => noChat('setTitle')
+  history = async (): Promise<readonly Said[]> => []
+}
+
+function noChat(method: string): Promise<never> {
+  return Promise.reject(
+    new CommandRefused(
+      method,
+      `${method}() needs a conversation, and scheduled work has none. Submit a task with a session, or log instead.`,
+    ),
+  )
+}
+
+const current = new AsyncLocalStorage<Session>()
+
+/** The session of the handler that is running, undefined outside of one. */
+export function currentSession(): Session | undefined {
+  return current.getStore()
+}
+
+export function withSession<T>(session: Session | undefined, work: () => T): T {
+  return session ? current.run(session, work) : work()
+}

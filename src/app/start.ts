@@ -1,0 +1,103 @@
+/** Starts an app: opens its log and read models, and puts a node to work on them. */
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { ActorSystem, type Clock, systemClock } from '../actors/index.ts'
+import { type EventStore, type JsonObject, openMemoryStore, openSqliteStore } from '../events/index.ts'
+import { Node } from '../execution/index.ts'
+import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
+import type { App } from './app.ts'
+import { Engine } from './engine.ts'
+import { handlersOf } from './handlers.ts'
+
+export interface StartOptions {
+  /** Directory of the log and its read models, or 'memory' for one that is gone with the process. Default '.capsule'. */
+  readonly data?: string
+  /** Of the app's package, with the commit if known; recorded with every start of a task. */
+  readonly version?: string
+  readonly clock?: Clock
+  /** 0 ≤ random() < 1, for the jitter of backoff. */
+  readonly random?: () => number
+  /** Told what went wrong that nobody waits for. Default: stderr. */
+  readonly report?: (error: unknown, doing: string) => void
+}
+
+/**
+ * Resolves when the app works: the log is caught up with, and what a crash left is put right.
+ * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt
+ */
+export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
+  const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random, report = toStderr } = options
+  const { store, reads } = data === 'memory' ? await inMemory(app, clock, report) : await inDirectory(app, data, report)
+  try {
+    const system = new ActorSystem({ app: app.name, store, clock, exclusive: true })
+    const id = randomBytes(6).toString('hex')
+    const node = new Node({
+      system,
+      store,
+      reads,
+      id,
+      version,
+      manifest: manifestOf(app),
+      handlers: handlersOf(app, { system, reads, node: id }),
+      schedules: [...app.schedules.values()],
+      concurrency: app.concurrency,
+      random,
+      report,
+    })
+    const engine = new Engine({ app, version, system, store, reads, node })
+    app.runOn(engine)
+    await node.start()
+    return engine
+  } catch (error) {
+    app.runOn(undefined)
+    await reads.close()
+    await store.close()
+    throw error
+  }
+}
+
+interface Opened {
+  readonly store: EventStore
+  readonly reads: ReadModels
+}
+
+async function inMemory(app: App, clock: Clock, report: (error: unknown, doing: string) => void): Promise<Opened> {
+  const store = openMemoryStore({ now: () => clock.now() })
+  const reads = await openReadModels({ app: app.name, store, onError: (error) => report(error, 'projecting') })
+  return { store, reads }
+}
+
+async function inDirectory(app: App, data: string, report: (error: unknown, doing: string) => void): Promise<Opened> {
+  const directory = resolve(data)
+  await mkdir(directory, { recursive: true })
+  const store = await openSqliteStore({ directory })
+  try {
+    const reads = await openReadModelsInWorker({
+      app: app.name,
+      directory,
+      signal: store.signal,
+      onError: (error) => report(error, 'projecting'),
+    })
+    return { store, reads }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** What the app declares, as other nodes and later readers of the log see it. */
+function manifestOf(app: App): JsonObject {
+  return {
+    app: app.name,
+    tasks: [...app.tasks.keys()],
+    schedules: [...app.schedules.values()].map(({ name, cron, timezone }) => ({ name, cron, timezone })),
+    pages: app.pages.map(({ name }) => name),
+  }
+}
+
+function toStderr(error: unknown, doing: string): void {
+  process.stderr.write(
+    `capsule: ${doing}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  )
+}

@@ -1,0 +1,213 @@
+/** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
+import { z } from 'zod'
+import { InvalidInput } from '../actors/index.ts'
+import type { JsonObject, JsonValue } from '../events/index.ts'
+import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
+import type { TaskDefinition } from './definition.ts'
+import { type Duration, parseDuration } from './duration.ts'
+import type { Session } from './session.ts'
+
+/** What a task's handler gets beside its input. */
+export interface TaskContext {
+  readonly taskId: string
+  /** 1 for the first start. */
+  readonly attempt: number
+  /** The conversation the task may reply to, if it was submitted with one. */
+  readonly session: Session | undefined
+  /** Aborted on timeout, cancel and shutdown: hand it to what you wait for. */
+  readonly signal: AbortSignal
+  /** How far the work is, from 0 to 1. Conflated: call it as often as you like. */
+  progress(fraction: number | undefined, message?: string): void
+  /** Pushes the deadline out by the task's timeout. */
+  heartbeat(): Promise<void>
+  /** A line of the task's own log. */
+  log(message: string, data?: JsonValue): Promise<void>
+  /** Fencing token of the task's lock, for side effects elsewhere: grows with every holder. */
+  readonly fence: string | undefined
+}
+
+export interface TaskOptions<Schema extends z.ZodType = z.ZodType> {
+  readonly description?: string
+  readonly tags?: readonly string[]
+  /** Input schema; checked at submit and again at start. Without one any JSON object goes. */
+  readonly input?: Schema
+  /** Attempts after the first one. Default 0. */
+  readonly retries?: number
+  /** Pause before an attempt: a random part of base × factor^failures, at most max. Default 1s, 2, 5m. */
+  readonly backoff?: { readonly base?: Duration; readonly factor?: number; readonly max?: Duration }
+  /** Only these errors are worth another attempt: a class, or a function that says so. Default: all. */
+  readonly retryFor?: readonly RetryRule[]
+  /** Of each attempt. Default: none. */
+  readonly timeout?: Duration
+  /** How long an aborted handler may take to stop before it is abandoned. Default 5s. */
+  readonly grace?: Duration
+  /** A timed-out attempt uses up a retry instead of ending the task. Default false. */
+  readonly retryOnTimeout?: boolean
+  /** What becomes of the task when its process dies: it runs again, or fails. Default 'retry'. */
+  readonly onInterrupt?: 'retry' | 'fail'
+  /** At most one live task per key: `'report:{report_id}'` filled in from the input, or a function of it. */
+  readonly lock?: string | ((input: z.output<Schema>) => string)
+  /** What a submit does while the lock is held. Default 'join'. */
+  readonly onLocked?: 'join' | 'queue' | 'reject' | 'replace'
+  /** Higher first. Default 0. */
+  readonly priority?: number
+}
+
+export type RetryRule = (new (...args: never[]) => Error) | ((error: unknown) => boolean)
+
+export type TaskFunction<Schema extends z.ZodType, Result> = (
+  input: z.output<Schema>,
+  context: TaskContext,
+) => Result | Promise<Result>
+
+export interface SubmitOptions {
+  /** The conversation the task may reply to; its owner becomes the task's. */
+  readonly session?: Session | undefined
+  readonly priority?: number
+  /** The same owner, task and key is the same task, however often it is submitted. */
+  readonly idempotencyKey?: string
+}
+
+export interface ScheduleOptions extends SubmitOptions {
+  /** From now. */
+  readonly delay?: Duration
+  readonly runAt?: Date | string
+}
+
+export interface FindOptions extends Pick<JobFilter, 'tag' | 'q'> {
+  readonly status?: JobStatus | readonly JobStatus[]
+  readonly sessionId?: string
+  readonly ownerId?: string
+  /** Input fields, by equality. */
+  readonly input?: Readonly<Record<string, JsonValue>>
+  /** Default 100. */
+  readonly limit?: number
+  readonly offset?: number
+}
+
+/** One submitted task. */
+export interface TaskHandle<Result = JsonValue> {
+  readonly taskId: string
+  /** The live task of the same lock was joined instead of making a new one. */
+  readonly joined: boolean
+  status(): Promise<JobStatus>
+  job(): Promise<JobView>
+  /** Waits for the end. @throws TaskFailed when it did not complete, TimeoutError after `timeout` */
+  result(options?: { readonly timeout?: Duration }): Promise<Result>
+  cancel(reason?: string): Promise<void>
+  /** Pushes a running task's deadline out by its timeout. */
+  refresh(): Promise<void>
+}
+
+/** A declared task: what app.task returns. */
+export interface Task<Input, Result> {
+  readonly name: string
+  submit(input: Input, options?: SubmitOptions): Promise<TaskHandle<Result>>
+  /** Submits it for later. */
+  schedule(input: Input, options: ScheduleOptions): Promise<TaskHandle<Result>>
+  find(options?: FindOptions): Promise<readonly JobView[]>
+  count(options?: FindOptions): Promise<number>
+  /** Cancels those that wait. @returns how many */
+  cancel(options?: FindOptions): Promise<number>
+  /** The handle of a task submitted earlier. */
+  handle(taskId: string): TaskHandle<Result>
+}
+
+/** A task as whatever runs the app serves it: the descriptor without the types of one task's input. */
+export interface TaskApi<Result> {
+  submit(input: JsonObject, options: ScheduleOptions): Promise<TaskHandle<Result>>
+  find(options: FindOptions): Promise<readonly JobView[]>
+  count(options: FindOptions): Promise<number>
+  cancel(options: FindOptions): Promise<number>
+  handle(taskId: string): TaskHandle<Result>
+}
+
+const NAME = /^[a-zA-Z0-9_-]{1,100}$/
+
+export function validateName(kind: 'task' | 'schedule', name: string): void {
+  if (!NAME.test(name)) {
+    throw new TypeError(
+      `The ${kind} name "${name}" is not URL-safe: use letters, digits, _ and -, at most 100 characters.`,
+    )
+  }
+}
+
+/** @throws TypeError, InvalidInput for options that make no sense */
+export function defineTask<Schema extends z.ZodType, Result>(
+  name: string,
+  options: TaskOptions<Schema>,
+  handler: TaskFunction<Schema, Result>,
+): TaskDefinition {
+  validateName('task', name)
+  const { retries = 0, backoff = {}, retryFor, lock } = options
+  if (!Number.isInteger(retries) || retries < 0) {
+    throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
+  }
+  return {
+    name,
+    description: options.description,
+    tags: options.tags ?? [],
+    input: strict(options.input),
+    retries,
+    backoff: {
+      base: parseDuration(backoff.base ?? 1, 'backoff.base'),
+      factor: Math.max(1, backoff.factor ?? 2),
+      max: parseDuration(backoff.max ?? '5m', 'backoff.max'),
+    },
+    timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, 'timeout'),
+    graceMs: parseDuration(options.grace ?? 5, 'grace'),
+    retryOnTimeout: options.retryOnTimeout ?? false,
+    onInterrupt: options.onInterrupt ?? 'retry',
+    priority: options.priority ?? 0,
+    onLocked: options.onLocked ?? 'join',
+    lockKey: lock === undefined ? undefined : lockKeyOf(name, lock as string | ((input: unknown) => string)),
+    retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
+    handler: handler as (input: never, context: never) => unknown,
+  }
+}
+
+/** An object schema that says nothing of other keys refuses them: a misspelt parameter is an error, not silence. */
+function strict(schema: z.ZodType | undefined): z.ZodType | undefined {
+  return schema instanceof z.ZodObject && schema.def.catchall === undefined ? schema.strict() : schema
+}
+
+function matches(rule: RetryRule, error: unknown): boolean {
+  return isErrorClass(rule) ? error instanceof rule : rule(error)
+}
+
+function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error {
+  return rule === Error || rule.prototype instanceof Error
+}
+
+function lockKeyOf(name: string, lock: string | ((input: unknown) => string)): (input: JsonObject) => string {
+  if (typeof lock === 'function') return lock
+  return (input) =>
+    lock.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
+      const value = input[field]
+      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
+      throw new InvalidInput(`Task ${name} locks "${lock}"`, [
+        { path: field, message: 'must be text, a number or a boolean' },
+      ])
+    })
+}
+
+/** What the schema makes of an input. @throws InvalidInput naming each field that does not fit */
+export function parseInput(definition: TaskDefinition, params: JsonObject): unknown {
+  if (!definition.input) return params
+  const parsed = definition.input.safeParse(params)
+  if (parsed.success) return parsed.data
+  throw new InvalidInput(
+    `The input of task ${definition.name} is not valid`,
+    parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })),
+  )
+}
+
+/** The params to record: as given, and the schema's defaults for what was left out. */
+export function withDefaults(params: JsonObject, parsed: unknown): JsonObject {
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return params
+  const defaults: Record<string, JsonValue> = {}
+  for (const [key, value] of Object.entries(parsed)) {
+    if (!(key in params) && value !== undefined) defaults[key] = JSON.parse(JSON.stringify(value) ?? 'null')
+  }
+  return Object.keys(defaults).length === 0 ? params : { ...params, ...defaults }
+}

@@ -1,0 +1,140 @@
+/**
+ * The two-stream dance of lock and task. The lock's stream decides and carries the submission; the task's stream
+ * follows; the release follows the run's terminal fact. Each second step can be done by any node at any time: it is
+ * appended at a known revision, so whoever comes late finds it done.
+ *
+ * Its event id is not derived from the first step's: a store would take a second node's append of the same id for a
+ * repeat and answer "done", though that node sealed other metadata and hash than what is recorded.
+ */
+import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
+import { type EventStore, type LockFact, type Position, type Submission, streamName } from '../events/index.ts'
+import type { LockView } from '../projections/index.ts'
+
+export interface LockTurn {
+  /** The live task to use instead of the asker's. */
+  readonly joined: string | undefined
+  /** 0 for the holder, else the place in line. */
+  readonly place: number
+  /** Id of the event that let the task hold or wait. */
+  readonly cause: string | undefined
+  /** Fencing token, for the holder. */
+  readonly fence: string | undefined
+  /** Tasks that this one displaces. */
+  readonly replaces: readonly string[]
+  /** Of the lock's stream. */
+  readonly position: Position
+}
+
+export class LockKeeper {
+  readonly #system: ActorSystem
+  readonly #store: EventStore
+  readonly #by: `node:${string}`
+
+  constructor(system: ActorSystem, store: EventStore, node: string) {
+    this.#system = system
+    this.#store = store
+    this.#by = `node:${node}`
+  }
+
+  /**
+   * Asks for the lock. What it resolves with is decided and durable: with a submission, any node can finish the submit.
+   * @throws LockHeldError with onLocked 'reject'
+   */
+  async acquire(
+    taskId: string,
+    submission: Submission,
+    origin: Origin,
+    how: { readonly carry?: boolean; readonly requeue?: boolean } = {},
+  ): Promise<LockTurn> {
+    const { lockKey: key = '', name, ownerId, onLocked = 'join', idempotencyKey } = submission
+    const { state, facts, position } = await this.#system.execute(
+      lockKind,
+      key,
+      {
+        type: 'acquire',
+        key,
+        taskId,
+        name,
+        ownerId,
+        onLocked: how.carry || onLocked === 'replace' ? onLocked : 'queue',
+        ...(how.carry ? { submission } : {}),
+        ...(how.requeue ? { requeue: true } : {}),
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      },
+      origin,
+    )
+    const fact = facts.at(-1)
+    if (fact?.type === 'LockJoined') {
+      const { taskId: joined } = fact.data as Extract<LockFact, { type: 'LockJoined' }>['data']
+      return { joined, place: 0, cause: fact.id, fence: undefined, replaces: [], position }
+    }
+    const { holder } = state.context
+    const replaces = (fact?.type === 'LockQueued' && (fact.data.replaces as readonly string[] | undefined)) || []
+    return {
+      joined: undefined,
+      place: placeOf(taskId, state.context) ?? 0,
+      cause: fact?.id,
+      fence: holder?.taskId === taskId ? String(holder.revision) : undefined,
+      replaces,
+      position,
+    }
+  }
+
+  /** Cancels those whom a newer task displaced. One that has ended meanwhile is left alone. */
+  async cancelReplaced(taskIds: readonly string[], by: string, causationId: string | undefined): Promise<void> {
+    await Promise.all(
+      taskIds.map((taskId) => this.#cancelReplaced(taskId, { by: this.#by, mustLand: true, causationId }, by)),
+    )
+  }
+
+  async #cancelReplaced(taskId: string, origin: Origin, by: string): Promise<void> {
+    try {
+      await this.#system.execute(taskKind, taskId, { type: 'cancel', reason: `Replaced by task ${by}` }, origin)
+    } catch (error) {
+      if (!(error instanceof CommandRefused)) throw error
+    }
+  }
+
+  /** The run has ended, or the waiter gave up: the next in line takes over. */
+  async release(key: string, taskId: string, reason: string): Promise<void> {
+    await this.#system.execute(lockKind, key, { type: 'release', taskId, reason }, { by: this.#by, mustLand: true })
+  }
+
+  /**
+   * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
+   * completed, the displaced are cancelled, and whoever has ended lets go.
+   */
+  async repair(lock: LockView): Promise<void> {
+    const events = await this.#store.readStream(streamName(this.#system.app, lockKind.kind, lock.key))
+    const asked = new Map<string, { readonly id: string; readonly data: Asked }>()
+    for (const { id, type, data } of events) {
+      if (type === 'LockAcquired' || type === 'LockQueued')
+        asked.set(String(data.taskId), { id, data: data as unknown as Asked })
+    }
+    for (const { taskId } of [lock.holder, ...lock.queue]) {
+      const request = asked.get(taskId)
+      if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
+      await this.#finish(taskId, request)
+      const { state } = await this.#system.read(taskKind, taskId)
+      if (state.value === 'new' || isEnded(state.value)) await this.release(lock.key, taskId, state.value)
+    }
+  }
+
+  async #finish(taskId: string, request: { readonly id: string; readonly data: Asked } | undefined): Promise<void> {
+    if (!request) return
+    const origin: Origin = { by: this.#by, causationId: request.id, mustLand: true }
+    if (request.data.submission) {
+      await this.#system.execute(taskKind, taskId, { type: 'submit', submission: request.data.submission }, origin)
+    } else if (request.data.requeue) {
+      const task = await this.#store.readStream(streamName(this.#system.app, taskKind.kind, taskId))
+      if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return
+      await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    }
+  }
+}
+
+interface Asked {
+  readonly submission?: Submission
+  readonly requeue?: boolean
+  readonly replaces?: readonly string[]
+}

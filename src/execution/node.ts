@@ -1,0 +1,259 @@
+/**
+ * A node: the process's part in running work. It follows the log, hands each event to whom it concerns, and on start
+ * puts right what a crash left between two appends.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import {
+  type ActorSystem,
+  CommandRefused,
+  isEnded,
+  isRefusal,
+  type Origin,
+  sessionKind,
+  taskKind,
+} from '../actors/index.ts'
+import {
+  type EventStore,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+  type StreamKind,
+  type Subscription,
+  streamName,
+  streamPrefix,
+} from '../events/index.ts'
+import type { ReadModels, WorkSnapshot } from '../projections/index.ts'
+import { Dispatcher } from './dispatcher.ts'
+import type { Handlers } from './handlers.ts'
+import { LockKeeper } from './locks.ts'
+import { Runner } from './runner.ts'
+import { type DeclaredSchedule, Schedules } from './schedules.ts'
+import { Submitter } from './submitter.ts'
+import { Turns } from './turns.ts'
+
+export interface NodeOptions {
+  readonly system: ActorSystem
+  readonly store: EventStore
+  readonly reads: ReadModels
+  /** New for every process. */
+  readonly id: string
+  readonly version: string
+  readonly manifest: JsonObject
+  readonly handlers: Handlers
+  readonly schedules: readonly DeclaredSchedule[]
+  /** Task handlers that run at the same time. */
+  readonly concurrency: number
+  readonly random: () => number
+  /** What went wrong that nobody waits for. */
+  readonly report: (error: unknown, doing: string) => void
+}
+
+const FOLLOWED = ['task', 'lock', 'session', 'schedule'] as const
+/** How long a start may wait for its read models: they may be rebuilt from the first event. */
+const REBUILD_MS = 60 * 60_000
+/** A store that dropped its subscriber is asked again after this. */
+const RESUBSCRIBE_MS = 200
+const REPAIRS_AT_ONCE = 256
+
+export class Node {
+  readonly id: string
+  readonly submitter: Submitter
+  readonly locks: LockKeeper
+  readonly schedules: Schedules
+  readonly #options: NodeOptions
+  readonly #runner: Runner
+  readonly #dispatcher: Dispatcher
+  readonly #turns: Turns
+  readonly #prefixes: readonly (readonly [kind: StreamKind, prefix: string])[]
+  readonly #followUps = new Set<Promise<void>>()
+  #subscription: Subscription | undefined
+  #position: Position | undefined
+  #stopped = false
+
+  constructor(options: NodeOptions) {
+    this.#options = options
+    this.id = options.id
+    const { system, store, handlers, version, concurrency, report, random } = options
+    this.locks = new LockKeeper(system, store, this.id)
+    this.#runner = new Runner({ system, node: this.id, random, report })
+    this.#dispatcher = new Dispatcher({
+      system,
+      runner: this.#runner,
+      handlers,
+      node: this.id,
+      version,
+      concurrency,
+      acquireLock: (taskId, submission) =>
+        this.locks.acquire(taskId, submission, { by: `node:${this.id}`, mustLand: true }),
+      onEnded: (taskId, linked) => linked && this.#followUp(taskId),
+      report,
+    })
+    this.submitter = new Submitter(system, this.#dispatcher, this.locks)
+    this.#turns = new Turns({ system, node: this.id, handlers, report })
+    this.schedules = new Schedules({
+      system,
+      node: this.id,
+      submitter: this.submitter,
+      declared: options.schedules,
+      report,
+    })
+    this.#prefixes = FOLLOWED.map((kind) => [kind, streamPrefix(system.app, kind)])
+  }
+
+  get work(): { readonly running: number; readonly live: number } {
+    return { running: this.#runner.running + this.#turns.running, live: this.#dispatcher.size }
+  }
+
+  /** Calls back once the task's run has ended, as far as this node has seen. @returns how to stop listening */
+  whenEnded(taskId: string, callback: () => void): () => void {
+    return this.#dispatcher.whenEnded(taskId, callback)
+  }
+
+  /** Catches up with the log, puts right what a crash left, then begins to work. */
+  async start(): Promise<void> {
+    const { store, reads } = this.#options
+    await this.#announce('NodeStarted', {
+      node: this.id,
+      version: this.#options.version,
+      manifest: this.#options.manifest,
+    })
+    await reads.waitFor(await store.head(), REBUILD_MS)
+    const work = reads.work()
+    this.#dispatcher.load(work.waiting, work.locks)
+    await this.#follow(work.position)
+    await this.#interruptCrashed(work)
+    await inBatches(work.locks, (lock) => this.locks.repair(lock))
+    this.#dispatcher.start()
+    this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
+    await this.#repairOccurrences(work)
+    await this.schedules.start(await reads.schedules())
+  }
+
+  /**
+   * Takes no more work, waits up to `drainMs` for what runs, interrupts the rest.
+   * @returns whether everything came to its own end
+   */
+  async drain(drainMs: number): Promise<boolean> {
+    this.#dispatcher.stop()
+    this.#turns.stop()
+    this.schedules.stop()
+    const ended = Promise.all([this.#runner.idle(), this.#turns.idle()]).then(() => true)
+    const clock = this.#options.system.clock
+    const limit = new Promise<boolean>((resolve) => clock.at(clock.now() + drainMs, () => resolve(false)))
+    const clean = this.work.running === 0 || (await Promise.race([ended, limit]))
+    if (!clean) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
+    await this.#options.system.settled()
+    while (this.#followUps.size > 0) await Promise.all(this.#followUps)
+    this.#stopped = true
+    await this.#subscription?.close()
+    await this.#announce('NodeStopped', { clean })
+    return clean
+  }
+
+  /** Follows the log from `from`, and resolves once everything recorded so far has been seen. */
+  #follow(from: Position): Promise<void> {
+    this.#position = from
+    return new Promise((resolve) => {
+      const subscribe = (): void => {
+        if (this.#stopped) return
+        this.#subscription = this.#options.store.subscribe(
+          { from: this.#position ?? from, prefixes: this.#prefixes.map(([, prefix]) => prefix) },
+          {
+            events: (batch) => this.#onEvents(batch),
+            caughtUp: () => resolve(),
+            dropped: (error) => {
+              this.#options.report(error, 'following the log')
+              const { clock } = this.#options.system
+              clock.at(clock.now() + RESUBSCRIBE_MS, subscribe)
+            },
+          },
+        )
+      }
+      subscribe()
+    })
+  }
+
+  #onEvents(batch: readonly RecordedEvent[]): void {
+    for (const event of batch) {
+      for (const [kind, prefix] of this.#prefixes) {
+        if (!event.stream.startsWith(prefix)) continue
+        const key = event.stream.slice(prefix.length)
+        if (kind === 'session') this.#turns.follow(key, event)
+        else if (kind === 'schedule') this.schedules.follow(key, event)
+        else this.#dispatcher.follow(key, event)
+        break
+      }
+      this.#position = event.position
+    }
+    this.#dispatcher.pump()
+  }
+
+  /** The log's sole owner has just started: whatever claims to be running died with the process before. */
+  async #interruptCrashed({ running, openTurns }: WorkSnapshot): Promise<void> {
+    const by = `node:${this.id}` as const
+    await inBatches(running, async ({ id, claim }) => {
+      const origin: Origin = { by, causationId: claim, mustLand: true }
+      await unlessRefused(
+        this.#options.system.execute(taskKind, id, { type: 'interrupt', claim, cause: 'crash' }, origin),
+      )
+    })
+    await inBatches(
+      openTurns.filter((turn) => turn.running),
+      async ({ sessionId }) => {
+        const { state } = await this.#options.system.read(sessionKind, sessionId)
+        const claim = state.context.turn?.claim
+        if (claim === undefined) return
+        const origin: Origin = { by, causationId: claim, mustLand: true }
+        const command = { type: 'interruptTurn', claim, cause: 'crash' } as const
+        await unlessRefused(this.#options.system.execute(sessionKind, sessionId, command, origin))
+      },
+    )
+  }
+
+  async #repairOccurrences({ occurrences }: WorkSnapshot): Promise<void> {
+    await inBatches(occurrences, async ({ schedule, due, taskId, status }) => {
+      if (status === undefined) await this.schedules.submit(schedule, due, taskId, undefined)
+      else if (isEnded(status)) await this.schedules.finish(schedule, due, taskId, status)
+    })
+  }
+
+  /** What an ended run owes to other streams: its lock, its occurrence. */
+  #followUp(taskId: string): void {
+    const followed = this.#releaseAndFinish(taskId)
+      .catch((error) => this.#options.report(error, `releasing what task ${taskId} held`))
+      .finally(() => this.#followUps.delete(followed))
+    this.#followUps.add(followed)
+  }
+
+  async #releaseAndFinish(taskId: string): Promise<void> {
+    const { state } = await this.#options.system.read(taskKind, taskId)
+    const { submission } = state.context
+    if (!submission || !isEnded(state.value)) return
+    const { lockKey, occurrence } = submission
+    if (lockKey !== undefined) await this.locks.release(lockKey, taskId, state.value)
+    if (occurrence) await this.schedules.finish(occurrence.schedule, occurrence.due, taskId, state.value)
+  }
+
+  /** Node streams are outside the hash chain, so they may be appended blindly. */
+  async #announce(type: string, data: JsonObject): Promise<void> {
+    const { system, store } = this.#options
+    const id = uuidv7()
+    const at = new Date(system.clock.now()).toISOString()
+    const metadata = { at, by: `node:${this.id}`, correlationId: this.id, causationId: this.id, v: 1 } as const
+    await store.append(streamName(system.app, 'node', this.id), 'any', [{ id, type, data, metadata }])
+  }
+}
+
+async function unlessRefused(work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!isRefusal(error) && !(error instanceof CommandRefused)) throw error
+  }
+}
+
+async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += REPAIRS_AT_ONCE) {
+    await Promise.all(items.slice(start, start + REPAIRS_AT_ONCE).map(work))
+  }
+}

@@ -1,0 +1,322 @@
+/**
+ * Runs claimed attempts in this process: the handler with its signal, its deadline, its heartbeat, and exactly one
+ * command that ends the attempt. Only the runner fires an attempt's timeout.
+ *
+ * An attempt is over when its handler has settled, or when it was asked to stop and the grace period has passed: then
+ * the handler is abandoned, and whatever it still tries is fenced off by its claim.
+ */
+import {
+  type ActorSystem,
+  AttemptFenced,
+  type Claim,
+  type Clock,
+  isRefusal,
+  type Origin,
+  type TaskCommand,
+  type TaskContext,
+  type Timer,
+  taskKind,
+} from '../actors/index.ts'
+import { type Actor, EventTooLarge, type JsonValue } from '../events/index.ts'
+import { asJson, CancelledError, describeError, NonRetryableError, ShutdownError, TimeoutError } from './errors.ts'
+import type { Attempt, TaskHandler } from './handlers.ts'
+
+/** At most so often is an attempt's progress recorded. */
+const PROGRESS_EVERY_MS = 250
+
+export interface RunnerOptions {
+  readonly system: ActorSystem
+  readonly node: string
+  /** 0 ≤ random() < 1, for the jitter of backoff. */
+  readonly random: () => number
+  readonly report: (error: unknown, doing: string) => void
+}
+
+interface Run {
+  readonly attempt: LiveAttempt
+  readonly done: Promise<void>
+}
+
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #runs = new Map<string, Run>()
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  get running(): number {
+    return this.#runs.size
+  }
+
+  /** Whether the claim is one of this runner's. */
+  has(claim: string): boolean {
+    return this.#runs.has(claim)
+  }
+
+  /** Runs the attempt. Resolves once its end is recorded; never rejects. */
+  run(
+    taskId: string,
+    claim: Claim,
+    context: TaskContext,
+    handler: TaskHandler,
+    fence: string | undefined,
+  ): Promise<void> {
+    const { submission } = context
+    if (!submission) return Promise.resolve()
+    const attempt = new LiveAttempt(this.#options, taskId, claim, submission, fence)
+    const done = this.#drive(attempt, handler, context.failures).finally(() => {
+      attempt.close()
+      this.#runs.delete(claim.id)
+    })
+    this.#runs.set(claim.id, { attempt, done })
+    return done
+  }
+
+  /** Asks the attempt to stop because somebody asked to cancel the task. */
+  cancel(claim: string): void {
+    this.#runs.get(claim)?.attempt.stop(new CancelledError('The task was cancelled.'))
+  }
+
+  /** The attempt lost its claim: nothing it does counts any more. */
+  fence(claim: string): void {
+    this.#runs.get(claim)?.attempt.lose()
+  }
+
+  moveDeadline(claim: string, deadline: number): void {
+    this.#runs.get(claim)?.attempt.setDeadline(deadline)
+  }
+
+  /** Interrupts everything that runs and records it, without waiting for handlers. */
+  async interruptAll(): Promise<void> {
+    await Promise.all(
+      [...this.#runs.values()].map(async ({ attempt, done }) => {
+        attempt.stop(new ShutdownError('The node is stopping.'))
+        await done
+      }),
+    )
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    while (this.#runs.size > 0) await Promise.all([...this.#runs.values()].map(({ done }) => done))
+  }
+
+  async #drive(attempt: LiveAttempt, handler: TaskHandler, failures: number): Promise<void> {
+    let ending: TaskCommand
+    try {
+      const settled = handler.run(attempt).then(asJson)
+      // An abandoned handler may still reject, long after anybody waits for it.
+      settled.catch(() => {})
+      const result = await Promise.race([settled, attempt.abandoned])
+      if (attempt.lost) return
+      attempt.settle()
+      ending = attempt.endedBy instanceof TimeoutError ? this.#timeOut(attempt, failures) : complete(attempt, result)
+    } catch (error) {
+      if (attempt.lost) return
+      attempt.settle()
+      ending = this.#ending(attempt, handler, error, failures)
+    }
+    await this.#record(attempt, ending)
+  }
+
+  async #record(attempt: LiveAttempt, ending: TaskCommand): Promise<void> {
+    const { system, report } = this.#options
+    try {
+      await attempt.flush()
+      await system.execute(taskKind, attempt.taskId, ending, attempt.ending)
+    } catch (error) {
+      if (isRefusal(error)) return // the claim was lost: the refusal is recorded
+      if (error instanceof EventTooLarge && ending.type === 'complete') {
+        const tooLarge = new NonRetryableError(
+          `The result has ${error.bytes} bytes of JSON, the limit is ${error.limit}.`,
+        )
+        return this.#record(attempt, {
+          type: 'fail',
+          claim: attempt.claim.id,
+          error: describeError(tooLarge, false),
+          delayMs: 0,
+        })
+      }
+      report(error, `recording the end of task ${attempt.taskId}`)
+    }
+  }
+
+  #ending(attempt: LiveAttempt, handler: TaskHandler, error: unknown, failures: number): TaskCommand {
+    const claim = attempt.claim.id
+    if (attempt.endedBy instanceof CancelledError) return { type: 'acknowledgeCancel', claim }
+    if (attempt.endedBy instanceof ShutdownError) return { type: 'interrupt', claim, cause: 'drain' }
+    if (attempt.endedBy instanceof TimeoutError) return this.#timeOut(attempt, failures)
+    const retryable = !(error instanceof NonRetryableError) && handler.retryable(error)
+    return { type: 'fail', claim, error: describeError(error, retryable), delayMs: this.#backoff(attempt, failures) }
+  }
+
+  #timeOut(attempt: LiveAttempt, failures: number): TaskCommand {
+    return {
+      type: 'timeOut',
+      claim: attempt.claim.id,
+      error: describeError(attempt.endedBy, true),
+      delayMs: this.#backoff(attempt, failures),
+    }
+  }
+
+  /**
+   * Exponential backoff with full jitter: a uniformly random part of min(max, base × factor^failures). Source: M.
+   * Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+   */
+  #backoff({ submission: { backoff } }: LiveAttempt, failures: number): number {
+    const ceiling = Math.min(backoff.max, backoff.base * backoff.factor ** failures)
+    return Math.round(this.#options.random() * ceiling)
+  }
+}
+
+function complete(attempt: LiveAttempt, result: JsonValue): TaskCommand {
+  return { type: 'complete', claim: attempt.claim.id, result }
+}
+
+/** The attempt under way, as its handler and the runner share it. */
+class LiveAttempt implements Attempt {
+  readonly taskId: string
+  readonly claim: Claim
+  readonly submission: Attempt['submission']
+  readonly fence: string | undefined
+  readonly signal: AbortSignal
+  /** Rejects when the attempt was asked to stop and its grace period is over, or when its claim is lost. */
+  readonly abandoned: Promise<never>
+  /** Origin of the command that ends it. */
+  readonly ending: Origin
+  /** Somebody else ended the run. */
+  lost = false
+  endedBy: Error | undefined
+  readonly #options: RunnerOptions
+  readonly #clock: Clock
+  readonly #origin: Origin
+  readonly #controller = new AbortController()
+  #settled = false
+  #abandon: (reason: Error) => void = () => {}
+  #deadline: Timer | undefined
+  #grace: Timer | undefined
+  #progress: { fraction?: number; message?: string } | undefined
+  #progressTimer: Timer | undefined
+  #progressAt = Number.NEGATIVE_INFINITY
+  #progressUnderWay: Promise<void> = Promise.resolve()
+
+  constructor(
+    options: RunnerOptions,
+    taskId: string,
+    claim: Claim,
+    submission: Attempt['submission'],
+    fence: string | undefined,
+  ) {
+    this.#options = options
+    this.#clock = options.system.clock
+    this.taskId = taskId
+    this.claim = claim
+    this.submission = submission
+    this.fence = fence
+    this.signal = this.#controller.signal
+    const by: Actor = `node:${options.node}`
+    this.#origin = { by, causationId: claim.id }
+    this.ending = { by, causationId: claim.id, mustLand: true }
+    this.abandoned = new Promise((_, reject) => {
+      this.#abandon = reject
+    })
+    this.abandoned.catch(() => {})
+    if (claim.deadline !== undefined) this.setDeadline(claim.deadline)
+  }
+
+  setDeadline(at: number): void {
+    this.#deadline?.cancel()
+    this.#deadline = this.#clock.at(at, () => {
+      const limit = (this.submission.timeoutMs ?? 0) / 1000
+      this.stop(new TimeoutError(`The attempt did not end within its timeout of ${limit} s.`))
+    })
+  }
+
+  /** Aborts the signal, and gives the handler its grace period to come to an end. The first reason stands. */
+  stop(reason: Error): void {
+    if (this.endedBy || this.lost || this.#settled) return
+    this.endedBy = reason
+    this.#deadline?.cancel()
+    this.#controller.abort(reason)
+    const graceMs = reason instanceof ShutdownError ? 0 : this.submission.graceMs
+    this.#grace = this.#clock.at(this.#clock.now() + graceMs, () => this.#abandon(reason))
+  }
+
+  lose(): void {
+    if (this.lost || this.#settled) return
+    this.lost = true
+    const reason = new AttemptFenced('attempt', `task ${this.taskId}`, this.claim.id)
+    this.#controller.abort(reason)
+    this.#abandon(reason)
+  }
+
+  /** The handler has come to its end, or was given up: whatever it left running must not write any more. */
+  settle(): void {
+    this.#settled = true
+    this.#deadline?.cancel()
+    this.#grace?.cancel()
+  }
+
+  close(): void {
+    this.settle()
+    this.#progressTimer?.cancel()
+  }
+
+  assertCurrent(): void {
+    if (this.lost || this.#settled) throw new AttemptFenced('attempt', `task ${this.taskId}`, this.claim.id)
+  }
+
+  progress(fraction: number | undefined, message?: string): void {
+    this.assertCurrent()
+    if (fraction !== undefined && !(fraction >= 0 && fraction <= 1)) {
+      throw new RangeError(`progress(${fraction}): the fraction done is a number from 0 to 1.`)
+    }
+    this.#progress = { ...(fraction === undefined ? {} : { fraction }), ...(message === undefined ? {} : { message }) }
+    if (this.#progressTimer) return
+    const at = Math.max(this.#clock.now(), this.#progressAt + PROGRESS_EVERY_MS)
+    if (at <= this.#clock.now()) this.#recordProgress()
+    else this.#progressTimer = this.#clock.at(at, () => this.#recordProgress())
+  }
+
+  async heartbeat(): Promise<void> {
+    this.assertCurrent()
+    if (this.submission.timeoutMs === undefined) return
+    await this.#execute({ type: 'extend', claim: this.claim.id })
+  }
+
+  async log(level: 'debug' | 'info' | 'warn' | 'error', message: string, data?: JsonValue): Promise<void> {
+    this.assertCurrent()
+    await this.#execute({ type: 'log', claim: this.claim.id, level, message, ...(data === undefined ? {} : { data }) })
+  }
+
+  /** The last progress before the end is recorded even if it came too soon after the one before. */
+  async flush(): Promise<void> {
+    if (this.#progressTimer) this.#recordProgress()
+    await this.#progressUnderWay
+  }
+
+  #recordProgress(): void {
+    this.#progressTimer?.cancel()
+    this.#progressTimer = undefined
+    const progress = this.#progress
+    if (!progress || this.lost) return
+    this.#progress = undefined
+    this.#progressAt = this.#clock.now()
+    this.#progressUnderWay = this.#execute({ type: 'progress', claim: this.claim.id, ...progress }).then(
+      () => {},
+      (error) => {
+        if (!isRefusal(error)) this.#options.report(error, `recording progress of task ${this.taskId}`)
+      },
+    )
+  }
+
+  async #execute(command: TaskCommand): Promise<void> {
+    try {
+      await this.#options.system.execute(taskKind, this.taskId, command, this.#origin)
+    } catch (error) {
+      if (error instanceof AttemptFenced) this.lose()
+      throw error
+    }
+  }
+}

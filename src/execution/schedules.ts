@@ -1,0 +1,142 @@
+/**
+ * Decides every due time of the declared schedules, once, and makes each decided occurrence a task.
+ *
+ * What was due while nothing ran is treated by the schedule's `missed`: 'latest' runs the last one, 'all' runs each (at
+ * most 100), 'skip' none. Each decision is an event.
+ */
+import { type ActorSystem, isRefusal, type Origin, scheduleKind } from '../actors/index.ts'
+import type { RecordedEvent, ScheduleDefinition, ScheduleFact, Submission } from '../events/index.ts'
+import { dueBetween, nextDue } from './cron.ts'
+import { DueQueue } from './due-queue.ts'
+import type { Submitter } from './submitter.ts'
+
+/** Made up for, or recorded as missed, after a long downtime. */
+const MOST_MISSED = 100
+/** A due time this late was missed: the node slept or was down. */
+const LATE_MS = 30_000
+
+/** The name of the task that runs a schedule's occurrences. */
+export function occurrenceTask(schedule: string): string {
+  return `schedule:${schedule}`
+}
+
+export interface DeclaredSchedule extends ScheduleDefinition {
+  readonly name: string
+}
+
+export interface SchedulesOptions {
+  readonly system: ActorSystem
+  readonly node: string
+  readonly submitter: Submitter
+  readonly declared: readonly DeclaredSchedule[]
+  readonly report: (error: unknown, doing: string) => void
+}
+
+export class Schedules {
+  readonly #options: SchedulesOptions
+  readonly #declared: ReadonlyMap<string, DeclaredSchedule>
+  readonly #due: DueQueue<string>
+  #open = true
+
+  constructor(options: SchedulesOptions) {
+    this.#options = options
+    this.#declared = new Map(options.declared.map((schedule) => [schedule.name, schedule]))
+    this.#due = new DueQueue(options.system.clock, (names) => {
+      for (const name of names) this.#decide(name)
+    })
+  }
+
+  /** Registers what is declared, removes what is not, and decides what came due meanwhile. */
+  async start(recorded: readonly { readonly name: string; readonly removed: boolean }[]): Promise<void> {
+    for (const { name, removed } of recorded) {
+      if (!removed && !this.#declared.has(name)) await this.#execute(name, { type: 'remove' })
+    }
+    for (const { name, ...definition } of this.#declared.values()) {
+      await this.#execute(name, { type: 'register', name, definition })
+      await this.#decideNow(name)
+    }
+  }
+
+  stop(): void {
+    this.#open = false
+    this.#due.close()
+  }
+
+  /** When the schedule's next occurrence is due, milliseconds since the epoch. */
+  next(name: string): number | undefined {
+    const schedule = this.#declared.get(name)
+    return schedule && nextDue(schedule.cron, schedule.timezone, this.#options.system.clock.now())
+  }
+
+  /** Follows the log: events of schedules in order, each once. */
+  follow(name: string, event: RecordedEvent): void {
+    const fact = event as unknown as ScheduleFact
+    if (fact.type !== 'OccurrenceDue') return
+    const { due, taskId } = fact.data
+    this.submit(name, due, taskId, event.id).catch((error) =>
+      this.#options.report(error, `submitting the occurrence of ${name} due ${due}`),
+    )
+  }
+
+  /** The second step of a decided occurrence: its task. Done by whoever finds it missing. */
+  async submit(name: string, due: string, taskId: string, cause: string | undefined): Promise<void> {
+    const queued = this.#declared.get(name)?.overlap === 'queue'
+    const submission: Submission = {
+      name: occurrenceTask(name),
+      params: { due },
+      ownerId: 'system',
+      priority: 0,
+      tags: ['schedule'],
+      retries: 0,
+      backoff: { base: 1000, factor: 2, max: 300_000 },
+      graceMs: 5000,
+      occurrence: { schedule: name, due },
+      ...(queued ? { lockKey: occurrenceTask(name), onLocked: 'queue' } : {}),
+    }
+    const origin: Origin = { by: `schedule:${name}`, causationId: cause, mustLand: true }
+    await this.#options.submitter.submit(taskId, submission, origin)
+  }
+
+  /** The third step: the occurrence's task has ended. */
+  async finish(name: string, due: string, taskId: string, status: string): Promise<void> {
+    await this.#execute(name, { type: 'finish', due, taskId, status })
+  }
+
+  #decide(name: string): void {
+    this.#decideNow(name).catch((error) => this.#options.report(error, `deciding what is due of schedule ${name}`))
+  }
+
+  async #decideNow(name: string): Promise<void> {
+    const schedule = this.#declared.get(name)
+    if (!schedule || !this.#open) return
+    const { system } = this.#options
+    const { cron, timezone, missed } = schedule
+    const { state } = await system.read(scheduleKind, name)
+    const { registeredAt, lastDue } = state.context
+    const after = Math.max(registeredAt ? Date.parse(registeredAt) : 0, lastDue ? Date.parse(lastDue) : 0)
+    const now = system.clock.now()
+    const due = dueBetween(cron, timezone, after, now, MOST_MISSED)
+    for (const [index, at] of due.entries()) {
+      const isLast = index === due.length - 1
+      const late = now - at > LATE_MS
+      const instant = new Date(at).toISOString()
+      if (!late && isLast) await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'cron' })
+      else if (missed === 'all' || (missed === 'latest' && isLast)) {
+        await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'caught-up' })
+      } else await this.#execute(name, { type: 'miss', due: instant })
+    }
+    const next = nextDue(cron, timezone, Math.max(now, due.at(-1) ?? 0))
+    if (next !== undefined) this.#due.push(next, name)
+  }
+
+  async #execute(name: string, command: Parameters<typeof scheduleKind.decide>[0]): Promise<void> {
+    try {
+      await this.#options.system.execute(scheduleKind, name, command, {
+        by: `node:${this.#options.node}`,
+        mustLand: true,
+      })
+    } catch (error) {
+      if (!isRefusal(error)) throw error // decided by another node meanwhile
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Submits tasks: directly, or through the lock whose stream then decides. When a slot is free the task is claimed in
+ * the append that submits it.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import {
+  type ActorSystem,
+  IdempotencyConflict,
+  type Origin,
+  type Outcome,
+  type TaskContext,
+  taskKind,
+} from '../actors/index.ts'
+import type { Position, Submission } from '../events/index.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { LockKeeper } from './locks.ts'
+
+export interface SubmitOutcome {
+  readonly taskId: string
+  /** The live task of the same lock was joined: `taskId` is that one's. */
+  readonly joined: boolean
+  readonly position: Position
+}
+
+export class Submitter {
+  readonly #system: ActorSystem
+  readonly #dispatcher: Dispatcher
+  readonly #locks: LockKeeper
+
+  constructor(system: ActorSystem, dispatcher: Dispatcher, locks: LockKeeper) {
+    this.#system = system
+    this.#dispatcher = dispatcher
+    this.#locks = locks
+  }
+
+  /**
+   * Resolves when the task is recorded durably. Submitting the same id again changes nothing.
+   * @throws LockHeldError, IdempotencyConflict, StoreError
+   */
+  async submit(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
+    // A delayed task asks for its lock when it is due.
+    return submission.lockKey === undefined || submission.runAt !== undefined
+      ? this.#record(taskId, submission, { ...origin, fresh: true }, undefined)
+      : this.#throughLock(taskId, submission, origin)
+  }
+
+  async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
+    if (submission.idempotencyKey !== undefined) {
+      const { state, position } = await this.#system.read(taskKind, taskId)
+      if (state.value !== 'new') return recorded(taskId, submission, { state, facts: [], position })
+    }
+    const turn = await this.#locks.acquire(taskId, submission, origin, { carry: true })
+    if (turn.joined !== undefined) return { taskId: turn.joined, joined: true, position: turn.position }
+    // Acknowledged by the lock's append: from here on the submit lands, if need be after a restart (LockKeeper.repair).
+    const land: Origin = { ...origin, fresh: true, mustLand: true, causationId: turn.cause ?? origin.causationId }
+    const outcome = await this.#record(taskId, submission, land, turn)
+    if (turn.replaces.length > 0) await this.#locks.cancelReplaced(turn.replaces, taskId, turn.cause)
+    return outcome
+  }
+
+  async #record(
+    taskId: string,
+    submission: Submission,
+    origin: Origin,
+    lock: { readonly place: number; readonly fence: string | undefined } | undefined,
+  ): Promise<SubmitOutcome> {
+    const mayStart = submission.runAt === undefined && (lock === undefined || lock.place === 0)
+    const start = mayStart ? this.#dispatcher.reserve(taskId, submission.name, lock?.fence) : undefined
+    try {
+      const outcome = await this.#system.execute(taskKind, taskId, { type: 'submit', submission, start }, origin)
+      if (start) {
+        if (outcome.facts.length > 1) this.#dispatcher.begin(taskId, outcome.state, lock?.fence)
+        else this.#dispatcher.abandon(taskId)
+      }
+      return recorded(taskId, submission, outcome)
+    } catch (error) {
+      if (start) this.#dispatcher.abandon(taskId)
+      throw error
+    }
+  }
+}
+
+/** @throws IdempotencyConflict if the task exists with other input */
+function recorded(taskId: string, asked: Submission, { state, facts, position }: Outcome<TaskContext>): SubmitOutcome {
+  const { submission } = state.context
+  if (facts.length === 0 && asked.idempotencyKey !== undefined && submission) {
+    if (submission.name !== asked.name || !isDeepStrictEqual(submission.params, asked.params)) {
+      throw new IdempotencyConflict(asked.idempotencyKey, taskId)
+    }
+  }
+  return { taskId, joined: false, position }
+}

@@ -1,0 +1,151 @@
+/**
+ * Answers messages: each message gets a turn, turns of a conversation run one at a time in order. A turn is claimed by
+ * TurnStarted, fenced by its claim, and timed out, like an attempt of a task.
+ */
+import {
+  type ActorSystem,
+  type Clock,
+  isRefusal,
+  type Origin,
+  type SessionCommand,
+  sessionKind,
+  type Turn,
+} from '../actors/index.ts'
+import type { RecordedEvent, SessionFact } from '../events/index.ts'
+import { CancelledError, describeError, ShutdownError, TimeoutError } from './errors.ts'
+import type { Handlers } from './handlers.ts'
+
+export const TURN_TIMEOUT_MS = 10 * 60_000
+
+export interface TurnsOptions {
+  readonly system: ActorSystem
+  readonly node: string
+  readonly handlers: Handlers
+  readonly report: (error: unknown, doing: string) => void
+}
+
+interface Answering {
+  readonly claim: string
+  stop(reason: Error): void
+}
+
+export class Turns {
+  readonly #options: TurnsOptions
+  readonly #clock: Clock
+  /** By session: at most one. */
+  readonly #answering = new Map<string, Answering>()
+  readonly #busy = new Map<string, Promise<void>>()
+  #open = false
+
+  constructor(options: TurnsOptions) {
+    this.#options = options
+    this.#clock = options.system.clock
+  }
+
+  get running(): number {
+    return this.#busy.size
+  }
+
+  /** Begins to answer; first what was left open. */
+  start(sessionIds: Iterable<string>): void {
+    this.#open = true
+    for (const sessionId of sessionIds) this.#wake(sessionId)
+  }
+
+  stop(): void {
+    this.#open = false
+  }
+
+  /** Interrupts what runs and records it, without waiting for handlers. */
+  async interruptAll(): Promise<void> {
+    for (const { stop } of this.#answering.values()) stop(new ShutdownError('The node is stopping.'))
+    await this.idle()
+  }
+
+  async idle(): Promise<void> {
+    while (this.#busy.size > 0) await Promise.all(this.#busy.values())
+  }
+
+  /** Follows the log: events of sessions in order, each once. */
+  follow(sessionId: string, event: RecordedEvent): void {
+    const fact = event as unknown as SessionFact
+    if (fact.type === 'MessageReceived') this.#wake(sessionId)
+    else if (fact.type === 'TurnStopped') this.#stopped(sessionId, fact.data.claim)
+  }
+
+  #stopped(sessionId: string, claim: string | undefined): void {
+    const answering = this.#answering.get(sessionId)
+    if (answering && answering.claim === claim) answering.stop(new CancelledError('The turn was stopped.'))
+  }
+
+  /** Answers what waits in the conversation, unless that is going on already. */
+  #wake(sessionId: string): void {
+    const handler = this.#options.handlers.turn
+    if (!this.#open || !handler || this.#busy.has(sessionId)) return
+    const answered = this.#answerAll(sessionId, handler)
+      .catch((error) => this.#options.report(error, `answering in session ${sessionId}`))
+      .finally(() => {
+        this.#busy.delete(sessionId)
+        // A message may have come between the last look and now.
+        if (this.#options.system.peek(sessionKind, sessionId)?.context.queue.length) this.#wake(sessionId)
+      })
+    this.#busy.set(sessionId, answered)
+  }
+
+  async #answerAll(sessionId: string, handler: NonNullable<Handlers['turn']>): Promise<void> {
+    const { system, node } = this.#options
+    const origin: Origin = { by: `node:${node}`, mustLand: true }
+    while (this.#open) {
+      const command = { type: 'startTurn', node, timeoutMs: TURN_TIMEOUT_MS } as const
+      const { state, facts } = await system.execute(sessionKind, sessionId, command, origin)
+      const { turn } = state.context
+      if (facts.length === 0 || !turn) return
+      await this.#answer(sessionId, turn, handler)
+    }
+  }
+
+  async #answer(sessionId: string, turn: Turn, handler: NonNullable<Handlers['turn']>): Promise<void> {
+    const { claim, message } = turn
+    const controller = new AbortController()
+    let endedBy: Error | undefined
+    let abandon: (reason: Error) => void = () => {}
+    const abandoned = new Promise<never>((_, reject) => {
+      abandon = reject
+    })
+    abandoned.catch(() => {})
+    const stop = (reason: Error): void => {
+      if (endedBy) return
+      endedBy = reason
+      controller.abort(reason)
+      abandon(reason)
+    }
+    this.#answering.set(sessionId, { claim, stop })
+    const deadline = this.#clock.at(turn.deadline, () =>
+      stop(new TimeoutError('The turn did not end within 10 minutes.')),
+    )
+    let ending: SessionCommand | undefined
+    try {
+      const answered = handler({ sessionId, claim, message, signal: controller.signal })
+      answered.catch(() => {})
+      await Promise.race([answered, abandoned])
+      ending = { type: 'completeTurn', claim }
+    } catch (error) {
+      if (endedBy instanceof TimeoutError) ending = { type: 'interruptTurn', claim, cause: 'timeout' }
+      else if (endedBy instanceof ShutdownError) ending = { type: 'interruptTurn', claim, cause: 'drain' }
+      else if (!endedBy) ending = { type: 'failTurn', claim, error: describeError(error, true) }
+    } finally {
+      deadline.cancel()
+      this.#answering.delete(sessionId)
+    }
+    if (ending) await this.#record(sessionId, claim, ending)
+  }
+
+  async #record(sessionId: string, claim: string, ending: SessionCommand): Promise<void> {
+    const { system, node } = this.#options
+    try {
+      await system.execute(sessionKind, sessionId, ending, { by: `node:${node}`, causationId: claim, mustLand: true })
+    } catch (error) {
+      if (!isRefusal(error)) throw error // refused: the turn was stopped meanwhile
+    }
+  }
+}
