@@ -68,7 +68,8 @@ export const jobRoutes: readonly Route[] = [
     resource,
     summary: 'JSON Schema of a job',
     answers: { 200: { description: 'JSON Schema, draft 2020-12', schema: z.record(z.string(), z.unknown()) } },
-    handle: () => z.toJSONSchema(schemas.job, { unrepresentable: 'any' }),
+    // The bare object: under its id it would be a reference to a definition of itself.
+    handle: () => z.toJSONSchema(z.object(schemas.job.shape), { unrepresentable: 'any' }),
   }),
 
   route({

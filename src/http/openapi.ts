@@ -17,11 +17,7 @@ export function openApi(
   const schema = (type: z.ZodType, io: 'input' | 'output'): Json => {
     const { $defs, $schema: _, ...rest } = hoist(z.toJSONSchema(type, { io, unrepresentable: 'any' }))
     if (isJson($defs)) Object.assign(components, $defs)
-    // A schema with an id of its own is the definition, not a reference to one.
-    const { id } = rest
-    if (typeof id !== 'string') return rest
-    components[id] = rest
-    return { $ref: `#/components/schemas/${id}` }
+    return rest
   }
   schema(problem, 'output')
 

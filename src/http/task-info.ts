@@ -68,7 +68,9 @@ function typeText(schema: Schema): string | null {
     const item = isSchema(schema.items) ? (typeText(schema.items) ?? 'unknown') : 'unknown'
     return item.includes(' ') ? `(${item})[]` : `${item}[]`
   }
-  return typeof schema.type === 'string' ? schema.type : null
+  const types = Array.isArray(schema.type) ? schema.type : [schema.type]
+  const words = types.filter((type) => typeof type === 'string')
+  return words.length > 0 ? words.join(' | ') : null
 }
 
 function literal(value: Json): string {
