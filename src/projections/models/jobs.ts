@@ -16,12 +16,14 @@ export const JOBS = `${V}_rows`
 export const INPUTS = `${V}_inputs`
 export const WORDS = `${V}_words`
 export const COUNTS = `${V}_counts`
+export const OWNER_COUNTS = `${V}_counts_of_owners`
 export const SESSION_JOBS = `${V}_of_sessions`
 export const JOB_INDEX = {
   status: `${V}_by_status`,
   name: `${V}_by_name`,
   owner: `${V}_by_owner`,
   session: `${V}_by_session`,
+  submission: `${V}_by_submission`,
 } as const
 
 /** A status in a row: its place in JOB_STATUSES. A hidden job has HIDDEN added, so that no view's index range has it. */
@@ -74,9 +76,13 @@ export const jobsModel: ReadModel = {
     CREATE INDEX ${JOB_INDEX.name} ON ${JOBS}(name, status, sort);
     CREATE INDEX ${JOB_INDEX.owner} ON ${JOBS}(owner);
     CREATE INDEX ${JOB_INDEX.session} ON ${JOBS}(session) WHERE session IS NOT NULL;
+    CREATE INDEX ${JOB_INDEX.submission} ON ${JOBS}(submitted_at);
     CREATE TABLE ${INPUTS} (n INTEGER PRIMARY KEY, params TEXT NOT NULL);
     CREATE TABLE ${WORDS} (n INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
     CREATE TABLE ${COUNTS} (name INTEGER, status INTEGER, count INTEGER NOT NULL, PRIMARY KEY (name, status)) WITHOUT ROWID;
+    CREATE TABLE ${OWNER_COUNTS} (
+      owner INTEGER, name INTEGER, status INTEGER, count INTEGER NOT NULL, PRIMARY KEY (owner, name, status)
+    ) WITHOUT ROWID;
     CREATE TABLE ${SESSION_JOBS} (
       session TEXT PRIMARY KEY,
       running INTEGER NOT NULL,
@@ -264,6 +270,7 @@ class JobsProjection implements Projection {
       after.result === null ? null : JSON.stringify(after.result),
     ]
     const name = this.#words.numberOf(after.name)
+    const owner = this.#words.numberOf(after.ownerId)
     if (before === undefined) {
       const params = JSON.stringify(after.params)
       this.#insert.run(
@@ -274,7 +281,7 @@ class JobsProjection implements Projection {
         after.id,
         name,
         after.sessionId ?? null,
-        this.#words.numberOf(after.ownerId),
+        owner,
         after.title === after.name ? null : after.title,
         after.tags.length === 0 ? null : JSON.stringify(after.tags),
         after.priority,
@@ -296,7 +303,7 @@ class JobsProjection implements Projection {
       if (isTerminal(after.status)) this.#drop(resident)
       else if (resident !== undefined) resident.job = after
     }
-    this.#tally.move(name, before, after)
+    this.#tally.move(owner, name, before, after)
     this.#sessions.move(before, after)
   }
 
@@ -352,29 +359,42 @@ class Words {
   }
 }
 
-/** How many jobs of each name are in each status, so that a board's counts cost nothing. */
+/** How many jobs of each name, and of each owner's, are in each status, so that a board's counts cost nothing. */
 class Tally {
-  readonly #changes = new Map<number, number>()
+  /** By owner, name and status code. */
+  readonly #changes = new Map<string, { owner: number; name: number; status: number; by: number }>()
   readonly #add: StatementSync
+  readonly #addOfOwner: StatementSync
 
   constructor(db: DatabaseSync) {
     this.#add = db.prepare(`INSERT INTO ${COUNTS} (name, status, count) VALUES (?, ?, ?)
       ON CONFLICT DO UPDATE SET count = count + excluded.count`)
+    this.#addOfOwner = db.prepare(`INSERT INTO ${OWNER_COUNTS} (owner, name, status, count) VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET count = count + excluded.count`)
   }
 
-  move(name: number, before: JobRecord | undefined, after: JobRecord): void {
+  move(owner: number, name: number, before: JobRecord | undefined, after: JobRecord): void {
     if (before?.status === after.status && before.hidden === after.hidden) return
-    if (before !== undefined && !before.hidden) this.#count(name, before.status, -1)
-    if (!after.hidden) this.#count(name, after.status, 1)
+    if (before !== undefined && !before.hidden) this.#count(owner, name, before.status, -1)
+    if (!after.hidden) this.#count(owner, name, after.status, 1)
   }
 
-  #count(name: number, status: JobStatus, by: number): void {
-    const key = name * HIDDEN + STATUS_CODE[status]
-    this.#changes.set(key, (this.#changes.get(key) ?? 0) + by)
+  #count(owner: number, name: number, status: JobStatus, by: number): void {
+    const key = `${owner}.${name}.${status}`
+    const change = this.#changes.get(key)
+    if (change === undefined) this.#changes.set(key, { owner, name, status: STATUS_CODE[status], by })
+    else change.by += by
   }
 
   flush(): void {
-    for (const [key, by] of this.#changes) if (by !== 0) this.#add.run(Math.floor(key / HIDDEN), key % HIDDEN, by)
+    const byName = new Map<number, number>()
+    for (const { owner, name, status, by } of this.#changes.values()) {
+      if (by === 0) continue
+      this.#addOfOwner.run(owner, name, status, by)
+      const key = name * HIDDEN + status
+      byName.set(key, (byName.get(key) ?? 0) + by)
+    }
+    for (const [key, by] of byName) if (by !== 0) this.#add.run(Math.floor(key / HIDDEN), key % HIDDEN, by)
     this.#changes.clear()
   }
 

@@ -32,10 +32,8 @@ export function orderOf(statuses: readonly JobStatus[]): 'next first' | 'oldest 
 }
 
 function countByStatus(db: DatabaseSync, selection: JobSelection): Map<JobStatus, number> {
-  if (selection.none) return new Map()
-  if (selection.where === '' && selection.narrow === undefined) {
-    return new Map(JOB_STATUSES.map((status) => [status, tally(db, selection.name, [status])]))
-  }
+  const kept = tally(db, selection)
+  if (kept !== undefined) return kept
   const from = source(db, selection, undefined, { order: 'none' })
   const counts = new Map<JobStatus, number>()
   for (const row of db.prepare(`SELECT j.status, count(*) AS n ${from.sql} GROUP BY j.status`).iterate(...from.args)) {

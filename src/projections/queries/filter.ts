@@ -5,7 +5,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { JsonValue } from '../../events/index.ts'
 import { int, maybeInt } from '../columns.ts'
-import { COUNTS, HIDDEN, INPUTS, JOB_INDEX, JOBS, STATUS_CODE, WORDS } from '../models/jobs.ts'
+import { COUNTS, HIDDEN, INPUTS, JOB_INDEX, JOBS, OWNER_COUNTS, STATUS_CODE, statusOf, WORDS } from '../models/jobs.ts'
 import type { JobFilter, JobStatus } from '../views.ts'
 
 /** A filter with its words looked up, ready to be put into statements about `jobs j`. */
@@ -13,12 +13,18 @@ export interface JobSelection {
   /** No job can match, as for a name that no job has. */
   readonly none: boolean
   readonly name: number | undefined
+  readonly owner: number | undefined
   readonly statuses: readonly JobStatus[] | undefined
-  /** Conditions besides name and status; empty when there are none. */
-  readonly where: string
+  /** Conditions besides name, owner and status. */
+  readonly where: readonly Condition[]
+  /** The index of a small set of rows to search in, when one of the conditions has such. */
+  readonly narrow: string | undefined
+  readonly searched: boolean
+}
+
+interface Condition {
+  readonly sql: string
   readonly args: readonly SQLInputValue[]
-  /** A small set of rows to search in, when there is one. */
-  readonly narrow: { readonly index: string; readonly where: string; readonly arg: SQLInputValue } | undefined
 }
 
 /** Free text is looked for in so many of the newest jobs: reading the inputs of a million takes over a second. */
@@ -27,30 +33,25 @@ export const SEARCHED_JOBS = 100_000
 const FEW = 20_000
 
 export function select(db: DatabaseSync, filter: JobFilter): JobSelection {
-  const conditions: string[] = []
-  const args: SQLInputValue[] = []
-  const add = (condition: string, ...values: SQLInputValue[]) => {
-    conditions.push(condition)
-    args.push(...values)
+  const where: Condition[] = []
+  const add = (sql: string, ...args: SQLInputValue[]): Condition => {
+    const condition = { sql, args }
+    where.push(condition)
+    return condition
+  }
+  let narrow: string | undefined
+  const tryIndex = (index: string, condition: Condition) => {
+    if (narrow === undefined && isFew(db, index, condition)) narrow = index
   }
   const name = filter.name === undefined ? undefined : wordNumber(db, filter.name)
   const owner = filter.ownerId === undefined ? undefined : wordNumber(db, filter.ownerId)
   const none =
     (filter.name !== undefined && name === undefined) || (filter.ownerId !== undefined && owner === undefined)
-  let narrow: JobSelection['narrow']
-  if (filter.sessionId !== undefined) {
-    const session = { index: JOB_INDEX.session, where: 'j.session = ?', arg: filter.sessionId }
-    if (isFew(db, session)) narrow = session
-    else add('j.session = ?', filter.sessionId)
-  }
-  if (owner !== undefined) {
-    const own = { index: JOB_INDEX.owner, where: 'j.owner = ?', arg: owner }
-    if (narrow === undefined && isFew(db, own)) narrow = own
-    else add('j.owner = ?', owner)
-  }
+  if (filter.sessionId !== undefined) tryIndex(JOB_INDEX.session, add('j.session = ?', filter.sessionId))
+  if (owner !== undefined) tryIndex(JOB_INDEX.owner, { sql: 'j.owner = ?', args: [owner] })
+  if (filter.since !== undefined) tryIndex(JOB_INDEX.submission, add('j.submitted_at >= ?', filter.since))
+  if (filter.until !== undefined) tryIndex(JOB_INDEX.submission, add('j.submitted_at < ?', filter.until))
   if (filter.tag !== undefined) add('EXISTS (SELECT 1 FROM json_each(j.tags) t WHERE t.value = ?)', filter.tag)
-  if (filter.since !== undefined) add('j.submitted_at >= ?', filter.since)
-  if (filter.until !== undefined) add('j.submitted_at < ?', filter.until)
   for (const [field, value] of Object.entries(filter.params ?? {})) {
     const path = `$.${JSON.stringify(field)}`
     const param = `(SELECT json_extract(i.params, ?) FROM ${INPUTS} i WHERE i.n = j.n)`
@@ -66,8 +67,9 @@ export function select(db: DatabaseSync, filter: JobFilter): JobSelection {
         ...equals(value),
       )
   }
-  if (filter.q !== undefined && filter.q.trim() !== '') {
-    const like = `%${filter.q.trim().replace(/[\\%_]/g, '\\$&')}%`
+  const q = filter.q?.trim() ?? ''
+  if (q !== '') {
+    const like = `%${q.replace(/[\\%_]/g, '\\$&')}%`
     add(
       `j.n > (SELECT max(n) FROM ${JOBS}) - ${SEARCHED_JOBS} AND (j.title LIKE ? ESCAPE '\\' OR j.id LIKE ? ESCAPE '\\'
         OR j.name IN (SELECT w.n FROM ${WORDS} w WHERE w.word LIKE ? ESCAPE '\\')
@@ -78,7 +80,7 @@ export function select(db: DatabaseSync, filter: JobFilter): JobSelection {
       like,
     )
   }
-  return { none, name, statuses: filter.status, where: conditions.join(' AND '), args, narrow }
+  return { none, name, owner, statuses: filter.status, where, narrow, searched: q !== '' }
 }
 
 function equals(value: Exclude<JsonValue, object | null>): SQLInputValue[] {
@@ -92,19 +94,34 @@ function wordNumber(db: DatabaseSync, word: string): number | undefined {
   return maybeInt(db.prepare(`SELECT n FROM ${WORDS} WHERE word = ?`).get(word)?.n)
 }
 
-function isFew(db: DatabaseSync, { index, where, arg }: NonNullable<JobSelection['narrow']>): boolean {
-  const bounded = `SELECT 1 FROM ${JOBS} j INDEXED BY ${index} WHERE ${where} LIMIT ${FEW}`
-  return int(db.prepare(`SELECT count(*) AS n FROM (${bounded})`).get(arg)?.n) < FEW
+function isFew(db: DatabaseSync, index: string, { sql, args }: Condition): boolean {
+  const bounded = `SELECT 1 FROM ${JOBS} j INDEXED BY ${index} WHERE ${sql} LIMIT ${FEW}`
+  return int(db.prepare(`SELECT count(*) AS n FROM (${bounded})`).get(...args)?.n) < FEW
 }
 
-/** How many jobs of these statuses, by the counts that are kept; exact for a selection of names and statuses alone. */
-export function tally(db: DatabaseSync, name: number | undefined, statuses: readonly JobStatus[] | undefined): number {
-  const codes = statuses?.map((status) => STATUS_CODE[status]).join(',')
+/** How many are in each status, by the counts that are kept; undefined when more is asked than names and owners. */
+export function tally(db: DatabaseSync, selection: JobSelection): Map<JobStatus, number> | undefined {
+  if (selection.none) return new Map()
+  return selection.where.length > 0 ? undefined : counted(db, selection)
+}
+
+function counted(db: DatabaseSync, { name, owner }: Pick<JobSelection, 'name' | 'owner'>): Map<JobStatus, number> {
   const where = [
+    ...(owner === undefined ? [] : [`owner = ${owner}`]),
     ...(name === undefined ? [] : [`name = ${name}`]),
-    ...(codes === undefined ? [] : [`status IN (${codes})`]),
   ].join(' AND ')
-  return int(db.prepare(`SELECT total(count) AS n FROM ${COUNTS} ${where && `WHERE ${where}`}`).get()?.n)
+  const table = owner === undefined ? COUNTS : OWNER_COUNTS
+  const rows = db
+    .prepare(`SELECT status, sum(count) AS n FROM ${table} ${where && `WHERE ${where}`} GROUP BY status`)
+    .all()
+  return new Map(rows.map((row) => [statusOf(int(row.status)), int(row.n)]))
+}
+
+/** Of these statuses, or of all. */
+export function sumOf(counts: ReadonlyMap<JobStatus, number>, statuses: readonly JobStatus[] | undefined): number {
+  let sum = 0
+  for (const [status, count] of counts) if (statuses?.includes(status) ?? true) sum += count
+  return sum
 }
 
 export interface Source {
@@ -123,18 +140,13 @@ export function source(
   statuses: readonly JobStatus[] | undefined,
   by: { readonly order: 'n'; readonly wanted: number } | { readonly order: 'sort' } | { readonly order: 'none' },
 ): Source {
-  const conditions: string[] = []
-  const args: SQLInputValue[] = []
-  if (selection.narrow !== undefined) {
-    conditions.push(selection.narrow.where)
-    args.push(selection.narrow.arg)
-  }
-  if (selection.name !== undefined) conditions.push(`j.name = ${selection.name}`)
-  conditions.push(statuses === undefined ? `j.status < ${HIDDEN}` : `j.status ${oneOf(statuses)}`)
-  if (selection.where !== '') {
-    conditions.push(selection.where)
-    args.push(...selection.args)
-  }
+  const conditions = [
+    ...(selection.name === undefined ? [] : [`j.name = ${selection.name}`]),
+    ...(selection.owner === undefined ? [] : [`j.owner = ${selection.owner}`]),
+    statuses === undefined ? `j.status < ${HIDDEN}` : `j.status ${oneOf(statuses)}`,
+    ...selection.where.map(({ sql }) => sql),
+  ]
+  const args = selection.where.flatMap((condition) => condition.args)
   return { sql: `FROM ${JOBS} j ${hint(db, selection, statuses, by)} WHERE ${conditions.join(' AND ')}`, args }
 }
 
@@ -144,15 +156,15 @@ function hint(
   statuses: readonly JobStatus[] | undefined,
   by: Parameters<typeof source>[3],
 ): string {
-  if (selection.narrow !== undefined) return `INDEXED BY ${selection.narrow.index}`
+  if (selection.narrow !== undefined) return `INDEXED BY ${selection.narrow}`
   // What free text searches is a range of rows already.
-  if (selection.where.includes('max(n)')) return 'NOT INDEXED'
-  if (selection.name === undefined && statuses === undefined) return 'NOT INDEXED'
+  if (selection.searched || (selection.name === undefined && statuses === undefined)) return 'NOT INDEXED'
   const index = `INDEXED BY ${selection.name === undefined ? JOB_INDEX.status : JOB_INDEX.name}`
   if (by.order !== 'n') return index
   // Either walk the table in its order until enough match, or read all that match and sort them.
-  const matching = tally(db, selection.name, statuses)
-  const walked = (by.wanted * tally(db, undefined, undefined)) / Math.max(matching, 1)
+  const all = sumOf(counted(db, { name: undefined, owner: undefined }), undefined)
+  const matching = sumOf(counted(db, { name: selection.name, owner: undefined }), statuses)
+  const walked = (by.wanted * all) / Math.max(matching, 1)
   return matching <= walked * 4 ? index : 'NOT INDEXED'
 }
 

@@ -1,12 +1,12 @@
 /** Questions about jobs: one, a page, a count, ids for a bulk command. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Position } from '../../events/index.ts'
-import { int, maybeInt, text } from '../columns.ts'
+import { int, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
 import type { JobFilter, JobQuery, JobStatus, JobView, Page } from '../views.ts'
-import { select, source, tally } from './filter.ts'
+import { select, source, sumOf, tally } from './filter.ts'
 
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
   const row = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`).get(id)
@@ -26,20 +26,19 @@ export function findJobs(db: DatabaseSync, query: JobQuery, position: Position):
     .all(...from.args, limit + 1, query.offset ?? 0)
     .map((row) => int(row.n))
   const page = found.slice(0, limit)
-  const counted = selection.where === '' && selection.narrow === undefined
+  const counts = tally(db, selection)
   return {
     items: jobsAt(db, page),
     next: found.length > limit ? String(page.at(-1)) : undefined,
-    total: counted ? tally(db, selection.name, selection.statuses) : undefined,
+    total: counts === undefined ? undefined : sumOf(counts, selection.statuses),
     position,
   }
 }
 
-/** How many match; of one of `statuses` when given, beside what the filter says. */
 export function countJobs(db: DatabaseSync, filter: JobFilter): number {
   const selection = select(db, filter)
-  if (selection.none) return 0
-  if (selection.where === '' && selection.narrow === undefined) return tally(db, selection.name, selection.statuses)
+  const counts = tally(db, selection)
+  if (counts !== undefined) return sumOf(counts, selection.statuses)
   const from = source(db, selection, selection.statuses, { order: 'none' })
   return int(db.prepare(`SELECT count(*) AS n ${from.sql}`).get(...from.args)?.n)
 }
@@ -63,10 +62,6 @@ export function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
     jobs.push(withLockWait(db, job))
   }
   return jobs
-}
-
-export function statusOfJob(db: DatabaseSync, id: string): number | undefined {
-  return maybeInt(db.prepare(`SELECT status FROM ${JOBS} WHERE id = ?`).get(id)?.status)
 }
 
 const MAY_WAIT: readonly JobStatus[] = ['pending', 'scheduled', 'retry']

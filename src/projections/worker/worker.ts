@@ -28,7 +28,8 @@ const CHUNK_MS = { asked: 8, unasked: 40 }
 const ASKED_LATELY_MS = 250
 const ANSWERING_MS = 10
 const CHUNK = { smallest: 50, first: 200, largest: 5000 }
-const LONGEST_WAIT_MS = 60_000
+/** A thread must not end while it waits on shared memory (V8 may crash), so this is also how long a close may take. */
+const LONGEST_WAIT_MS = 100
 const BACKOFF_MS = { first: 100, max: 10_000 }
 
 async function run(port: MessagePort, { app, directory, file, signal }: WorkerOptions): Promise<void> {
@@ -53,8 +54,6 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
         return watches.close(message.id)
       case 'close':
         closing.abort()
-        // Wakes a wait for the log's head, and ends reads of it.
-        reader.close()
     }
   })
   post({ kind: 'ready', position: core.engine.position })
@@ -74,16 +73,14 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
       backoff = BACKOFF_MS.first
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
       if (events.length === 0) {
-        desk.idle = true
-        await Promise.race([reader.waitForHead(from, LONGEST_WAIT_MS), closed])
-        desk.idle = false
+        desk.answerAtOnce(true)
+        await reader.waitForHead(from, LONGEST_WAIT_MS)
+        desk.answerAtOnce(false)
       }
     } catch (error) {
-      if (closing.signal.aborted) break
       if (error instanceof StoreClosed) {
         // The log has ended for this process; questions are still answered.
-        desk.idle = true
-        desk.serve()
+        desk.answerAtOnce(true)
         await closed
         break
       }
@@ -95,9 +92,9 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
         deleteReadDatabase(file)
         throw error
       }
-      desk.idle = true
+      desk.answerAtOnce(true)
       await setTimeout(backoff, undefined, { signal: closing.signal }).catch(() => {})
-      desk.idle = false
+      desk.answerAtOnce(false)
       backoff = Math.min(backoff * 2, BACKOFF_MS.max)
     }
     desk.serve()
@@ -105,14 +102,13 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
   }
   core.hub.close()
   db.close()
-  // A wait for the log's head may still be under way and would keep the thread for its length.
-  process.exit()
+  reader.close()
+  port.close()
 }
 
 /** Questions in the order they came. */
 class Desk {
-  /** Nothing is to be read from the log: questions are answered as they come. */
-  idle = false
+  #atOnce = false
   readonly #core: ReadCore
   readonly #post: (message: FromWorker) => void
   #questions: Ask<QuestionName>[] = []
@@ -130,7 +126,13 @@ class Desk {
   take(question: Ask<QuestionName>): void {
     this.#questions.push(question)
     this.#askedAt = performance.now()
-    if (this.idle) this.serve()
+    if (this.#atOnce) this.serve()
+  }
+
+  /** Whether questions are answered as they come, while nothing is read from the log. */
+  answerAtOnce(atOnce: boolean): void {
+    this.#atOnce = atOnce
+    if (atOnce) this.serve()
   }
 
   /** Answers for as long as is its turn, and at least one. */
@@ -143,7 +145,7 @@ class Desk {
       if (performance.now() > until) break
     }
     this.#questions = this.#questions.slice(answered)
-    if (this.idle && this.#questions.length > 0) void setImmediate().then(() => this.serve())
+    if (this.#atOnce && this.#questions.length > 0) void setImmediate().then(() => this.serve())
   }
 
   #answer<Q extends QuestionName>({ id, question, asked }: Ask<Q>): void {
