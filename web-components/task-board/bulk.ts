@@ -28,8 +28,10 @@ function reasonFor(refused: readonly Job[], action: JobAction, all: boolean): st
 /** How a bulk action went, as a sentence: "Retried 2, 1 refused: …" */
 export function outcome(action: 'cancel' | 'retry', done: number, refusals: readonly string[]): string {
   const verb = action === 'cancel' ? 'Cancelled' : 'Retried'
+  const [first = 'No reason was given.'] = refusals
+  if (done === 0 && refusals.length === 1) return `Not ${verb.toLowerCase()}: ${first}`
   const said = done > 0 ? `${verb} ${format.count(done)}` : ''
   if (refusals.length === 0) return `${said}.`
   const refused = `${said ? `${said}, ` : ''}${format.count(refusals.length)} refused`
-  return `${refused}: ${refusals[0] ?? 'no reason was given'}`
+  return `${refused}: ${first}`
 }

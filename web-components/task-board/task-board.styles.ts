@@ -32,11 +32,11 @@ export const styles = css`
     display: flex; flex-direction: column; min-height: 0; min-width: 0; background: var(--capsule-sunken);
     border-radius: var(--capsule-radius-l) var(--capsule-radius-l) 0 0; contain: layout style; container-type: inline-size;
   }
-  .column > header { display: flex; align-items: center; gap: 8px; height: 40px; padding: 0 8px 0 12px; flex: none; }
+  .column > header { display: flex; align-items: center; gap: 8px; height: 37px; padding: 3px 8px 0 12px; flex: none; }
   .column h3 { font-weight: var(--capsule-weight-medium); }
   .column .count { color: var(--capsule-muted); }
   .list {
-    flex: 1; min-height: 0; overflow: hidden auto; overflow-anchor: none; padding: 2px 8px 0; position: relative;
+    flex: 1; min-height: 0; overflow: hidden auto; overflow-anchor: none; padding: 4px 8px 0; position: relative;
     overscroll-behavior-y: contain; scrollbar-width: thin; scrollbar-color: var(--capsule-border) transparent;
   }
   .list .none { padding: 4px; color: var(--capsule-muted); font-size: var(--capsule-text-xs); line-height: var(--capsule-line-xs); }

@@ -12,6 +12,8 @@ export const styles = css`
   .card > .status-icon { padding-top: 2px; }
   .title { display: flex; gap: 8px; align-items: baseline; min-width: 0; }
   .title .name { font-weight: var(--capsule-weight-medium); }
+  button.name { min-height: 24px; margin-block: -2px; border-radius: var(--capsule-radius-s); }
+  button.name:hover { text-decoration: underline; text-decoration-color: var(--capsule-border-strong); text-underline-offset: 3px; }
   .title .mono { flex: none; max-width: 50%; color: var(--capsule-muted); }
   .fact { color: var(--capsule-muted); text-align: end; white-space: nowrap; }
   .body { grid-column: 2; min-width: 0; color: var(--capsule-muted); min-height: var(--capsule-line-s); }

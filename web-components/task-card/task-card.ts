@@ -82,7 +82,9 @@ export class CapsuleTaskCard extends CapsuleElement {
     >
       ${statusIcon(job.status)}
       <div class="title">
-        <span class="name truncate" title=${title}>${title}</span>
+        <button class="name truncate" type="button" title=${title} aria-haspopup="dialog" @click=${() => this.#open(job)}>
+          ${title}
+        </button>
         ${title === job.task_name ? nothing : html`<span class="mono truncate secondary">${job.task_name}</span>`}
       </div>
       <div class="fact num">
@@ -172,7 +174,7 @@ export class CapsuleTaskCard extends CapsuleElement {
       ${icon('right', 's')}
     </button>`
     const ended = jobs.isTerminal(job.status)
-    return html`${ended ? action('retry') : job.cancel_requested ? nothing : action('cancel')}${ended ? details : nothing}`
+    return html`${ended ? action('retry') : job.cancel_requested ? nothing : action('cancel')}${ended && job.status !== 'completed' ? details : nothing}`
   }
 
   #blank(): TemplateResult {
