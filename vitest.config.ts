@@ -14,10 +14,14 @@ export default defineConfig({
         optimizeDeps: {
           include: [
             'lit',
+            'dompurify',
+            'lit/directives/guard.js',
             'lit/directives/repeat.js',
             'lit/directives/style-map.js',
             'lit/directives/live.js',
             'axe-core',
+            'marked',
+            'remend',
           ],
         },
         test: {

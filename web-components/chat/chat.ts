@@ -115,16 +115,13 @@ export class CapsuleChat extends CapsuleElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
+    // Before another one is opened: the problem is that of the conversation followed until now.
+    if (this.#live.problem?.status === 404) this.#absent = true
     const another = changed.has('session') && this.session !== this.sessionId
     if ((another || changed.has('src')) && this.hasUpdated) this.#open()
   }
 
   protected override updated(): void {
-    // A refused subscription is known only now: closing it is for the next update.
-    if (!this.#absent && this.#live.problem?.status === 404) {
-      this.#absent = true
-      this.requestUpdate()
-    }
     this.#sendOutbox()
   }
 

@@ -144,6 +144,12 @@ export const proseStyles = css`
     text-align: start;
     vertical-align: top;
   }
+  .prose [align='right'] {
+    text-align: end;
+  }
+  .prose [align='center'] {
+    text-align: center;
+  }
   .prose th {
     color: var(--capsule-muted);
     font-weight: var(--capsule-weight-medium);

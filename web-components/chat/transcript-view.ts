@@ -283,7 +283,7 @@ export class CapsuleTranscript extends CapsuleElement {
             ? html`<ol class="earlier">
                 ${item.earlier.map(
                   (said) => html`<li>
-                    ${when(said.at)}${said.text}
+                    ${when(said.at)}<span>${said.text}</span>
                   </li>`,
                 )}
               </ol>`

@@ -2,7 +2,7 @@
  * The door to the Markdown chunk: loads it once for the page, when the first reply is there to be shown. If it cannot be
  * loaded (offline, blocked), replies stay the plain text they already are, and the next reply tries again.
  */
-import type { renderMarkdown } from './render.ts'
+import type { renderMarkdown } from './markdown.ts'
 
 export type RenderMarkdown = typeof renderMarkdown
 
@@ -16,7 +16,7 @@ export function markdownNow(): RenderMarkdown | null {
 
 /** The renderer once it is here; null when it could not be loaded. */
 export function loadMarkdown(): Promise<RenderMarkdown | null> {
-  loading ??= import('./render.ts').then(
+  loading ??= import('./markdown.ts').then(
     (module) => {
       loaded = module.renderMarkdown
       return loaded

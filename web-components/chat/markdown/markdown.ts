@@ -26,6 +26,8 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ['align', 'href', 'start', 'title', 'colspan', 'rowspan', 'data-language'],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto|tel):/i,
+  // All but href: without this the rule for addresses above is asked of their values too.
+  ADD_URI_SAFE_ATTR: ['align', 'start', 'title', 'colspan', 'rowspan', 'data-language'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true as const,

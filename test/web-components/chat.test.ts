@@ -1,0 +1,491 @@
+import axe from 'axe-core'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { page, userEvent } from 'vitest/browser'
+import { CapsuleChat } from '../../web-components/chat/index.ts'
+import { aJob, aMessage, aNotice, aReply, aTaskItem, FakeServer, problemOf } from './chat-fake-server.ts'
+
+let server: FakeServer
+
+beforeEach(() => {
+  localStorage.clear()
+  server = new FakeServer()
+})
+
+afterEach(() => {
+  document.body.replaceChildren()
+  server[Symbol.dispose]()
+})
+
+async function openChat(session = 's1', attributes: Record<string, string> = {}): Promise<CapsuleChat> {
+  const chat = new CapsuleChat()
+  chat.setAttribute('src', server.base)
+  chat.setAttribute('session', session)
+  for (const [name, value] of Object.entries(attributes)) chat.setAttribute(name, value)
+  chat.style.height = '600px'
+  document.body.append(chat)
+  await expect.poll(() => chat.shadowRoot?.querySelector('.connection')?.textContent).toContain('Live')
+  return chat
+}
+
+const log = () => page.getByRole('log')
+const box = () => page.getByRole('textbox', { name: 'Message' })
+const view = (chat: CapsuleChat) => chat.shadowRoot?.querySelector('capsule-transcript')?.shadowRoot
+const scroller = (chat: CapsuleChat) => view(chat)?.querySelector<HTMLElement>('.log') ?? document.body
+const focused = (chat: CapsuleChat) => chat.shadowRoot?.activeElement?.shadowRoot?.activeElement?.tagName
+const sent = () => server.commands.filter(({ name }) => name === 'message.send')
+const bubbles = (chat: CapsuleChat) =>
+  [...(view(chat)?.querySelectorAll('.bubble') ?? [])].map((node) => node.textContent)
+const frames = async (count = 3) => {
+  for (let i = 0; i < count; i++) await new Promise(requestAnimationFrame)
+}
+
+describe('writing', () => {
+  test('Enter sends, Shift+Enter breaks the line, the box is empty and focused afterwards', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    await box().click()
+    await userEvent.keyboard('run{Shift>}{Enter}{/Shift}daily{Enter}')
+    await expect.poll(() => bubbles(chat)).toEqual(['run\ndaily'])
+    expect(sent()[0]?.payload).toMatchObject({ session_id: 's1', text: 'run\ndaily' })
+    await expect.element(box()).toHaveValue('')
+    expect(focused(chat)).toBe('TEXTAREA')
+  })
+
+  test('an Enter that ends a composition sends nothing', async () => {
+    server.startSession('s1')
+    await openChat()
+    await box().fill('にほん')
+    const field = box().element()
+    field.dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, composed: true }),
+    )
+    field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, composed: true }))
+    await frames()
+    expect(sent()).toEqual([])
+    await expect.element(box()).toHaveValue('にほん')
+  })
+
+  test('nothing but blanks is not sent', async () => {
+    server.startSession('s1')
+    await openChat()
+    await box().fill('  \n ')
+    await userEvent.keyboard('{Enter}')
+    await frames()
+    expect(sent()).toEqual([])
+  })
+
+  test('the up arrow brings the last message back into an empty box only', async () => {
+    server.startSession('s1', [aMessage({ text: 'schedule 10m' }), aReply()])
+    await openChat()
+    await box().click()
+    await userEvent.keyboard('{ArrowUp}')
+    await expect.element(box()).toHaveValue('schedule 10m')
+    await box().fill('other')
+    await userEvent.keyboard('{ArrowUp}')
+    await expect.element(box()).toHaveValue('other')
+  })
+
+  test('the box grows with its text to eight lines and then scrolls', async () => {
+    server.startSession('s1')
+    await openChat()
+    const height = () => box().element().clientHeight
+    const one = height()
+    await box().fill('1\n2\n3')
+    expect(height()).toBe(3 * one)
+    await box().fill(Array.from({ length: 30 }, (_, n) => n).join('\n'))
+    expect(height()).toBe(8 * one)
+  })
+
+  test('a draft is kept over a reload, for each conversation', async () => {
+    server.startSession('s1')
+    server.startSession('s2')
+    const chat = await openChat('s1')
+    await box().fill('half a tho')
+    chat.session = 's2'
+    await expect.element(box()).toHaveValue('')
+    chat.remove()
+    await openChat('s1')
+    await expect.element(box()).toHaveValue('half a tho')
+  })
+})
+
+describe('sending', () => {
+  test('a message typed offline waits, survives a reload, and is sent once under the id it got when it was typed', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    server.goOffline()
+    await expect.poll(() => chat.shadowRoot?.querySelector('.connection')?.textContent).not.toContain('Live')
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await expect.element(page.getByText('Waiting to send')).toBeVisible()
+    expect(sent()).toEqual([])
+
+    chat.remove()
+    const again = document.createElement('capsule-chat')
+    again.setAttribute('src', server.base)
+    again.setAttribute('session', 's1')
+    document.body.append(again)
+    await expect.element(page.getByText('Waiting to send')).toBeVisible()
+    server.goOnline()
+
+    await expect.poll(() => bubbles(again)).toEqual(['run'])
+    await expect.poll(() => server.transcripts.get('s1')?.items).toHaveLength(1)
+    expect(new Set(sent().map(({ id }) => id)).size).toBe(1)
+    await expect.element(page.getByText('Waiting to send')).not.toBeInTheDocument()
+    expect(Object.keys(localStorage).filter((key) => key.includes('outbox'))).toEqual([])
+  })
+
+  test('a message whose answer was lost is repeated under the same id and shown once', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    server.answer = () => 'silence'
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await expect.poll(() => sent()).toHaveLength(1)
+    server.goOffline()
+    server.answer = () => undefined
+    server.goOnline()
+    await expect.poll(() => sent()).toHaveLength(2)
+    expect(sent()[0]?.id).toBe(sent()[1]?.id)
+    await expect.poll(() => bubbles(chat)).toEqual(['run'])
+  })
+
+  test('a message that appears before its acknowledgement is shown once all the time', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    server.answer = () => 'silence'
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await expect.poll(() => sent()).toHaveLength(1)
+    server.say('s1', aMessage({ id: 'm9', text: 'run', state: 'running' }))
+    await expect.poll(() => view(chat)?.querySelector('.bubble.outgoing')).toBeNull()
+    expect(bubbles(chat)).toEqual(['run'])
+  })
+
+  test('a refused message stays, says why, and can be sent again as a new command or thrown away', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    server.answer = () => ({ problem: problemOf('session-ended', 'Ended', 'This conversation has ended.', 409) })
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await expect.element(log().getByText('Not sent: This conversation has ended.')).toBeVisible()
+    await page.getByRole('button', { name: 'Send again' }).click()
+    await expect.poll(() => sent()).toHaveLength(2)
+    expect(sent()[0]?.id).not.toBe(sent()[1]?.id)
+    await page.getByRole('button', { name: 'Discard' }).click()
+    await expect.poll(() => bubbles(chat)).toEqual([])
+    expect(focused(chat)).toBe('TEXTAREA')
+  })
+
+  test('preventing capsule-message keeps it from being sent', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    chat.addEventListener('capsule-message', (event) => event.preventDefault())
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await frames()
+    expect(sent()).toEqual([])
+  })
+})
+
+describe('session="auto"', () => {
+  test('begins a conversation with the first message and opens it again after a reload', async () => {
+    const chat = await openChat('auto')
+    const started: unknown[] = []
+    chat.addEventListener('capsule-session', (event) => started.push(event instanceof CustomEvent && event.detail))
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await expect.poll(() => bubbles(chat)).toEqual(['run'])
+    expect(sent()[0]?.payload).toEqual({ session_id: chat.sessionId, text: 'run', create: true })
+    expect(started[0]).toEqual({ id: chat.sessionId, title: null, started: true })
+    // The conversation is followed from now on.
+    server.say(chat.sessionId, aReply({ text: 'Submitted.' }))
+    await expect.element(page.getByText('Submitted.')).toBeVisible()
+
+    const id = chat.sessionId
+    chat.remove()
+    const again = await openChat('auto')
+    expect(again.sessionId).toBe(id)
+    await expect.poll(() => bubbles(again)).toEqual(['run'])
+  })
+
+  test('New conversation begins another and keeps the first', async () => {
+    const chat = await openChat('auto')
+    await box().fill('run')
+    await userEvent.keyboard('{Enter}')
+    await expect.poll(() => bubbles(chat)).toEqual(['run'])
+    const first = chat.sessionId
+    await page.getByRole('button', { name: 'New conversation' }).click()
+    await expect.element(page.getByRole('heading', { name: 'Talk to jobs-demo' })).toBeVisible()
+    await box().fill('second')
+    await userEvent.keyboard('{Enter}')
+    await expect.poll(() => bubbles(chat)).toEqual(['second'])
+    expect(chat.sessionId).not.toBe(first)
+    expect([...server.transcripts.keys()]).toEqual([first, chat.sessionId])
+  })
+
+  test('an empty chat says what one can type, and a suggestion sends itself', async () => {
+    const chat = await openChat('auto', { suggestions: '["run", {"text": "schedule 10m", "description": "Later"}]' })
+    await expect.element(page.getByText('Later')).toBeVisible()
+    await page.getByRole('button', { name: 'run' }).click()
+    await expect.poll(() => bubbles(chat)).toEqual(['run'])
+  })
+})
+
+test('a session that does not exist says so', async () => {
+  await openChat('nowhere')
+  await expect.element(page.getByRole('heading', { name: 'No such conversation' })).toBeVisible()
+})
+
+test('changing the session shows nothing of the one before', async () => {
+  server.startSession('s1', [aMessage({ text: 'of the first' })])
+  server.startSession('s2', [aMessage({ text: 'of the second' })])
+  const chat = await openChat('s1')
+  await expect.poll(() => bubbles(chat)).toEqual(['of the first'])
+  chat.session = 's2'
+  await chat.updateComplete
+  expect(bubbles(chat)).not.toContain('of the first')
+  await expect.poll(() => bubbles(chat)).toEqual(['of the second'])
+})
+
+describe('turns', () => {
+  test('a failed and an interrupted one say why and can be retried', async () => {
+    server.startSession('s1', [
+      aMessage({ id: 'm1', index: 0, state: 'failed', error: 'ledger locked' }),
+      aMessage({ id: 'm2', index: 1, state: 'interrupted' }),
+    ])
+    server.answer = ({ name }) => (name === 'message.retry' ? { result: { message_id: 'm3' } } : undefined)
+    await openChat()
+    await expect.element(page.getByText('No answer: ledger locked')).toBeVisible()
+    await expect.element(page.getByText('Interrupted before it was answered.')).toBeVisible()
+    await page.getByRole('button', { name: 'Retry' }).last().click()
+    await expect
+      .poll(() => server.commands.map(({ name, payload }) => ({ name, payload })))
+      .toEqual([{ name: 'message.retry', payload: { session_id: 's1', message_id: 'm2' } }])
+  })
+
+  test('a refused retry says why', async () => {
+    server.startSession('s1', [aMessage({ state: 'stopped' })])
+    server.answer = () => ({ problem: problemOf('turn-running', 'Running', 'A turn is running.', 409) })
+    await openChat()
+    await page.getByRole('button', { name: 'Retry' }).click()
+    await expect.element(page.getByRole('alert')).toHaveTextContent('Not retried: A turn is running.')
+  })
+
+  test('Stop is there while one runs, and only then', async () => {
+    server.startSession('s1', [aMessage({ state: 'running' })], {
+      turn: { id: 't', status: 'running', started_at: null },
+    })
+    await openChat()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await expect.poll(() => server.commands.map(({ name }) => name)).toEqual(['turn.stop'])
+    server.setSession('s1', { turn: null })
+    await expect.element(page.getByRole('button', { name: 'Stop' })).not.toBeInTheDocument()
+  })
+
+  test('a queued message says that it is', async () => {
+    server.startSession('s1', [aMessage({ state: 'queued' })])
+    await openChat()
+    await expect.element(page.getByText('Queued behind the answer before it')).toBeVisible()
+  })
+})
+
+test('a notice is one line; what it said before opens below it', async () => {
+  const at = new Date().toISOString()
+  server.startSession('s1', [
+    aNotice({
+      text: 'page 3',
+      earlier: [
+        { text: 'page 1', at },
+        { text: 'page 2', at },
+      ],
+    }),
+  ])
+  await openChat()
+  await expect.element(page.getByText('page 1')).not.toBeInTheDocument()
+  await page.getByRole('button', { name: '2 earlier' }).click()
+  await expect.element(page.getByText('page 1')).toBeVisible()
+  server.say('s1', aNotice({ text: 'page 4', earlier: [{ text: 'page 3', at }] }))
+  await expect.element(page.getByRole('button', { name: '1 earlier' })).toHaveAttribute('aria-expanded', 'true')
+})
+
+test('a shown task is a live card, a block is drawn or shown as data', async () => {
+  const at = new Date().toISOString()
+  server.jobs.set('job-1', aJob())
+  server.startSession('s1', [
+    aTaskItem({ index: 0, message: 'Building daily report' }),
+    { kind: 'block', id: 'b1', index: 1, at, block: { kind: 'heading', text: 'Summary' } },
+    { kind: 'block', id: 'b2', index: 2, at, block: { kind: 'unheard-of', rows: 3 } },
+  ])
+  await openChat()
+  await expect.element(page.getByText('Building daily report')).toBeVisible()
+  await expect.element(page.getByRole('heading', { name: 'Summary' })).toBeVisible()
+  await expect.element(page.getByText(/"rows": 3/)).toBeVisible()
+})
+
+describe('scrolling', () => {
+  const long = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      index % 2 === 0
+        ? aMessage({ id: `m${index}`, index, text: `question ${index}` })
+        : aReply({ id: `r${index}`, index, text: `Answer ${index}.\n\nWith a second paragraph.` }),
+    )
+  const toGo = (log: HTMLElement) => log.scrollHeight - log.clientHeight - log.scrollTop
+
+  test('opens at the end and follows what comes', async () => {
+    server.startSession('s1', long(40))
+    const chat = await openChat()
+    await expect.element(page.getByText('Answer 39.')).toBeVisible()
+    await expect.poll(() => toGo(scroller(chat))).toBeLessThanOrEqual(1)
+    server.say('s1', aReply({ id: 'new', index: 40, text: 'Line\n\n'.repeat(12) }))
+    await expect.poll(() => view(chat)?.querySelectorAll('[data-reply="new"] .block').length).toBe(12)
+    await expect.poll(() => toGo(scroller(chat))).toBeLessThanOrEqual(1)
+  })
+
+  test('what is being read does not move by a pixel while replies stream, arrive, and earlier ones are put in', async () => {
+    server.startSession('s1', long(300))
+    const chat = await openChat()
+    await expect.element(page.getByText('Answer 299.')).toBeVisible()
+    const logged = scroller(chat)
+    logged.scrollTop = 1_500
+    await frames()
+    const rows = () => [...(view(chat)?.querySelectorAll<HTMLElement>('.entry') ?? [])]
+    const edge = logged.getBoundingClientRect().top
+    const read = rows().find((row) => row.getBoundingClientRect().bottom > edge)
+    const place = () => read?.getBoundingClientRect().top
+    const before = place()
+    const drawn = rows().length
+
+    for (let word = 1; word <= 30; word++) {
+      server.say('s1', aReply({ id: 'stream', index: 300, streaming: word < 30, text: 'word '.repeat(word * 8) }))
+      await frames(1)
+      expect(place()).toBeCloseTo(before ?? 0, 0)
+    }
+    await expect.element(page.getByRole('button', { name: '1 new message' })).toBeVisible()
+
+    // The earlier rows come in before the first one.
+    view(chat)?.querySelector<HTMLElement>('.center button')?.click()
+    await expect.poll(() => rows().length).toBeGreaterThan(drawn)
+    await frames()
+    expect(place()).toBeCloseTo(before ?? 0, 0)
+
+    await page.getByRole('button', { name: '1 new message' }).click()
+    await expect.poll(() => toGo(logged)).toBeLessThanOrEqual(1)
+    await expect.element(page.getByRole('button', { name: /new message/ })).not.toBeInTheDocument()
+  })
+
+  test('one notch upwards stops the following', async () => {
+    server.startSession('s1', long(60))
+    const chat = await openChat()
+    await expect.element(page.getByText('Answer 59.')).toBeVisible()
+    const logged = scroller(chat)
+    await expect.poll(() => toGo(logged)).toBeLessThanOrEqual(1)
+    logged.scrollTop -= 12
+    await frames()
+    const top = logged.scrollTop
+    server.say('s1', aReply({ id: 'new', index: 60, text: 'One more.' }))
+    await expect.element(page.getByRole('button', { name: '1 new message' })).toBeVisible()
+    expect(logged.scrollTop).toBe(top)
+  })
+
+  test('of two thousand messages a hundred are drawn, and typing draws none of them again', async () => {
+    server.startSession('s1', long(2_000))
+    const chat = await openChat()
+    await expect.element(page.getByText('Answer 1999.')).toBeVisible()
+    expect(view(chat)?.querySelectorAll('.entry').length).toBeLessThanOrEqual(100)
+    let changes = 0
+    const observer = new MutationObserver((records) => {
+      changes += records.length
+    })
+    const root = view(chat)
+    if (root) observer.observe(root, { childList: true, subtree: true, characterData: true, attributes: true })
+    await box().click()
+    await userEvent.keyboard('typing goes on')
+    await frames()
+    expect(changes).toBe(0)
+    observer.disconnect()
+  })
+
+  test('a change of one item draws no other', async () => {
+    server.startSession('s1', long(40))
+    const chat = await openChat()
+    await expect.element(page.getByText('Answer 39.')).toBeVisible()
+    const touched = new Set<Element | null>()
+    const observer = new MutationObserver((records) => {
+      for (const { target } of records) {
+        const element = target instanceof Element ? target : target.parentElement
+        if (element?.closest('.entry')) touched.add(element.closest('.entry'))
+      }
+    })
+    const root = view(chat)
+    if (root) observer.observe(root, { childList: true, subtree: true, characterData: true })
+    server.say('s1', aReply({ id: 'r39', index: 39, text: 'Changed.' }))
+    await expect.element(page.getByText('Changed.')).toBeVisible()
+    expect(touched.size).toBe(1)
+    observer.disconnect()
+  })
+})
+
+describe('for screen readers', () => {
+  test('a whole reply is announced as a sentence, its tokens are not', async () => {
+    server.startSession('s1', [aMessage()])
+    await openChat()
+    await expect.element(log()).toBeVisible()
+    const said: (string | null)[] = []
+    const observer = new MutationObserver(() =>
+      said.push(document.getElementById('capsule-announcer')?.textContent ?? null),
+    )
+    observer.observe(document.body, { childList: true, subtree: true, characterData: true })
+    for (const text of ['The', 'The report', 'The report is']) {
+      server.say('s1', aReply({ text, streaming: true }))
+      await frames()
+    }
+    server.say('s1', aReply({ text: 'The report is done.' }))
+    await expect.poll(() => said).toContain('Reply: The report is done.')
+    expect(said.filter((each) => each?.startsWith('Reply'))).toEqual(['Reply: The report is done.'])
+    observer.disconnect()
+  })
+
+  test.each([
+    ['light', 1024],
+    ['dark', 1024],
+    ['light', 320],
+    ['dark', 320],
+  ])('axe finds nothing in %s at %i px', async (theme, width) => {
+    document.documentElement.lang = 'en'
+    document.documentElement.style.colorScheme = theme
+    document.body.style.background = theme === 'dark' ? '#151617' : '#fbfbf9'
+    server.jobs.set('job-1', aJob())
+    const at = new Date().toISOString()
+    server.startSession(
+      's1',
+      [
+        aMessage({ id: 'm1', index: 0, state: 'failed', error: 'ledger locked' }),
+        aReply({
+          id: 'r1',
+          index: 1,
+          text: '## Title\n\nSome `code` and [a link](https://example.com)\n\n```\nx\n```\n\n> quote\n\n| a |\n| - |\n| 1 |',
+        }),
+        aNotice({ id: 'n1', index: 2, earlier: [{ text: 'before', at }] }),
+        aTaskItem({ id: 't1', index: 3 }),
+        aMessage({ id: 'm2', index: 4, state: 'queued' }),
+        aReply({ id: 'r2', index: 5, text: 'Being **writ', streaming: true }),
+        { kind: 'block', id: 'b2', index: 6, at, block: { kind: 'unheard-of', rows: 3 } },
+      ],
+      { title: 'October close', turn: { id: 't', status: 'running', started_at: null } },
+    )
+    const main = document.createElement('main')
+    main.innerHTML = '<h1>Page</h1>'
+    main.style.width = `${width}px`
+    const chat = new CapsuleChat()
+    chat.setAttribute('src', server.base)
+    chat.setAttribute('session', 's1')
+    chat.style.height = '900px'
+    main.append(chat)
+    document.body.append(main)
+    await expect.poll(() => view(chat)?.querySelector('.streaming strong')?.textContent).toBe('writ')
+    await frames()
+    const { violations } = await axe.run(main)
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
+  })
+})
