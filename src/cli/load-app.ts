@@ -1,0 +1,68 @@
+/** Loads the file that defines an app, and says plainly what is wrong with it. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { App } from '../app/index.ts'
+import { CommandFailed, UsageError } from './errors.ts'
+
+export interface LoadedApp {
+  readonly app: App
+  /** Of the package the file is in, with the commit if known. */
+  readonly version: string
+}
+
+/** @throws UsageError if there is no such file, CommandFailed if it throws or exports no app */
+export async function loadApp(file: string): Promise<LoadedApp> {
+  const path = resolve(file)
+  if (!existsSync(path)) throw new UsageError(`There is no file ${file}. Name the file that exports your app.`)
+  let exported: Record<string, unknown>
+  try {
+    exported = await import(pathToFileURL(path).href)
+  } catch (error) {
+    throw new CommandFailed(`${file} could not be loaded: ${describe(error)}`, { cause: error })
+  }
+  const app = [exported.app, exported.default, ...Object.values(exported)].find((value) => value instanceof App)
+  if (!app) {
+    const names = Object.keys(exported)
+    throw new CommandFailed(
+      `${file} exports no app (it exports ${names.length ? names.join(', ') : 'nothing'}). ` +
+        `Write: export const app = createApp({ name: '…' })`,
+    )
+  }
+  return { app, version: versionOf(dirname(path)) }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const where = error.stack?.split('\n').find((line) => line.includes('file://') || line.includes('    at '))
+  return `${error.name}: ${error.message}${where ? ` (${where.trim()})` : ''}`
+}
+
+function versionOf(directory: string): string {
+  for (let folder = directory; ; folder = dirname(folder)) {
+    const commit = commitOf(folder)
+    const version = packageVersion(join(folder, 'package.json'))
+    if (version !== undefined) return commit === undefined ? version : `${version}+${commit}`
+    if (dirname(folder) === folder) return '0.0.0'
+  }
+}
+
+function packageVersion(file: string): string | undefined {
+  try {
+    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version?: unknown }
+    return typeof version === 'string' ? version : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The first seven digits of the checked-out commit, read from git's own files. */
+function commitOf(folder: string): string | undefined {
+  try {
+    const head = readFileSync(join(folder, '.git', 'HEAD'), 'utf8').trim()
+    const ref = head.startsWith('ref: ') ? readFileSync(join(folder, '.git', head.slice(5)), 'utf8').trim() : head
+    return ref.slice(0, 7)
+  } catch {
+    return undefined
+  }
+}

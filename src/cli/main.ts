@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** The command `capsule`. */
+import { Command, CommanderError } from 'commander'
+import { parsePort } from './config.ts'
+import { explain } from './errors.ts'
+import { type ServeFlags, serve } from './serve.ts'
+
+const program = new Command('capsule')
+  .description('Runs event-sourced apps with a chat, background tasks and schedules.')
+  .showHelpAfterError('(capsule --help lists the commands)')
+  .exitOverride()
+
+program
+  .command('serve')
+  .description('runs an app: API, chat, pages, tasks and schedules')
+  .argument('<app.ts>', 'the file that exports the app')
+  .option('--port <port>', 'where to listen; 0 takes any free port (default: $PORT or 3000)', parsePort)
+  .option('--host <host>', 'address to listen on (default: $HOST or 127.0.0.1)')
+  .option('--data <directory>', "the log's directory, or memory (default: $CAPSULE_DATA or .capsule)")
+  .addHelpText('after', '\nExample:\n  capsule serve app.ts --port 8080 --data ./data')
+  .action(async (file: string, flags: ServeFlags) => {
+    process.exitCode = await serve(file, flags)
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  // Commander has printed its own.
+  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : explain(error)
+}
+// What user code left open (a timer, a socket) does not keep a stopped app alive.
+process.exit()

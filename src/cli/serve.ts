@@ -1,0 +1,80 @@
+/** capsule serve: runs an app and serves it, until it is told to stop. */
+import { type RunningApp, startApp } from '../app/index.ts'
+import { createServer, type Server } from '../http/index.ts'
+import { readEnvironment } from './config.ts'
+import { CommandFailed, UsageError } from './errors.ts'
+import { loadApp } from './load-app.ts'
+
+export interface ServeFlags {
+  readonly port?: number
+  readonly host?: string
+  readonly data?: string
+}
+
+const DRAIN_MS = 10_000
+
+/** Resolves with the exit code once the app has stopped: 0 if all work came to its own end, 1 if some was interrupted. */
+export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
+  const environment = readEnvironment(process.env)
+  if (environment.EVENTSTORE_URL) {
+    throw new UsageError('EVENTSTORE_URL is set, but this version has the embedded store only. Unset it to use --data.')
+  }
+  const stopped = onSignal()
+  const { app, version } = await loadApp(file)
+  const data = flags.data ?? environment.CAPSULE_DATA ?? '.capsule'
+  const running = await startApp(app, { data, version })
+  let server: Server | undefined
+  try {
+    const port = flags.port ?? environment.PORT ?? 3000
+    server = await createServer(running, { host: flags.host ?? environment.HOST ?? '127.0.0.1', port })
+    const url = await listen(server, port)
+    process.stdout.write(`${app.name} is running at ${url}\n`)
+    await stopped
+  } catch (error) {
+    await server?.close()
+    await running.stop({ drainMs: 0 })
+    throw error
+  }
+  return stop(server, running)
+}
+
+async function listen(server: Server, port: number): Promise<string> {
+  try {
+    return await server.listen()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new CommandFailed(
+        `The port ${port} is in use. Stop what uses it, or choose another one with --port (0 takes any free one).`,
+      )
+    }
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') {
+      throw new CommandFailed(`The port ${port} needs more rights. Choose one from 1024 with --port.`)
+    }
+    throw error
+  }
+}
+
+async function stop(server: Server, running: RunningApp): Promise<0 | 1> {
+  process.stderr.write('capsule: stopping: waiting for running work (again to stop at once)\n')
+  const again = onSignal()
+  const closed = (async () => {
+    await server.close()
+    return running.stop({ drainMs: DRAIN_MS })
+  })()
+  const outcome = await Promise.race([closed, again.then(() => ({ clean: false }))])
+  if (!outcome.clean) process.stderr.write('capsule: some work was interrupted; it runs again at the next start\n')
+  return outcome.clean ? 0 : 1
+}
+
+/** The next request to stop. */
+function onSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      process.off('SIGTERM', stop)
+      process.off('SIGINT', stop)
+      resolve()
+    }
+    process.once('SIGTERM', stop)
+    process.once('SIGINT', stop)
+  })
+}
