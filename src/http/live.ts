@@ -140,13 +140,13 @@ const frame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('subscribe'),
     id: frameId,
-    topic: z.unknown(),
-    params: z.unknown(),
+    topic: z.unknown().optional(),
+    params: z.unknown().optional(),
     from: z.string().optional(),
   }),
   z.object({ type: z.literal('window'), id: frameId, column: z.int().min(0), ...boardWindow.shape }),
   z.object({ type: z.literal('unsubscribe'), id: frameId }),
-  z.object({ type: z.literal('command'), id: frameId, name: z.unknown(), payload: z.unknown() }),
+  z.object({ type: z.literal('command'), id: frameId, name: z.unknown().optional(), payload: z.unknown().optional() }),
   z.object({ type: z.literal('pong') }),
 ])
 type Frame = z.output<typeof frame>

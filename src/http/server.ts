@@ -89,6 +89,12 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   let closing = false
   let url: string | undefined
 
+  const tell = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const { problem, headers, unexpected } = toProblem(error, request.url)
+    if (unexpected) onError(error, `${request.method} ${request.url} (request ${request.id})`)
+    reply.code(problem.status).headers(headers).type('application/problem+json').send(JSON.stringify(problem))
+  }
+
   const fastify = Fastify({
     bodyLimit: limits.bodyBytes,
     genReqId: requestId,
@@ -98,6 +104,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     rewriteUrl: (request) => plainDollar(request.url ?? '/'),
     routerOptions: { maxParamLength: 400 },
     clientErrorHandler,
+    frameworkErrors: tell,
   })
 
   const parseJson = fastify.getDefaultJsonParser('error', 'error')
@@ -130,11 +137,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     underWay -= 1
     done()
   })
-  fastify.setErrorHandler((error, request, reply) => {
-    const { problem, headers, unexpected } = toProblem(error, request.url)
-    if (unexpected) onError(error, `${request.method} ${request.url} (request ${request.id})`)
-    return reply.code(problem.status).headers(headers).type('application/problem+json').send(JSON.stringify(problem))
-  })
+  fastify.setErrorHandler(tell)
   fastify.setNotFoundHandler((request) => {
     const path = request.url.split('?', 1)[0] ?? ''
     const methods = methodsOf(path)

@@ -108,15 +108,20 @@ export class LiveClient {
     this.socket.send(JSON.stringify(frame))
   }
 
-  /** The next frame, which must be of this type. */
-  async next<T extends ServerFrame['type']>(type: T): Promise<Extract<ServerFrame, { type: T }>> {
-    while (this.#frames.length === 0) {
+  async any(): Promise<ServerFrame> {
+    for (;;) {
+      const frame = this.#frames.shift()
+      if (frame) return frame
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    const frame = this.#frames.shift()
-    if (frame?.type !== type) throw new Error(`Expected a ${type} frame, got ${JSON.stringify(frame).slice(0, 500)}`)
+  }
+
+  /** The next frame, which must be of this type. */
+  async next<T extends ServerFrame['type']>(type: T): Promise<Extract<ServerFrame, { type: T }>> {
+    const frame = await this.any()
+    if (frame.type !== type) throw new Error(`Expected a ${type} frame, got ${JSON.stringify(frame).slice(0, 500)}`)
     return frame as Extract<ServerFrame, { type: T }>
   }
 }

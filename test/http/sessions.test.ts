@@ -105,15 +105,15 @@ describe('messages', () => {
     expect(app.calls[0]?.args).toEqual(['s', { text: 'run', messageId: 'm1' }])
   })
 
-  it.each([[{}], [{ text: '  ' }], [{ text: 3 }], [{ text: 'x'.repeat(100_001) }]])(
-    'are refused: %.40j',
-    async (body) => {
-      const { refusal } = await serving()
-      expect(await refusal('POST', '/api/v1/sessions/s/messages', { body })).toMatchObject({
-        errors: [{ path: 'text' }],
-      })
-    },
-  )
+  it.each([
+    ['have no text', {}],
+    ['are blank', { text: '  ' }],
+    ['are no text', { text: 3 }],
+    ['are too long', { text: 'x'.repeat(100_001) }],
+  ])('that %s are refused', async (_what, body) => {
+    const { refusal } = await serving()
+    expect(await refusal('POST', '/api/v1/sessions/s/messages', { body })).toMatchObject({ errors: [{ path: 'text' }] })
+  })
 
   it('to no conversation are refused', async () => {
     const { refusal } = await serving()
