@@ -161,6 +161,8 @@ interface Change {
   /** As the table has it; undefined for a new row. */
   readonly before: JobRecord | undefined
   after: JobRecord
+  /** Of the last event that changed what its session says of its jobs. */
+  phaseChangedAt: number | undefined
 }
 
 const MOST_RESIDENTS = 50_000
@@ -202,16 +204,18 @@ class JobsProjection implements Projection {
 
   apply(events: readonly LogEvent[], touched: Touched): void {
     const changes = new Map<string, Change>()
-    for (const { event, key } of events) {
-      const change = changes.get(key)
-      if (change !== undefined) {
-        change.after = foldJob(change.after, key, event) ?? change.after
-        continue
+    for (const { event, key, position } of events) {
+      let change = changes.get(key)
+      const known = change === undefined ? this.#resident(key) : undefined
+      const job = change?.after ?? known?.job
+      const after = foldJob(job, key, event)
+      if (after === undefined || after === job) continue
+      if (change === undefined) {
+        change = { n: known?.n ?? this.#nextN++, before: job, after, phaseChangedAt: undefined }
+        changes.set(key, change)
       }
-      const known = this.#resident(key)
-      const after = foldJob(known?.job, key, event)
-      if (after === undefined || after === known?.job) continue
-      changes.set(key, { n: known?.n ?? this.#nextN++, before: known?.job, after })
+      change.after = after
+      if (phaseOf(job) !== phaseOf(after)) change.phaseChangedAt = position
     }
     for (const change of changes.values()) {
       this.#write(change)
@@ -249,7 +253,7 @@ class JobsProjection implements Projection {
     return resident
   }
 
-  #write({ n, before, after }: Change): void {
+  #write({ n, before, after, phaseChangedAt }: Change): void {
     const status = STATUS_CODE[after.status] + (after.hidden ? HIDDEN : 0)
     const sort = sortTime(after)
     const changing = [
@@ -304,7 +308,7 @@ class JobsProjection implements Projection {
       else if (resident !== undefined) resident.job = after
     }
     this.#tally.move(owner, name, before, after)
-    this.#sessions.move(before, after)
+    if (phaseChangedAt !== undefined) this.#sessions.move(before, after, phaseChangedAt)
   }
 
   #drop(resident: Resident | undefined): void {
@@ -417,6 +421,10 @@ const PHASE: Readonly<Record<JobStatus, Phase | undefined>> = {
   cancelled: undefined,
 }
 
+function phaseOf(job: JobRecord | undefined): Phase | undefined {
+  return job === undefined || job.hidden ? undefined : PHASE[job.status]
+}
+
 class SessionTally {
   readonly #changes = new Map<string, Record<Phase, number> & { position: number }>()
   readonly #add: StatementSync
@@ -428,11 +436,10 @@ class SessionTally {
       failed = failed + excluded.failed, position = max(position, excluded.position)`)
   }
 
-  move(before: JobRecord | undefined, after: JobRecord): void {
+  move(before: JobRecord | undefined, after: JobRecord, position: number): void {
     if (after.sessionId === undefined) return
-    const from = before === undefined || before.hidden ? undefined : PHASE[before.status]
-    const to = after.hidden ? undefined : PHASE[after.status]
-    if (from === to) return
+    const from = phaseOf(before)
+    const to = phaseOf(after)
     let change = this.#changes.get(after.sessionId)
     if (change === undefined) {
       change = { running: 0, waiting: 0, completed: 0, failed: 0, position: 0 }
@@ -440,7 +447,7 @@ class SessionTally {
     }
     if (from !== undefined) change[from]--
     if (to !== undefined) change[to]++
-    change.position = Math.max(change.position, Number(after.position))
+    change.position = Math.max(change.position, position)
   }
 
   flush(): void {
