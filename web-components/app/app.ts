@@ -107,14 +107,15 @@ export class CapsuleApp extends CapsuleElement {
     return html`
       <button class="skip button" type="button" @click=${this.#skip}>Skip to the content</button>
       <div class=${`shell ${this.narrow ? 'narrow' : ''} ${chat ? 'with-sidebar' : ''}`}>
-        <h1 class="sr">${info?.name ?? 'Capsule'}</h1>
         ${this.#nav(info, route)}
         ${
           chat && !this.narrow
             ? html`<aside class="sidebar" part="sidebar" aria-label="Conversations">${this.#conversations(route)}</aside>`
             : nothing
         }
-        <main part="main" tabindex="-1">${this.#main(info, route)}${this.#banner()}</main>
+        <main part="main" tabindex="-1">
+          <h1 class="sr">${info?.name ?? 'Capsule'}</h1>
+          ${this.#main(info, route)}${this.#banner()}</main>
       </div>
       ${
         this.narrow

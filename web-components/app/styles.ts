@@ -24,7 +24,7 @@ export const styles = css`
     display: flex;
     flex-direction: column;
   }
-  main > * {
+  main > :not(.sr) {
     flex: 1;
     min-height: 0;
   }
