@@ -332,7 +332,7 @@ export const transcriptItem = z
   .meta({ id: 'TranscriptItem' }) satisfies z.ZodType<Wire.TranscriptItem>
 
 /** Chosen by a client, so that it can make the conversation and its first message in any order. */
-export const sessionId = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'must be 1 to 128 letters, digits or _ . : -')
+export const sessionId = z.string().regex(/^[A-Za-z0-9_-]{1,200}$/, 'must be 1 to 200 letters, digits, _ or -')
 
 export const createSessionBody = z
   .strictObject({ id: sessionId.exactOptional(), title: z.string().max(500).exactOptional() })

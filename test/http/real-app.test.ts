@@ -1,0 +1,208 @@
+/** The whole way: HTTP over the real app on an in-memory log, as a browser and a script use it. */
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createApp, startApp } from '../../src/app/index.ts'
+import { createServer } from '../../src/http/index.ts'
+import * as schemas from '../../src/http/schemas.ts'
+import type { BoardChange, Job, TranscriptChange } from '../../src/http/wire.ts'
+import { LiveClient } from './serving.ts'
+
+async function demo() {
+  const app = createApp({ name: 'demo' })
+  const gate = Promise.withResolvers<void>()
+  app.task('add', { input: z.object({ a: z.number(), b: z.number() }), tags: ['math'] }, async ({ a, b }) => ({
+    sum: a + b,
+  }))
+  app.task('broken', { retries: 3 }, async () => {
+    throw new RangeError('too far')
+  })
+  const held = app.task('held', { lock: 'one' }, async () => {
+    await gate.promise
+    return { ok: true }
+  })
+  app.message(async (session, message) => {
+    const handle = await held.submit({}, { session })
+    await session.showTask(handle, { message: 'Working' })
+    await session.reply(`You said ${message.text}`)
+  })
+  app.schedule('digest', '0 9 * * 1-5', async () => {})
+  const errors: unknown[] = []
+  const running = await startApp(app, { data: 'memory', report: (error) => errors.push(error) })
+  const server = await createServer(running, { port: 0, onError: (error) => errors.push(error) })
+  const url = await server.listen()
+  onTestFinished(async () => {
+    gate.resolve()
+    await server.close()
+    await running.stop()
+    expect(errors).toEqual([])
+  })
+  const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+  const live = async () => {
+    const client = await new LiveClient(url).opened()
+    client.send({ type: 'hello', protocol: 1 })
+    await client.next('welcome')
+    return client
+  }
+  return { url, gate, ask, live }
+}
+
+/** Follows a job until it has ended. */
+async function ended(url: string, id: string): Promise<Job> {
+  const text = await (await fetch(`${url}/api/v1/jobs/${id}/$stream`)).text()
+  const data = text.trim().split('data: ').at(-1) ?? ''
+  return schemas.job.parse(JSON.parse(data))
+}
+
+describe('a script', () => {
+  it('executes tasks and gets results, errors and refusals in place', async () => {
+    const { ask } = await demo()
+    const added = await ask('POST', '/api/v1/tasks/add/$execute', { params: { a: 1, b: 2 } })
+    expect(added).toMatchObject({ status: 200, body: { task_name: 'add', result: { sum: 3 }, error: null } })
+    expect(await ask('GET', `/api/v1/jobs/${added.body.job_id}`)).toMatchObject({ body: { status: 'completed' } })
+
+    const broken = await ask('POST', '/api/v1/tasks/broken/$execute', {})
+    expect(broken).toMatchObject({ status: 200, body: { result: null, error: { type: 'RangeError' } } })
+    expect(broken.body.error.traceback).toContain('too far')
+    expect(await ask('GET', `/api/v1/jobs/${broken.body.job_id}`)).toMatchObject({
+      body: { status: 'failed', attempt: 1, retries: 0 },
+    })
+
+    const invalid = await ask('POST', '/api/v1/tasks/add/$execute', { params: { a: 1 } })
+    expect(invalid).toMatchObject({ status: 200, body: { job_id: null, error: { type: 'ValidationError' } } })
+  })
+
+  it('is told after the wait it prefers that an execution goes on', async () => {
+    const { ask, gate, url } = await demo()
+    const answer = await ask('POST', '/api/v1/tasks/held/$execute', {}, { prefer: 'wait=0' })
+    expect(answer.status).toBe(202)
+    const busy = await ask('POST', '/api/v1/tasks/held/$execute', {})
+    expect(busy).toMatchObject({ status: 200, body: { error: { type: 'LockHeldError' } } })
+    gate.resolve()
+    expect(await ended(url, String(answer.body.job_id))).toMatchObject({ status: 'completed', result: { ok: true } })
+  })
+
+  it('submits, repeats, follows, reads the history, and deletes', async () => {
+    const { ask, url } = await demo()
+    const headers = { 'idempotency-key': 'k-1' }
+    const body = { params: { a: 2, b: 2 } }
+    const first = await ask('POST', '/api/v1/tasks/add/$submit', body, headers)
+    expect(first.status).toBe(202)
+    expect((await ask('POST', '/api/v1/tasks/add/$submit', body, headers)).body.id).toBe(first.body.id)
+    const other = await ask('POST', '/api/v1/tasks/add/$submit', { params: { a: 3, b: 3 } }, headers)
+    expect(other).toMatchObject({ status: 409, body: { type: 'urn:capsule:error:idempotency-conflict' } })
+
+    expect(await ended(url, first.body.id)).toMatchObject({ status: 'completed', result: { sum: 4 } })
+    const history = await ask('GET', `/api/v1/jobs/${first.body.id}/$events`)
+    const events = schemas.historyEvent.array().parse(history.body)
+    expect(events.map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskCompleted'])
+    expect(events[0]?.by).toBe('user:local')
+    expect(events[2]?.by).toMatch(/^node:/)
+    expect((await ask('POST', `/api/v1/jobs/${first.body.id}/$cancel`)).status).toBe(409)
+    const deleted = await ask('DELETE', `/api/v1/jobs/${first.body.id}`)
+    expect(deleted.status).toBe(204)
+    expect((await ask('GET', `/api/v1/jobs/${first.body.id}`)).status).toBe(404)
+    const list = await ask('GET', `/api/v1/jobs?at_least=${deleted.headers.get('x-position')}`)
+    expect(list.body).toEqual([])
+    expect((await ask('GET', `/api/v1/jobs/${first.body.id}/$events`)).body).toHaveLength(4)
+  })
+
+  it('cancels what waits, and finds it by its filters', async () => {
+    const { ask } = await demo()
+    const delayed = await ask('POST', '/api/v1/tasks/add/$submit', { params: { a: 1, b: 1 }, delay: '10m' })
+    expect(delayed.body).toMatchObject({ status: 'scheduled' })
+    expect((await ask('GET', '/api/v1/jobs?status=scheduled&tag=math&params.a=1')).body).toHaveLength(1)
+    expect((await ask('GET', '/api/v1/jobs?status=scheduled&params.a=2')).body).toHaveLength(0)
+    expect((await ask('POST', '/api/v1/jobs/$cancel', { filter: { task_name: 'add' } })).body).toEqual({ cancelled: 1 })
+    const cancelled = await ask('GET', `/api/v1/jobs/${delayed.body.id}`)
+    expect(cancelled.body).toMatchObject({ status: 'cancelled', cancelled_by: 'user:local' })
+    const again = await ask('POST', `/api/v1/jobs/${delayed.body.id}/$retry`)
+    expect(again.status).toBe(200)
+    expect((await ask('GET', '/api/v1/board')).body.total).toBe(1)
+  })
+
+  it('pauses, resumes and triggers a schedule', async () => {
+    const { ask, url } = await demo()
+    expect((await ask('GET', '/api/v1/info')).body).toMatchObject({ has_chat: true, has_schedules: true })
+    expect((await ask('POST', '/api/v1/schedules/digest/$pause')).body).toMatchObject({ paused: true, next_at: null })
+    expect((await ask('POST', '/api/v1/schedules/digest/$resume')).body).toMatchObject({ paused: false })
+    const triggered = await ask('POST', '/api/v1/schedules/digest/$trigger')
+    expect(triggered.status).toBe(202)
+    expect(await ended(url, triggered.body.job_id)).toMatchObject({ task_name: 'schedule:digest', status: 'completed' })
+    expect((await ask('GET', '/api/v1/schedules/digest/$occurrences')).body).toMatchObject([
+      { decision: 'due', trigger: 'manual', job_id: triggered.body.job_id },
+    ])
+    expect((await ask('POST', '/api/v1/schedules/nope/$pause')).status).toBe(404)
+  })
+
+  it('talks to the app and waits for its answer', async () => {
+    const { ask } = await demo()
+    const { body: session } = await ask('POST', '/api/v1/sessions', { title: 'Hello' })
+    const said = await ask('POST', `/api/v1/sessions/${session.id}/messages`, { text: 'run' }, { prefer: 'wait=30' })
+    expect(said.status).toBe(200)
+    expect(said.body.items.map(({ kind }: { kind: string }) => kind)).toEqual(['message', 'task', 'reply'])
+    expect(said.body.items[2]).toMatchObject({ text: 'You said run' })
+    expect(await ask('GET', '/api/v1/sessions')).toMatchObject({ body: [{ id: session.id, jobs: { running: 1 } }] })
+  })
+})
+
+describe('a browser', () => {
+  const id = (n: number) => `00000000-0000-4000-8000-00000000000${n}`
+
+  it('sees a task move over its board, in deltas that join up', async () => {
+    const { live, gate } = await demo()
+    const client = await live()
+    client.send({ type: 'subscribe', id: 'b', topic: 'board', params: { filter: { task_name: 'held' } } })
+    let { position } = await client.next('snapshot')
+    client.send({ type: 'command', id: id(1), name: 'task.submit', payload: { name: 'held' } })
+    const counts = new Map<number, number>()
+    let submitted: Job | undefined
+    while (counts.get(3) !== 1) {
+      const frame = await client.any()
+      if (frame.type === 'ack') submitted = schemas.job.parse(frame.result)
+      if (frame.type !== 'delta') continue
+      expect(frame.from).toBe(position)
+      position = frame.to
+      for (const { column, count } of frame.changes as BoardChange[]) counts.set(column, count)
+      if (counts.get(2) === 1) gate.resolve()
+    }
+    expect(submitted).toMatchObject({ task_name: 'held' })
+    expect(Object.fromEntries(counts)).toMatchObject({ 2: 0, 3: 1 })
+  })
+
+  it('starts a conversation by its first message and sees what comes of it', async () => {
+    const { live } = await demo()
+    const client = await live()
+    const session = 'aaaa-bbbb'
+    client.send({
+      type: 'command',
+      id: id(1),
+      name: 'message.send',
+      payload: { session_id: session, text: 'run', create: true },
+    })
+    expect(await client.next('ack')).toMatchObject({ result: { message_id: id(1) } })
+    client.send({ type: 'subscribe', id: 's', topic: 'session', params: { id: session } })
+    const items = new Map<string, string>()
+    while (!items.has('reply')) {
+      const frame = await client.any()
+      if (frame.type === 'snapshot') {
+        for (const item of schemas.transcriptItem.array().parse((frame.data as { items: unknown }).items)) {
+          items.set(item.kind, item.id)
+        }
+      }
+      if (frame.type !== 'delta') continue
+      for (const change of frame.changes as TranscriptChange[]) {
+        if (change.kind === 'item') items.set(change.item.kind, change.item.id)
+      }
+    }
+    expect([...items.keys()].sort()).toEqual(['message', 'reply', 'task'])
+    expect(items.get('message')).toBe(id(1))
+  })
+})
