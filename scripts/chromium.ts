@@ -30,3 +30,5 @@ export const CHROMIUM_ARGS: readonly string[] = [
   '--disable-component-update',
   '--disable-sync',
 ]
+
+if (import.meta.main) console.log(findChromium())

@@ -1,0 +1,134 @@
+/**
+ * Packs the package, unpacks it beside its declared dependencies and nothing else, and lives as its user would:
+ * types an app against it, runs the app with `capsule`, calls it over HTTP and stops it.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { z } from 'zod'
+
+const root = resolve(import.meta.dirname, '..')
+const manifest = z.object({ dependencies: z.record(z.string(), z.string()) })
+const DEADLINE = AbortSignal.timeout(60_000)
+
+const APP = `import { createApp } from 'capsule-actors'
+import { z } from 'zod'
+
+export const app = createApp({ name: 'packed' })
+export const double = app.task('double', { input: z.object({ n: z.number() }) }, async ({ n }) => n * 2)
+export const submitted: Promise<string> = Promise.resolve().then(() => 'typed')
+`
+
+const TSCONFIG = {
+  compilerOptions: {
+    strict: true,
+    module: 'nodenext',
+    target: 'es2024',
+    lib: ['es2024', 'esnext.disposable'],
+    noEmit: true,
+    types: ['node'],
+  },
+  include: ['app.ts'],
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'capsule-package-'))
+try {
+  install()
+  writeFileSync(join(directory, 'app.ts'), APP)
+  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(TSCONFIG))
+  node([join(root, 'node_modules/typescript/bin/tsc'), '-p', directory])
+  refusesOldNode()
+  await runs()
+  console.log('The package installs, types, runs and stops.')
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
+
+/** As `npm install` of the tarball would, but from what is here already. */
+function install() {
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const [tarball = ''] = globSync('*.tgz', { cwd: directory })
+  execFileSync('tar', ['-xzf', tarball], { cwd: directory })
+  const modules = join(directory, 'node_modules')
+  mkdirSync(modules)
+  cpSync(join(directory, 'package'), join(modules, 'capsule-actors'), { recursive: true })
+  const { dependencies } = manifest.parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
+  for (const name of [...Object.keys(dependencies), '@types/node']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  }
+  writeFileSync(join(directory, 'package.json'), JSON.stringify({ type: 'module' }))
+}
+
+function bin(): string {
+  const packed = join(directory, 'node_modules/capsule-actors')
+  const { bin } = z
+    .object({ bin: z.object({ capsule: z.string() }) })
+    .parse(JSON.parse(readFileSync(join(packed, 'package.json'), 'utf8')))
+  return join(packed, bin.capsule)
+}
+
+function node(args: readonly string[]) {
+  execFileSync(process.execPath, args, { cwd: directory, stdio: 'inherit' })
+}
+
+function refusesOldNode() {
+  const old = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"20.20.0"}})'
+  try {
+    execFileSync(process.execPath, ['--import', old, bin()], { cwd: directory, encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    const { stderr } = z.object({ stderr: z.string() }).parse(error)
+    if (/^capsule needs Node 24[^\n]*\n$/.test(stderr)) return
+    throw new Error(`capsule says this on Node 20: ${stderr}`)
+  }
+  throw new Error('capsule ran on Node 20')
+}
+
+async function runs() {
+  const args = [bin(), 'serve', 'app.ts', '--port', '0', '--data', 'data']
+  const capsule = spawn(process.execPath, args, {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    signal: DEADLINE,
+  })
+  try {
+    const url = await address(capsule)
+    await expectAnswer(`${url}/health`, /healthy/)
+    await expectAnswer(url, /capsule-app/)
+    await expectAnswer(`${url}/components.js`, /customElements/)
+    await expectAnswer(`${url}/docs`, /<html/)
+    await expectAnswer(`${url}/api/v1/tasks/double/$execute`, /"result":42/, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ params: { n: 21 } }),
+    })
+    const exit = once(capsule, 'exit')
+    capsule.kill('SIGTERM')
+    const [code] = await exit
+    if (code !== 0) throw new Error(`capsule ended with ${code}`)
+  } finally {
+    capsule.kill('SIGKILL')
+  }
+}
+
+async function address({ stdout }: ChildProcess): Promise<string> {
+  if (!stdout) throw new Error('capsule has no output')
+  for await (const line of createInterface(stdout)) {
+    const url = /http:\S+/.exec(line)?.[0]
+    if (url) return url
+  }
+  throw new Error('capsule ended before it was ready')
+}
+
+async function expectAnswer(url: string, pattern: RegExp, init: RequestInit = {}) {
+  const answer = await fetch(url, { ...init, signal: DEADLINE })
+  const text = await answer.text()
+  if (!answer.ok || !pattern.test(text))
+    throw new Error(`${url} answers ${answer.status}, not ${pattern}: ${text.slice(0, 400)}`)
+}

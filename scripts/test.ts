@@ -1,0 +1,89 @@
+/**
+ * `npm test`: every check of the project, one after the other, whatever the earlier ones said. The last line is
+ * `N passed, N failed`, where a lint step, a built package and each test of Vitest count as one.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+
+const CHECKS: Readonly<Record<string, readonly string[]>> = {
+  'format and lint': ['biome', 'check', '--error-on-warnings', '.'],
+  'types of the server, its tests and examples': ['tsc', '-p', 'tsconfig.json'],
+  'types of the web components': ['tsc', '-p', 'web-components'],
+  'import rule': ['node', 'scripts/imports.ts'],
+  'dead code': ['knip', '--no-progress'],
+  'size of the web components': ['npm', 'run', '--silent', 'size'],
+  'the package, installed': ['node', 'scripts/check-package.ts'],
+}
+
+/** What Vitest's JSON report says, as far as it is asked. */
+const report = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  testResults: z.array(
+    z.object({ status: z.string(), assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })) }),
+  ),
+})
+
+const root = resolve(import.meta.dirname, '..')
+let passed = 0
+let failed = 0
+
+for (const [name, command] of Object.entries(CHECKS)) {
+  console.log(`\n> ${name}: ${command.join(' ')}`)
+  count(name, (await run(command)) === 0)
+}
+await vitest(process.argv.slice(2))
+
+console.log(`\n${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+
+function count(name: string, ok: boolean) {
+  if (ok) passed++
+  else {
+    failed++
+    console.log(`FAILED: ${name}`)
+  }
+}
+
+/** Runs a command of node_modules/.bin, its output passed on as it comes; its exit code. */
+function run(command: readonly string[]): Promise<number> {
+  const [program = '', ...args] = command
+  const bin = join(root, 'node_modules/.bin')
+  return new Promise((settle, fail) => {
+    const child = spawn(program, args, {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+    })
+    child.on('error', fail)
+    child.on('close', (code) => settle(code ?? 1))
+  })
+}
+
+async function vitest(args: readonly string[]) {
+  console.log('\n> tests: vitest run')
+  const directory = await mkdtemp(join(tmpdir(), 'capsule-test-'))
+  try {
+    const file = join(directory, 'report.json')
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+    const exitCode = await run(['vitest', 'run', ...reporters, ...args])
+    const text = await readFile(file, 'utf8').catch(() => undefined)
+    if (text === undefined) return count('vitest made no report', false)
+    const { numPassedTests, numFailedTests, testResults } = report.parse(JSON.parse(text))
+    passed += numPassedTests
+    failed += numFailedTests
+    // A test that is skipped, or a file that does not load, proves nothing.
+    for (const { status, assertionResults } of testResults) {
+      if (status === 'failed' && assertionResults.length === 0) count('a file of tests did not load', false)
+      for (const test of assertionResults) {
+        if (test.status !== 'passed' && test.status !== 'failed') count(`${test.status}: ${test.fullName}`, false)
+      }
+    }
+    if (exitCode !== 0 && failed === 0) count('vitest: an error outside the tests', false)
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}

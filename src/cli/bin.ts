@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+/** The executable `capsule`. It imports nothing before it knows that this Node can run the rest. */
+const major = Number(process.versions.node.split('.')[0])
+if (major >= 24) await import('./main.ts')
+else {
+  process.stderr.write(
+    `capsule needs Node 24 or newer; this is ${process.version}. Install it from https://nodejs.org.\n`,
+  )
+  process.exitCode = 1
+}
