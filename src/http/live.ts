@@ -79,10 +79,6 @@ export class Live {
     })
   }
 
-  get size(): number {
-    return this.#connections.size
-  }
-
   attach(server: HttpServer): void {
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
   }
@@ -200,6 +196,7 @@ class Connection implements Outlet {
   /** Resolves once the socket is gone. */
   close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
+    // By the machine's time, whatever clock the app has: this waits for the network.
     const giveUp = setTimeout(() => this.#socket.terminate(), CLOSE_MS)
     this.#socket.once('close', () => {
       clearTimeout(giveUp)

@@ -71,6 +71,8 @@ export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query
       fastify.route({
         method: spec.method,
         url: spec.path,
+        // A HEAD of a stream would never end.
+        exposeHeadRoute: spec.method === 'GET' && spec.answers[200]?.mediaType !== 'text/event-stream',
         handler: async (request, reply) => {
           const asked = spec.method === 'GET' ? await readOptions(surroundings.app, request) : request.query
           return spec.handle({

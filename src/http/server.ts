@@ -102,7 +102,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     requestTimeout: 30_000,
     return503OnClosing: false,
     rewriteUrl: (request) => plainDollar(request.url ?? '/'),
-    routerOptions: { maxParamLength: 400 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 400 },
     clientErrorHandler,
     frameworkErrors: tell,
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
@@ -173,6 +173,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     async close() {
       closing = true
       url = undefined
+      // By the machine's time, whatever clock the app has: this waits for the network.
       const giveUp = setTimeout(() => fastify.server.closeAllConnections(), options.closeMs ?? 10_000)
       const sockets = live.close()
       streams.endAll()

@@ -28,10 +28,6 @@ export class Streams {
     this.#limit = options.limit
   }
 
-  get size(): number {
-    return this.#open.size
-  }
-
   /**
    * Takes over the response. `ended` is called once, whoever ended it.
    * @throws HttpRefusal `overloaded` when too many streams are open

@@ -42,6 +42,18 @@ describe('a path', () => {
     expect(await ask('GET', '/api/v1/jobs/j/$cancel')).toMatchObject({ status: 405, headers: { allow: 'POST' } })
   })
 
+  it('may end in a slash', async () => {
+    const { get } = await serving()
+    expect(await get('/api/v1/jobs/')).toMatchObject({ status: 200, body: [] })
+  })
+
+  it('may be asked by HEAD, but not a stream, which would not end', async () => {
+    const { app, ask } = await serving()
+    app.put(jobView('j'))
+    expect(await ask('HEAD', '/api/v1/jobs/j')).toMatchObject({ status: 200, body: '' })
+    expect((await ask('HEAD', '/api/v1/jobs/j/$stream')).status).toBe(405)
+  })
+
   it('may hold long and unusual names', async () => {
     const { app, get } = await serving()
     const id = `a/b ${'x'.repeat(200)}`

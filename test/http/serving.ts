@@ -23,7 +23,7 @@ export interface Serving {
   readonly clock: ManualClock
   /** What the server reported as its own fault. */
   readonly errors: unknown[]
-  ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS', url: string, asking?: Asking): Promise<Answer>
+  ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'OPTIONS', url: string, asking?: Asking): Promise<Answer>
   get(url: string, headers?: Readonly<Record<string, string>>): Promise<Answer>
   post(url: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>
   /** The problem that a request is answered with. */
@@ -52,7 +52,7 @@ export async function serving(options: ServerOptions = {}): Promise<Serving> {
     return {
       status: response.statusCode,
       headers: response.headers,
-      body: isJson ? response.json() : response.payload,
+      body: isJson && response.payload !== '' ? response.json() : response.payload,
     }
   }
   return {

@@ -3,7 +3,7 @@
 const api = await (await fetch('/openapi.json')).json()
 document.title = `${api.info.title} API`
 document.querySelector('h1').textContent = `${api.info.title} API ${api.info.version}`
-document.querySelector('#about').textContent = api.info.description
+document.querySelector('#about').append(...prose(api.info.description))
 
 const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
@@ -41,7 +41,7 @@ function entry({ path, method, operation }) {
     element(
       'div',
       { className: 'body' },
-      operation.description && element('p', {}, operation.description),
+      operation.description && element('p', {}, ...prose(operation.description)),
       element('pre', {}, curl(method, path, bodySchema)),
       parameters.length > 0 && element('h3', {}, 'Parameters'),
       parameters.length > 0 && element('dl', {}, ...parameters.flatMap(parameter)),
@@ -85,6 +85,11 @@ function resolve(schema, seen = []) {
     return seen.includes(name) ? { $ref: name } : resolve(api.components.schemas[name], [...seen, name])
   }
   return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, resolve(value, seen)]))
+}
+
+/** Text in which backticks mark code. */
+function prose(text) {
+  return text.split('`').map((part, index) => (index % 2 === 1 ? element('code', {}, part) : part))
 }
 
 /** Text is set as text, never as markup. */
