@@ -10,6 +10,7 @@ import {
   openReadModelsInWorker,
   type ReadModels,
   ReadModelsClosed,
+  ReadModelsUnavailable,
   type WatchSink,
   WatchTargetMissing,
 } from '../../src/projections/index.ts'
@@ -142,5 +143,23 @@ describe('openReadModelsInWorker', () => {
     await reads.waitFor(after)
     expect(await reads.job('poison')).toBeDefined()
     expect(await reads.job('t3')).toBeDefined()
+  })
+
+  it('starts its thread again when read.db turns out to be damaged, and watches go on', async () => {
+    await reads.waitFor(await append(store, 'task', 't1', [submitted()]))
+    const job = listen<'job'>()
+    reads.watch('job', { id: 't1' }, job.sink)
+    await job.until(1)
+
+    const db = new DatabaseSync(join(directory, 'read.db'), { defensive: false })
+    db.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'jobs_v1_rows';
+      PRAGMA schema_version = 999`)
+    db.close()
+    const position = await append(store, 'task', 't1', [started()])
+    await reads.waitFor(position)
+    expect(await reads.job('t1')).toMatchObject({ status: 'running' })
+    expect(errors.some((error) => error instanceof ReadModelsUnavailable)).toBe(true)
+    const told = await job.until(2)
+    expect(told[1]).toMatchObject({ position, what: [{ status: 'running' }] })
   })
 })

@@ -8,13 +8,16 @@ import { type JobSelection, select, source, tally } from './filter.ts'
 import { jobsAt } from './jobs.ts'
 
 const DEFAULT_LIMIT = 50
+const MOST = 500
 
 export function findBoard(db: DatabaseSync, query: BoardQuery, position: Position): BoardView {
   const selection = select(db, query.filter)
   const allowed = query.filter.status
   const counts = countByStatus(db, selection)
   const columns = query.columns.map((column, i) => {
-    const { after, limit } = query.windows[i] ?? { after: 0, limit: DEFAULT_LIMIT }
+    const window = query.windows[i]
+    const after = Math.max(0, Math.trunc(window?.after ?? 0))
+    const limit = Math.min(Math.trunc(window?.limit ?? DEFAULT_LIMIT), MOST)
     const statuses = [...new Set(column.statuses)].filter((status) => allowed?.includes(status) ?? true)
     const count = statuses.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0)
     const filled = statuses.filter((status) => (counts.get(status) ?? 0) > 0)

@@ -39,7 +39,13 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
   const core = openReadCore({ db, app })
   if (!(await isSameLog(reader, core.engine))) core.engine.reset()
 
-  const desk = new Desk(core, post)
+  /** read.db cannot be relied on: it is begun again by the next start of this thread. */
+  const giveUp = (error: unknown): never => {
+    db.close()
+    deleteReadDatabase(file)
+    throw error
+  }
+  const desk = new Desk(core, post, giveUp)
   const watches = new Watches(core, post)
   const closing = new AbortController()
   port.on('message', (message: ToWorker) => {
@@ -86,12 +92,7 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
       }
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
       post({ kind: 'trouble', error: sendable(error) })
-      if (isCorrupt(error)) {
-        // Begun again by the next start of this thread.
-        db.close()
-        deleteReadDatabase(file)
-        throw error
-      }
+      if (isCorrupt(error)) giveUp(error)
       desk.answerAtOnce(true)
       await setTimeout(backoff, undefined, { signal: closing.signal }).catch(() => {})
       desk.answerAtOnce(false)
@@ -111,12 +112,14 @@ class Desk {
   #atOnce = false
   readonly #core: ReadCore
   readonly #post: (message: FromWorker) => void
+  readonly #giveUp: (error: unknown) => never
   #questions: Ask<QuestionName>[] = []
   #askedAt = Number.NEGATIVE_INFINITY
 
-  constructor(core: ReadCore, post: (message: FromWorker) => void) {
+  constructor(core: ReadCore, post: (message: FromWorker) => void, giveUp: (error: unknown) => never) {
     this.#core = core
     this.#post = post
+    this.#giveUp = giveUp
   }
 
   get askedLately(): boolean {
@@ -153,6 +156,7 @@ class Desk {
       this.#post({ kind: 'answer', id, answer: this.#core.ask(question, ...asked) })
     } catch (error) {
       this.#post({ kind: 'refused', id, error: sendable(error) })
+      if (isCorrupt(error)) this.#giveUp(error)
     }
   }
 }
