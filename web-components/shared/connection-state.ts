@@ -24,6 +24,6 @@ export function connectionWords(state: ConnectionState, now = Date.now()): strin
 
 export function connectionState(state: ConnectionState, extra?: TemplateResult): TemplateResult {
   return html`<span class="connection num" part="connection" data-state=${state.status}
-    ><i></i><span>${connectionWords(state)}</span>${extra}</span
+    ><i></i><span>${connectionWords(state)}</span> ${extra}</span
   >`
 }

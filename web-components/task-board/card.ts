@@ -1,6 +1,5 @@
 /** One card of the board: a button that opens the detail and covers the card, and above it one that selects. */
 import { html, nothing, type TemplateResult } from 'lit'
-import { styleMap } from 'lit/directives/style-map.js'
 import type { Job } from '../../src/http/wire.ts'
 import { format, icon, jobs } from '../shared/index.ts'
 
@@ -53,7 +52,7 @@ export function card(job: Job, state: CardState, now: number): TemplateResult {
       done === undefined
         ? nothing
         : html`<div class="bar" role="progressbar" aria-label="Progress of ${job.title}" aria-valuenow=${done}>
-            <b style=${styleMap({ '--done': String(done / 100) })}></b>
+            <b .style=${`--done: ${done / 100}`}></b>
           </div>`
     }
     <span class="sub"><span class="mono truncate">${job.task_name}</span><span class="mono id">${format.shortId(job.id)}</span></span>

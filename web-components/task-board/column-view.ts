@@ -55,9 +55,7 @@ export class ColumnView {
   moved(scrollTop: number, viewport: number): boolean {
     this.scrollTop = scrollTop
     this.viewport = viewport
-    const { range, inView } = this
-    this.#layOut()
-    return !same(range, this.range) || !same(inView, this.inView)
+    return this.#layOut()
   }
 
   /** The drawn rows: a job each, undefined where the server has yet to send it. */
@@ -76,24 +74,22 @@ export class ColumnView {
     return { above: topOf(rows, this.range.start), below: topOf(rows, rows.count) - topOf(rows, this.range.end) }
   }
 
-  /** Learns heights of drawn cards, gap included. True when one differs from what the layout took it for. */
+  /** Learns heights of drawn cards, gap included. True when other cards are to be drawn. */
   measured(heights: Iterable<readonly [id: string, height: number]>): boolean {
-    let news = false
-    for (const [id, height] of heights) {
-      if (height <= 0 || this.#heights.get(id) === height) continue
-      this.#heights.set(id, height)
-      news = true
-    }
-    if (!news) return false
+    const news = [...heights].filter(([id, height]) => height > 0 && this.#heights.get(id) !== height)
+    if (news.length === 0) return false
+    // What lies above is about to be taken for higher or lower than it was.
+    if (this.#anchor.length === 0) this.#anchor = this.#inViewNow()
+    for (const [id, height] of news) this.#heights.set(id, height)
     let sum = 0
     for (const height of this.#heights.values()) sum += height
-    this.#estimate = sum / this.#heights.size
+    // Whole pixels: a browser rounds scroll offsets, and the error would add up.
+    this.#estimate = Math.round(sum / this.#heights.size)
     for (const id of this.#heights.keys()) {
       if (this.#heights.size <= REMEMBERED) break
       this.#heights.delete(id)
     }
-    this.#layOut()
-    return true
+    return this.#layOut()
   }
 
   /** Whether the list is to be scrolled to its top, told once after a reset. */
@@ -141,10 +137,12 @@ export class ColumnView {
     return next
   }
 
-  #layOut(): void {
-    const { rows } = this
+  /** True when other rows are in view or to be drawn than before. */
+  #layOut(): boolean {
+    const { rows, range, inView } = this
     this.inView = seen(rows, this.scrollTop, this.viewport)
     this.range = drawn(rows, this.inView)
+    return !same(range, this.range) || !same(inView, this.inView)
   }
 
   /** The cards in view by id, each with its offset from the upper edge: the first that stays will be the anchor. */

@@ -19,6 +19,9 @@ import { styles } from './task-board.styles.ts'
 
 const SEARCH_PAUSE = 200
 const NOTICE_STAYS = 6_000
+/** Motion explains a change; in a stream of them it explains nothing and costs frames. In ms, and changes. */
+const HALF_LIFE = 200
+const CALM = 5
 const DAY = 24 * 60 * 60 * 1000
 const LABELS = ['Scheduled', 'Queued', 'Running', 'Completed', 'Failed']
 
@@ -96,7 +99,12 @@ export class CapsuleTaskBoard extends CapsuleElement {
   /** By column: the card that Tab reaches. */
   #tabStops = new Map<number, string>()
   #drawn: Board | undefined
+  /** Distances to scroll once the next render has made room for them. */
+  #scrollBy: [list: HTMLElement, distance: number][] = []
   #before: Places | undefined
+  /** How many changes were drawn of late, each counting half after every HALF_LIFE. */
+  #rush = 0
+  #changedAt = 0
   #focus: FocusedCard | undefined
   /** A row to focus once it is drawn. */
   #wanted: { column: number; index: number } | undefined
@@ -104,7 +112,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
   #lastStatus: string | undefined
   #searchTimer: number | undefined
   #noticeTimer: number | undefined
-  readonly #resized = new ResizeObserver(() => this.#look())
+  #watched = new WeakSet<HTMLElement>()
+  readonly #resized = new ResizeObserver(() => this.requestUpdate())
 
   static {
     // Heights are known only once cards are drawn: drawing again is meant.
@@ -138,13 +147,9 @@ export class CapsuleTaskBoard extends CapsuleElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     this.#resized.disconnect()
+    this.#watched = new WeakSet()
     window.clearTimeout(this.#searchTimer)
     window.clearTimeout(this.#noticeTimer)
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback()
-    if (this.hasUpdated) for (const list of this.#lists()) this.#resized.observe(list)
   }
 
   // Render: model first, then the DOM, then what can only be known from it -----------------------------------------
@@ -154,7 +159,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     if (asksAnew) for (const view of this.#views) view.reset()
     const board = this.#live.data
     if (!board || board === this.#drawn) return
-    this.#before = this.#drawn && !asksAnew ? places(this.renderRoot) : undefined
+    this.#before = this.#isCalm() && this.#drawn && !asksAnew ? places(this.renderRoot) : undefined
     this.#focus = this.#focusedCard()
     this.#views = board.columns.map((column, at) => {
       const view = this.#views[at] ?? new ColumnView()
@@ -167,6 +172,13 @@ export class CapsuleTaskBoard extends CapsuleElement {
     this.#drawn = board
   }
 
+  #isCalm(): boolean {
+    const now = performance.now()
+    this.#rush = 1 + this.#rush * 0.5 ** ((now - this.#changedAt) / HALF_LIFE)
+    this.#changedAt = now
+    return this.#rush < CALM
+  }
+
   protected override render(): TemplateResult {
     const board = this.#live.data
     return html`${this.#header(board)}${board?.total === 0 && !this.#narrowed ? nothing : this.#filters()}${this.#body(board)}
@@ -175,7 +187,12 @@ export class CapsuleTaskBoard extends CapsuleElement {
   }
 
   protected override updated(): void {
-    this.#look()
+    for (const [list, distance] of this.#scrollBy) list.scrollTop += distance
+    this.#scrollBy = []
+    if (this.#look()) {
+      this.requestUpdate()
+      return
+    }
     this.#keepFocus()
     const stage = this.renderRoot.querySelector<HTMLElement>('.stage')
     const columns = this.renderRoot.querySelector<HTMLElement>('.columns')
@@ -183,36 +200,42 @@ export class CapsuleTaskBoard extends CapsuleElement {
     this.#before = undefined
   }
 
-  /** Reads scroll and heights, restores what was read to its place, and asks for windows: writes after all reads. */
-  #look(): void {
+  /**
+   * Learns heights and viewports from what is drawn and asks for windows, reading all before writing any. True when
+   * that changes what is to be drawn: then the lists scroll after the next render, which makes room for it.
+   */
+  #look(): boolean {
     const lists = this.#lists()
-    const heights = lists.map((list) => {
-      this.#resized.observe(list)
+    const found = lists.map((list) => {
+      this.#watch(list)
       const cards = [...list.querySelectorAll<HTMLElement>('[data-id]')]
       const gap = cards[0] ? Number.parseFloat(getComputedStyle(cards[0]).marginBottom) : 0
-      return cards.map((each) => [each.dataset.id ?? '', each.offsetHeight + gap] as const)
+      const heights = cards.map((each) => [each.dataset.id ?? '', each.offsetHeight + gap] as const)
+      return { list, heights, viewport: list.clientHeight }
     })
-    const viewports = lists.map((list) => list.clientHeight)
     let again = false
-    lists.forEach((list, at) => {
+    for (const [at, { list, heights, viewport }] of found.entries()) {
       const view = this.#views[at]
-      const viewport = viewports[at] ?? 0
-      if (!view) return
-      if (view.viewport !== viewport) again = view.moved(view.scrollTop, viewport) || again
-      again = view.measured(heights[at] ?? []) || again
+      if (!view) continue
       if (view.takeReset()) list.scrollTop = 0
+      if (view.viewport !== viewport) again = view.moved(view.scrollTop, viewport) || again
+      again = view.measured(heights) || again
       const distance = view.settle()
       if (distance !== 0) {
+        this.#scrollBy.push([list, distance])
         again = true
-        // Once the heights above are right: before, there may be nowhere to scroll to.
-        void this.updateComplete.then(() => {
-          list.scrollTop += distance
-        })
       }
       const next = view.wanted()
       if (next) this.#live.window(at, next.after, next.limit)
-    })
-    if (again) this.requestUpdate()
+    }
+    return again
+  }
+
+  /** Once per list: observing again would report again, and render for ever. */
+  #watch(list: HTMLElement): void {
+    if (this.#watched.has(list)) return
+    this.#watched.add(list)
+    this.#resized.observe(list)
   }
 
   #lists(): HTMLElement[] {

@@ -3,7 +3,6 @@
  * is put, down to 280 px, and says in words what a refused action was refused for.
  */
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
-import { styleMap } from 'lit/directives/style-map.js'
 import type { Job, JobAction } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, define, EverySecond, format, icon, jobs, statusIcon } from '../shared/index.ts'
@@ -132,7 +131,7 @@ export class CapsuleTaskCard extends CapsuleElement {
     const done = jobs.percent(job)
     if (done === undefined) return nothing
     return html`<div class="bar" role="progressbar" aria-label=${title} aria-valuenow=${done}>
-      <b style=${styleMap({ '--done': String(done / 100) })}></b>
+      <b .style=${`--done: ${done / 100}`}></b>
     </div>`
   }
 

@@ -1,0 +1,65 @@
+/** What tests of elements share: putting one on the page, waiting for it by frames, and axe. */
+import type { AxeResults } from 'axe-core'
+import axe from 'axe-core'
+import type { LitElement } from 'lit'
+import { expect } from 'vitest'
+import '../../web-components/shared/tokens.css'
+
+/** Puts an element on an otherwise empty page. */
+export function show<E extends HTMLElement>(element: E): E {
+  document.body.replaceChildren(element)
+  return element
+}
+
+/** Resolves when `check` gives a value that is neither false nor empty, looking once a frame for at most 2 s. */
+export async function eventually<T>(check: () => T | false | null | undefined, what = 'it to be so'): Promise<T> {
+  for (let frame = 0; frame < 120; frame += 1) {
+    const value = check()
+    if (value !== false && value !== null && value !== undefined) return value
+    await frames(1)
+  }
+  throw new Error(`Waited in vain for ${what}`)
+}
+
+export async function frames(n: number): Promise<void> {
+  for (let frame = 0; frame < n; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve))
+}
+
+/** The shadow content, once rendered. */
+export async function inside(element: LitElement): Promise<ShadowRoot> {
+  await element.updateComplete
+  if (!element.shadowRoot) throw new Error('It has no shadow root')
+  return element.shadowRoot
+}
+
+export function all(root: ParentNode, selector: string): HTMLElement[] {
+  return [...root.querySelectorAll<HTMLElement>(selector)]
+}
+
+export function one(root: ParentNode, selector: string): HTMLElement {
+  const found = root.querySelector<HTMLElement>(selector)
+  if (!found) throw new Error(`There is no ${selector}`)
+  return found
+}
+
+/** The text one reads, with blanks as one. */
+export function words(node: Node | null | undefined): string {
+  return (node?.textContent ?? '').replace(/\s+/g, ' ').trim()
+}
+
+/** Expects axe to find nothing against WCAG 2.2 AA. */
+export async function expectAccessible(element: Element): Promise<void> {
+  const results: AxeResults = await axe.run(element, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    // Of whole pages, which a component is not.
+    rules: {
+      region: { enabled: false },
+      'page-has-heading-one': { enabled: false },
+      'heading-order': { enabled: false },
+    },
+  })
+  const found = results.violations.map(
+    (each) => `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n')}`,
+  )
+  expect(found).toEqual([])
+}
