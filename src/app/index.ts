@@ -12,7 +12,7 @@ export {
 } from './app.ts'
 export * from './definition.ts'
 export { type Duration, parseDuration } from './duration.ts'
-export { TaskFailed } from './engine.ts'
+export { type Engine, TaskFailed } from './engine.ts'
 export * from './running.ts'
 export { currentSession, type ReplyWriter, type Said, type Session, type SessionData, type User } from './session.ts'
 export { type StartOptions, startApp } from './start.ts'

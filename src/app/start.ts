@@ -13,6 +13,8 @@ import { handlersOf } from './handlers.ts'
 export interface StartOptions {
   /** Directory of the log and its read models, or 'memory' for one that is gone with the process. Default '.capsule'. */
   readonly data?: string
+  /** A log that is open already, instead of `data`; its read models are kept in memory. Closed when the app stops. */
+  readonly store?: EventStore
   /** Of the app's package, with the commit if known; recorded with every start of a task. */
   readonly version?: string
   readonly clock?: Clock
@@ -28,7 +30,10 @@ export interface StartOptions {
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
   const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random, report = toStderr } = options
-  const { store, reads } = data === 'memory' ? await inMemory(app, clock, report) : await inDirectory(app, data, report)
+  const { store, reads } =
+    options.store || data === 'memory'
+      ? await inMemory(app, options.store ?? openMemoryStore({ now: () => clock.now() }), report)
+      : await inDirectory(app, data, report)
   try {
     const system = new ActorSystem({ app: app.name, store, clock, exclusive: true })
     const id = randomBytes(6).toString('hex')
@@ -62,8 +67,7 @@ interface Opened {
   readonly reads: ReadModels
 }
 
-async function inMemory(app: App, clock: Clock, report: (error: unknown, doing: string) => void): Promise<Opened> {
-  const store = openMemoryStore({ now: () => clock.now() })
+async function inMemory(app: App, store: EventStore, report: (error: unknown, doing: string) => void): Promise<Opened> {
   const reads = await openReadModels({ app: app.name, store, onError: (error) => report(error, 'projecting') })
   return { store, reads }
 }
