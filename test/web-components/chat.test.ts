@@ -441,7 +441,8 @@ describe('for screen readers', () => {
       await frames()
     }
     server.say('s1', aReply({ text: 'The report is done.' }))
-    await expect.poll(() => said).toContain('Reply: The report is done.')
+    // The announcer leaves a pause after whatever it said in a test before.
+    await expect.poll(() => said, { timeout: 5_000 }).toContain('Reply: The report is done.')
     expect(said.filter((each) => each?.startsWith('Reply'))).toEqual(['Reply: The report is done.'])
     observer.disconnect()
   })

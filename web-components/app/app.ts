@@ -44,6 +44,7 @@ export class CapsuleApp extends CapsuleElement {
     theme: { state: true },
     narrow: { state: true },
     query: { state: true },
+    chatTitle: { state: true },
   }
 
   declare src: string
@@ -54,6 +55,8 @@ export class CapsuleApp extends CapsuleElement {
   declare protected narrow: boolean
   /** What the conversations are searched for. */
   declare protected query: string
+  /** Of the conversation shown, as the chat shows it. */
+  declare protected chatTitle: string | null
 
   readonly #info = new LiveResource<AppInfo>(this, { src: () => this.src, path: () => '/api/v1/info' })
   readonly #sessions = new LiveTopic(this, {
@@ -74,6 +77,7 @@ export class CapsuleApp extends CapsuleElement {
     this.theme = storedTheme()
     this.narrow = window.innerWidth < NARROW
     this.query = ''
+    this.chatTitle = null
     new EverySecond(this, () => this.#info.state.status === 'offline')
   }
 
@@ -237,12 +241,10 @@ export class CapsuleApp extends CapsuleElement {
   #main(info: AppInfo | undefined, route: Route): TemplateResult {
     if (!info) return this.#noApp()
     switch (route.kind) {
-      case 'chat': {
-        const session = this.#sessions.data?.find(({ id }) => id === route.session)
+      case 'chat':
         return html`<capsule-chat
           src=${this.src}
           session=${route.session ?? 'new'}
-          heading=${session ? titleOf(session) : ''}
           suggestions=${this.suggestions ?? nothing}
           @capsule-session=${this.#sessionChanged}
         >
@@ -261,7 +263,6 @@ export class CapsuleApp extends CapsuleElement {
               : nothing
           }
         </capsule-chat>`
-      }
       case 'page':
         return html`<capsule-page src=${this.src} slug=${route.slug}></capsule-page>`
       case 'schedules':
@@ -348,13 +349,15 @@ export class CapsuleApp extends CapsuleElement {
     this.#drawer?.close()
     this.route = to
     if (to.kind !== 'chat') return
+    this.chatTitle = null
     this.#memory.conversation = to.session
     if (!this.narrow) void this.updateComplete.then(() => this.renderRoot.querySelector('capsule-chat')?.focus())
   }
 
   /** The chat has begun the conversation that was new: from now on it has an address. */
-  readonly #sessionChanged = (event: CustomEvent<{ id: string; started: boolean }>): void => {
-    const { id, started } = event.detail
+  readonly #sessionChanged = (event: CustomEvent<{ id: string; title: string | null; started: boolean }>): void => {
+    const { id, title, started } = event.detail
+    this.chatTitle = title
     if (!started) return
     this.#memory.conversation = id
     const shown = this.#shown()
@@ -373,10 +376,8 @@ export class CapsuleApp extends CapsuleElement {
     const name = this.#info.data?.name ?? 'Capsule'
     const route = this.#shown()
     switch (route.kind) {
-      case 'chat': {
-        const session = this.#sessions.data?.find(({ id }) => id === route.session)
-        return `${session ? titleOf(session) : 'New conversation'}, ${name}`
-      }
+      case 'chat':
+        return `${route.session !== null && this.chatTitle ? this.chatTitle : 'New conversation'}, ${name}`
       case 'page':
         return `${this.#info.data?.pages.find(({ slug }) => slug === route.slug)?.name ?? 'No such page'}, ${name}`
       case 'schedules':

@@ -134,7 +134,7 @@ export class CapsuleChat extends CapsuleElement {
     return html`
       <header part="header">
         <slot name="start"></slot>
-        <h2 class="grow truncate" title=${this.#title(session)}>${this.#title(session)}</h2>
+        <h2 class="grow truncate" title=${this.#title(transcript)}>${this.#title(transcript)}</h2>
         ${connectionState(this.#live.state)}
         ${
           this.session === 'auto' && rows.length > 0
@@ -235,8 +235,10 @@ export class CapsuleChat extends CapsuleElement {
     return html`<div class="blank"><div class="words"><h3>${title}</h3>${body}</div></div>`
   }
 
-  #title(session: Session | undefined): string {
-    return session?.title || this.heading || (session ? this.#info.data?.name : undefined) || 'New conversation'
+  /** A conversation nobody has named is known by how it began: what was said last would change under the reader. */
+  #title(transcript: Transcript | undefined): string {
+    if (!transcript) return this.heading || 'New conversation'
+    return transcript.session.title || this.heading || firstLine(transcript) || this.#info.data?.name || 'Conversation'
   }
 
   /** What is going on, in place of the keyboard hint: no row comes and goes for it. */
@@ -385,7 +387,8 @@ export class CapsuleChat extends CapsuleElement {
       }
       this.#announceReplies(before, transcript)
     }
-    if (before?.session.title !== transcript.session.title || !before) this.#tellSession(transcript.session.title, true)
+    const title = this.#title(transcript)
+    if (!before || title !== this.#title(before)) this.#tellSession(title, true)
     this.#forgetSeen()
   }
 
@@ -556,6 +559,11 @@ export class CapsuleChat extends CapsuleElement {
 export interface Suggestion {
   text: string
   description?: string
+}
+
+function firstLine(transcript: Transcript): string | undefined {
+  const first = transcript.items.find((item) => item.kind === 'message')
+  return first?.kind === 'message' ? first.text.trim().split('\n', 1)[0] : undefined
 }
 
 function parseSuggestions(value: string | null): readonly Suggestion[] {

@@ -68,6 +68,10 @@ export class CapsuleComposer extends CapsuleElement {
         overflow-wrap: anywhere;
         scrollbar-width: thin;
       }
+      /* The box itself shows the focus. */
+      textarea:focus-visible {
+        outline: none;
+      }
       textarea::placeholder {
         color: var(--capsule-muted);
         opacity: 1;
