@@ -208,7 +208,12 @@ export const ERRORS = {
     meaning: 'Something went wrong in the server. The log names the request id.',
   },
 
-  // At start, never in an answer
+  // At start or inside the app's own code, never in an answer
+  'task-failed': {
+    status: 500,
+    title: 'Task failed',
+    meaning: 'Code of the app waited with `handle.result()` for a task that did not complete.',
+  },
   'data-directory-in-use': {
     status: 500,
     title: 'Data directory in use',
