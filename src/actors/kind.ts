@@ -70,7 +70,10 @@ export interface State<Context> {
 
 export interface ActorKind<Command, Context extends Applied> {
   readonly kind: StreamKind
+  /** Which fact may follow which: flat, and with no action but `apply`, which is `evolve` (see evolve.ts). */
   readonly machine: AnyStateMachine
+  /** What is known after a fact that the machine accepted. */
+  evolve(context: Context, fact: Recorded<Fact>): Context
   decide(command: Command, state: State<Context>, context: DecideContext): Decision<Fact>
 }
 

@@ -1,11 +1,11 @@
 /**
  * Runs actors against the log: load, decide, append, apply. Append first, apply after, never the other way round.
  *
- * An actor is resident while it is used: a real XState actor with a mailbox that takes one command at a time. It is
- * dropped when idle and comes back from its stream. Its state is only ever what its stream says.
+ * An actor is resident while it is used, with a mailbox that takes one command at a time. It is dropped when idle and
+ * comes back from its stream. Its state is only ever what its stream says. With `inspect` a real XState actor of the
+ * same machine runs beside each resident, for inspectors to attach to.
  */
-import { v7 as uuidv7 } from 'uuid'
-import { type AnyStateMachine, createActor, type InspectionEvent, type Actor as XStateActor } from 'xstate'
+import { type AnyActor, type AnyStateMachine, createActor, type InspectionEvent } from 'xstate'
 import {
   type Actor,
   type AppendResult,
@@ -16,6 +16,7 @@ import {
   GENESIS,
   isKnown,
   type JsonObject,
+  newId,
   type Position,
   type RecordedEvent,
   START,
@@ -26,7 +27,8 @@ import {
 } from '../events/index.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, HistoryCorrupt, MailboxFull, TooContended, WrittenByNewerCode } from './errors.ts'
-import type { ActorKind, Applied, Decision, Fact, State } from './kind.ts'
+import { type Evolution, evolutionOf } from './evolve.ts'
+import type { ActorKind, Applied, Decision, Fact, Recorded, State } from './kind.ts'
 
 /** Where a command comes from. */
 export interface Origin {
@@ -94,7 +96,10 @@ interface Resident<Command, Context extends Applied> {
   readonly kind: ActorKind<Command, Context>
   readonly stream: string
   readonly mailbox: Letter<Command, Context>[]
-  machine: XStateActor<AnyStateMachine>
+  readonly evolution: Evolution<Context>
+  state: State<Context>
+  /** Runs beside when somebody inspects. */
+  mirror: AnyActor | undefined
   loaded: boolean
   busy: boolean
   hash: string
@@ -157,7 +162,7 @@ export class ActorSystem {
   ): Promise<{ readonly state: State<Context>; readonly position: Position }> {
     const resident = this.#resident(kind, key)
     if (!resident.busy && resident.loaded && this.#exclusive) {
-      return { state: stateOf<Context>(resident), position: resident.position }
+      return { state: resident.state, position: resident.position }
     }
     return new Promise((resolve, reject) => {
       resident.mailbox.push({ command: undefined, origin: READER, resolve, reject })
@@ -168,7 +173,7 @@ export class ActorSystem {
   /** What is known without asking the log; undefined unless resident. */
   peek<Command, Context extends Applied>(kind: ActorKind<Command, Context>, key: string): State<Context> | undefined {
     const resident = this.#residents.get(streamName(this.app, kind.kind, key))
-    return resident?.loaded ? stateOf<Context>(resident) : undefined
+    return resident?.loaded ? (resident.state as State<Context>) : undefined
   }
 
   /** At least the position that this node last acknowledged for the stream; START if it never did. */
@@ -196,11 +201,14 @@ export class ActorSystem {
       this.#residents.set(stream, known)
       return known as unknown as Resident<Command, Context>
     }
+    const evolution = evolutionOf(kind)
     const resident: Resident<Command, Context> = {
       kind,
       stream,
       mailbox: [],
-      machine: this.#begin(kind.machine),
+      evolution,
+      state: evolution.initial,
+      mirror: this.#mirror(kind.machine),
       loaded: false,
       busy: false,
       hash: GENESIS,
@@ -216,13 +224,13 @@ export class ActorSystem {
     for (const [stream, resident] of this.#residents) {
       if (this.#residents.size <= this.#limit) return
       if (resident.busy || resident.mailbox.length > 0) continue
-      resident.machine.stop()
+      resident.mirror?.stop()
       this.#residents.delete(stream)
     }
   }
 
-  #begin(machine: AnyStateMachine): XStateActor<AnyStateMachine> {
-    return createActor(machine, this.#inspect ? { inspect: this.#inspect } : undefined).start()
+  #mirror(machine: AnyStateMachine): AnyActor | undefined {
+    return this.#inspect && createActor(machine, { inspect: this.#inspect }).start()
   }
 
   async #work<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<void> {
@@ -244,7 +252,7 @@ export class ActorSystem {
 
   async #look<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<Outcome<Context>> {
     if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident)
-    return { state: stateOf<Context>(resident), facts: [], position: resident.position }
+    return { state: resident.state, facts: [], position: resident.position }
   }
 
   async #handle<Command, Context extends Applied>(
@@ -258,12 +266,12 @@ export class ActorSystem {
     }
     let known = this.#exclusive
     for (let tries = 0; tries < DECIDE_AGAIN || origin.mustLand; tries++) {
-      const state = stateOf<Context>(resident)
+      const state = resident.state
       if (origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)) {
         return { state, facts: [], position: resident.position }
       }
       const now = this.clock.now()
-      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: uuidv7 })
+      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: newId })
       if (decision.facts.length === 0 && !known) {
         // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true
@@ -285,16 +293,21 @@ export class ActorSystem {
       }
       this.#apply(resident, events, now, origin)
       if (decision.refusal) throw decision.refusal
-      return { state: stateOf<Context>(resident), facts: events, position: resident.position }
+      return { state: resident.state, facts: events, position: resident.position }
     }
     throw new TooContended(resident.stream, DECIDE_AGAIN)
   }
 
-  #seal(resident: AnyStream, decision: Decision<Fact>, origin: Origin, now: number): EventData[] {
-    const commandId = origin.commandId ?? uuidv7()
+  #seal<Context extends Applied>(
+    resident: Replayable<Context>,
+    decision: Decision<Fact>,
+    origin: Origin,
+    now: number,
+  ): EventData[] {
+    const commandId = origin.commandId ?? newId()
     const at = new Date(now).toISOString()
     let { hash } = resident
-    let revision = BigInt(revisionOf(resident))
+    let revision = BigInt(resident.state.context.revision)
     return decision.facts.map((fact) => {
       const metadata: EventMetadata = {
         at,
@@ -307,15 +320,19 @@ export class ActorSystem {
       }
       revision += 1n
       const data = fact.data as JsonObject
-      const sealed = seal(resident.stream, revision, hash, { id: fact.id ?? uuidv7(), type: fact.type, data, metadata })
+      const sealed = seal(resident.stream, revision, hash, { id: fact.id ?? newId(), type: fact.type, data, metadata })
       hash = sealed.metadata.hash
       return sealed
     })
   }
 
   /** Appends, and appends again with the same ids while the store gives no answer: it may have it already. */
-  async #append(resident: AnyStream, events: readonly EventData[], mustLand: boolean): Promise<AppendResult> {
-    const revision = revisionOf(resident)
+  async #append<Context extends Applied>(
+    resident: Replayable<Context>,
+    events: readonly EventData[],
+    mustLand: boolean,
+  ): Promise<AppendResult> {
+    const { revision } = resident.state.context
     const expected = revision < 0 ? 'no-stream' : BigInt(revision)
     const giveUpAt = this.clock.now() + this.#patienceMs
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
@@ -333,67 +350,61 @@ export class ActorSystem {
     }
   }
 
-  #apply(resident: AnyStream, events: readonly EventData[], now: number, origin: Origin): void {
-    let revision = revisionOf(resident)
+  #apply<Context extends Applied>(
+    resident: Replayable<Context>,
+    events: readonly EventData[],
+    now: number,
+    origin: Origin,
+  ): void {
     for (const { id, type, data, metadata } of events) {
-      revision++
-      resident.machine.send({ id, type, data, revision, at: now, by: origin.by, commandId: metadata.commandId })
+      const revision = resident.state.context.revision + 1
+      advance(resident, { id, type, data, revision, at: now, by: origin.by, commandId: metadata.commandId })
       if (metadata.hash !== undefined) resident.hash = metadata.hash
-    }
-    if (revisionOf(resident) !== revision) {
-      resident.loaded = false
-      throw new HistoryCorrupt(
-        resident.stream,
-        BigInt(revision),
-        `${events.at(-1)?.type} was decided but the machine refuses it`,
-      )
     }
   }
 
   /** Applies what the log has beyond what the actor knows. @returns whether there was anything */
-  async #catchUp(resident: AnyStream): Promise<boolean> {
+  async #catchUp<Context extends Applied>(resident: Replayable<Context>): Promise<boolean> {
     if (!resident.loaded) {
-      resident.machine.stop()
-      resident.machine = this.#begin(resident.kind.machine)
+      resident.mirror?.stop()
+      resident.mirror = this.#mirror(resident.kind.machine)
+      resident.state = resident.evolution.initial
       resident.hash = GENESIS
       resident.position = START
     }
-    const events = await this.#store.readStream(resident.stream, { from: BigInt(revisionOf(resident) + 1) })
+    const events = await this.#store.readStream(resident.stream, { from: BigInt(resident.state.context.revision + 1) })
     for (const event of events) this.#replay(resident, event)
     resident.loaded = true
     return events.length > 0
   }
 
-  #replay(resident: AnyStream, event: RecordedEvent): void {
+  #replay<Context extends Applied>(resident: Replayable<Context>, event: RecordedEvent): void {
     const { id, type, data, metadata, revision } = event
-    if (revision !== BigInt(revisionOf(resident) + 1)) {
-      if (revision <= BigInt(revisionOf(resident))) return // a concurrent read brought it already
-      throw new HistoryCorrupt(resident.stream, revision, `event ${revisionOf(resident) + 1} is missing`)
-    }
+    const next = resident.state.context.revision + 1
+    if (revision !== BigInt(next)) throw new HistoryCorrupt(resident.stream, revision, `event ${next} is missing`)
     if (!isKnown(resident.kind.kind, event)) throw new WrittenByNewerCode(resident.stream, type, metadata.v)
     const { by, commandId } = metadata
-    resident.machine.send({ id, type, data, revision: Number(revision), at: Date.parse(metadata.at), by, commandId })
-    if (BigInt(revisionOf(resident)) !== revision) {
-      resident.loaded = false
-      const { value } = resident.machine.getSnapshot()
-      throw new HistoryCorrupt(resident.stream, revision, `the machine refuses ${type} in state ${String(value)}`)
-    }
+    advance(resident, { id, type, data, revision: next, at: Date.parse(metadata.at), by, commandId })
     if (metadata.hash !== undefined) resident.hash = metadata.hash
     resident.position = event.position
   }
 }
 
-type AnyStream = Pick<AnyResident, 'stream' | 'machine' | 'loaded' | 'hash' | 'position'> & {
-  readonly kind: { readonly kind: AnyResident['kind']['kind']; readonly machine: AnyStateMachine }
+/** A resident without its commands: what replaying needs. */
+type Replayable<Context extends Applied> = Omit<Resident<never, Context>, 'kind' | 'mailbox'> & {
+  readonly kind: Pick<ActorKind<never, Context>, 'kind' | 'machine'>
 }
 
-function stateOf<Context>({ machine }: Pick<AnyResident, 'machine'>): State<Context> {
-  const { value, context } = machine.getSnapshot()
-  return { value: String(value), context: context as Context }
-}
-
-function revisionOf({ machine }: Pick<AnyResident, 'machine'>): number {
-  return (machine.getSnapshot().context as Applied).revision
+/** @throws HistoryCorrupt if the machine does not accept the fact; the actor then comes back from its stream */
+function advance<Context extends Applied>(resident: Replayable<Context>, fact: Recorded<Fact>): void {
+  const state = resident.evolution.next(resident.state, fact)
+  if (!state) {
+    resident.loaded = false
+    const why = `${fact.type} is not accepted in state ${resident.state.value}`
+    throw new HistoryCorrupt(resident.stream, BigInt(fact.revision), why)
+  }
+  resident.state = state
+  resident.mirror?.send(fact)
 }
 
 /** The last acknowledged position of recently written streams; for older ones, the newest that was forgotten. */

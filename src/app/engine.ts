@@ -1,5 +1,5 @@
 /** Runs an app: its commands and reads over the actors, the node and the read models. */
-import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
+import { v5 as uuidv5 } from 'uuid'
 import {
   type ActorSystem,
   CapsuleError,
@@ -20,6 +20,7 @@ import {
 import {
   type EventStore,
   type JsonObject,
+  newId,
   type Position,
   type RecordedEvent,
   type StreamKind,
@@ -136,7 +137,7 @@ export class Engine implements RunningApp, Runs {
     const { context, value } = await this.#task(id)
     const { submission } = context
     if (submission?.lockKey === undefined) return this.#command(id, { type: 'requeue' }, caller)
-    const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: uuidv7 })
+    const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
     if (refusal) throw refusal
     // The lock's stream decides, and the requeue follows: it lands, if need be after a restart.
     const origin = originOf(caller)
@@ -211,7 +212,7 @@ export class Engine implements RunningApp, Runs {
   // Sessions -----------------------------------------------------------------------------------------------------------
 
   async createSession(caller: Caller, options: { readonly id?: string; readonly title?: string } = {}) {
-    const sessionId = options.id ?? uuidv7()
+    const sessionId = options.id ?? newId()
     if (!ID.test(sessionId)) throw notAnId('session', sessionId)
     const { title } = options
     const command = { type: 'start', ownerId: caller.ownerId, ...(title === undefined ? {} : { title }) } as const
@@ -228,7 +229,7 @@ export class Engine implements RunningApp, Runs {
       throw new CommandRefused('message.send', 'This app answers no messages: it declares no app.message() handler.')
     }
     if (!ID.test(sessionId)) throw notAnId('session', sessionId)
-    const messageId = message.messageId ?? caller.commandId ?? uuidv7()
+    const messageId = message.messageId ?? caller.commandId ?? newId()
     const { position } = await this.#inSession(
       sessionId,
       { type: 'receive', messageId, text: message.text, ...(message.create ? { createFor: caller.ownerId } : {}) },
@@ -238,7 +239,7 @@ export class Engine implements RunningApp, Runs {
   }
 
   async retryMessage(sessionId: string, messageId: string, caller: Caller) {
-    const newMessageId = caller.commandId ?? uuidv7()
+    const newMessageId = caller.commandId ?? newId()
     const command = { type: 'retry', messageId, newMessageId } as const
     const { position } = await this.#inSession(sessionId, command, originOf(caller))
     return { messageId: newMessageId, position }
@@ -370,7 +371,7 @@ export class Engine implements RunningApp, Runs {
   /** With a key, or a client's id of the command, the same asking is the same task. */
   #taskId(name: string, ownerId: string, request: SubmitRequest, caller: Caller): string {
     const key = request.idempotencyKey ?? caller.commandId
-    return key === undefined ? uuidv7() : uuidv5(JSON.stringify([this.name, name, ownerId, key]), KEYED)
+    return key === undefined ? newId() : uuidv5(JSON.stringify([this.name, name, ownerId, key]), KEYED)
   }
 
   async #sessionOwner(sessionId: string): Promise<string> {

@@ -3,7 +3,6 @@
  * handler that lost its claim says nothing more; resolved means durable.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { v7 as uuidv7 } from 'uuid'
 import {
   type ActorSystem,
   CommandRefused,
@@ -13,7 +12,7 @@ import {
   sessionKind,
   type Timer,
 } from '../actors/index.ts'
-import { type JsonObject, type JsonValue, streamName } from '../events/index.ts'
+import { type JsonObject, type JsonValue, newId, streamName } from '../events/index.ts'
 import type { ReadModels } from '../projections/index.ts'
 
 export interface User {
@@ -163,7 +162,7 @@ export class ChatSession implements Session {
     const { message } = options
     return this.#say({
       type: 'showTask',
-      shownId: options.id === undefined ? uuidv7() : this.#idOf(options.id),
+      shownId: options.id === undefined ? newId() : this.#idOf(options.id),
       taskId,
       ...(message === undefined ? {} : { message }),
       speaker: this.#voice.speaker,
@@ -199,7 +198,7 @@ export class ChatSession implements Session {
   }
 
   #idOf(id: string | undefined): string {
-    return id === undefined ? uuidv7() : `${this.#voice.scope}:${id}`
+    return id === undefined ? newId() : `${this.#voice.scope}:${id}`
   }
 
   async #say(command: SessionCommand): Promise<void> {

@@ -2,7 +2,6 @@
  * A node: the process's part in running work. It follows the log, hands each event to whom it concerns, and on start
  * puts right what a crash left between two appends.
  */
-import { v7 as uuidv7 } from 'uuid'
 import {
   type ActorSystem,
   CommandRefused,
@@ -15,6 +14,7 @@ import {
 import {
   type EventStore,
   type JsonObject,
+  newId,
   type Position,
   type RecordedEvent,
   type StreamKind,
@@ -237,7 +237,7 @@ export class Node {
   /** Node streams are outside the hash chain, so they may be appended blindly. */
   async #announce(type: string, data: JsonObject): Promise<void> {
     const { system, store } = this.#options
-    const id = uuidv7()
+    const id = newId()
     const at = new Date(system.clock.now()).toISOString()
     const metadata = { at, by: `node:${this.id}`, correlationId: this.id, causationId: this.id, v: 1 } as const
     await store.append(streamName(system.app, 'node', this.id), 'any', [{ id, type, data, metadata }])

@@ -1,9 +1,14 @@
 /** The lock actor: at most one live task per key. */
 import type { ActorKind } from '../kind.ts'
 import { decideLock, type LockCommand } from './decide.ts'
-import { type LockContext, lockMachine } from './machine.ts'
+import { evolveLock, type LockContext, lockMachine } from './machine.ts'
 
 export { decideLock, joinable, type LockCommand, placeOf } from './decide.ts'
 export { type LockContext, lockMachine, type Party } from './machine.ts'
 
-export const lockKind: ActorKind<LockCommand, LockContext> = { kind: 'lock', machine: lockMachine, decide: decideLock }
+export const lockKind: ActorKind<LockCommand, LockContext> = {
+  kind: 'lock',
+  machine: lockMachine,
+  evolve: evolveLock,
+  decide: decideLock,
+}

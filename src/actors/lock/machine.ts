@@ -16,7 +16,7 @@ export interface LockContext extends Applied {
   readonly queue: readonly Party[]
 }
 
-function evolve(context: LockContext, fact: Recorded<LockFact>): LockContext {
+export function evolveLock(context: LockContext, fact: Recorded<LockFact>): LockContext {
   return { ...context, ...changes(context, fact), ...applied(context, fact) }
 }
 
@@ -54,7 +54,7 @@ function party({ data, revision }: Recorded<Extract<LockFact, { type: 'LockAcqui
 
 export const lockMachine = setup({
   types: { context: {} as LockContext, events: {} as Recorded<LockFact> },
-  actions: { apply: assign(({ context, event }) => evolve(context, event)) },
+  actions: { apply: assign(({ context, event }) => evolveLock(context, event)) },
 }).createMachine({
   id: 'lock',
   context: { ...NOTHING_APPLIED, holder: undefined, queue: [] },

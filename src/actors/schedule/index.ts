@@ -1,7 +1,7 @@
 /** The schedule actor: a cron definition and the decisions made for its due times. */
 import type { ActorKind } from '../kind.ts'
 import { decideSchedule, type ScheduleCommand } from './decide.ts'
-import { type ScheduleContext, scheduleMachine } from './machine.ts'
+import { evolveSchedule, type ScheduleContext, scheduleMachine } from './machine.ts'
 
 export { decideSchedule, occurrenceTaskId, type ScheduleCommand } from './decide.ts'
 export { type ScheduleContext, scheduleMachine } from './machine.ts'
@@ -9,5 +9,6 @@ export { type ScheduleContext, scheduleMachine } from './machine.ts'
 export const scheduleKind: ActorKind<ScheduleCommand, ScheduleContext> = {
   kind: 'schedule',
   machine: scheduleMachine,
+  evolve: evolveSchedule,
   decide: decideSchedule,
 }

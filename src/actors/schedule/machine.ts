@@ -17,7 +17,7 @@ export interface ScheduleContext extends Applied {
   readonly running: readonly Running[]
 }
 
-function evolve(context: ScheduleContext, fact: Recorded<ScheduleFact>): ScheduleContext {
+export function evolveSchedule(context: ScheduleContext, fact: Recorded<ScheduleFact>): ScheduleContext {
   return { ...context, ...changes(context, fact), ...applied(context, fact) }
 }
 
@@ -56,7 +56,7 @@ const always = {
 
 export const scheduleMachine = setup({
   types: { context: {} as ScheduleContext, events: {} as Recorded<ScheduleFact> },
-  actions: { apply: assign(({ context, event }) => evolve(context, event)) },
+  actions: { apply: assign(({ context, event }) => evolveSchedule(context, event)) },
 }).createMachine({
   id: 'schedule',
   context: { ...NOTHING_APPLIED, definition: undefined, registeredAt: undefined, lastDue: undefined, running: [] },

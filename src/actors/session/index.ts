@@ -1,7 +1,7 @@
 /** The session actor: one conversation. */
 import type { ActorKind } from '../kind.ts'
 import { decideSession, type SessionCommand } from './decide.ts'
-import { type SessionContext, sessionMachine } from './machine.ts'
+import { evolveSession, type SessionContext, sessionMachine } from './machine.ts'
 
 export { decideSession, type SessionCommand, type Speaker } from './decide.ts'
 export { type Message, type SessionContext, sessionMachine, type Turn } from './machine.ts'
@@ -9,5 +9,6 @@ export { type Message, type SessionContext, sessionMachine, type Turn } from './
 export const sessionKind: ActorKind<SessionCommand, SessionContext> = {
   kind: 'session',
   machine: sessionMachine,
+  evolve: evolveSession,
   decide: decideSession,
 }

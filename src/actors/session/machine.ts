@@ -34,7 +34,7 @@ export interface SessionContext extends Applied {
 const REMEMBERED_SAYINGS = 1000
 const REMEMBERED_UNANSWERED = 100
 
-function evolve(context: SessionContext, fact: Recorded<SessionFact>): SessionContext {
+export function evolveSession(context: SessionContext, fact: Recorded<SessionFact>): SessionContext {
   return { ...context, ...changes(context, fact), ...applied(context, fact) }
 }
 
@@ -103,7 +103,7 @@ const spoken = {
 
 export const sessionMachine = setup({
   types: { context: {} as SessionContext, events: {} as Recorded<SessionFact> },
-  actions: { apply: assign(({ context, event }) => evolve(context, event)) },
+  actions: { apply: assign(({ context, event }) => evolveSession(context, event)) },
 }).createMachine({
   id: 'session',
   context: {

@@ -2,10 +2,15 @@
 import type { ActorKind } from '../kind.ts'
 import type { TaskCommand } from './commands.ts'
 import { decideTask } from './decide.ts'
-import { type TaskContext, taskMachine } from './machine.ts'
+import { evolveTask, type TaskContext, taskMachine } from './machine.ts'
 
 export type { Start, TaskCommand } from './commands.ts'
 export { CRASHES_BEFORE_ALONE, decideTask, isEnded, type TaskAction, taskActions, taskError } from './decide.ts'
 export { type Claim, type TaskContext, type TaskStatus, taskMachine } from './machine.ts'
 
-export const taskKind: ActorKind<TaskCommand, TaskContext> = { kind: 'task', machine: taskMachine, decide: decideTask }
+export const taskKind: ActorKind<TaskCommand, TaskContext> = {
+  kind: 'task',
+  machine: taskMachine,
+  evolve: evolveTask,
+  decide: decideTask,
+}

@@ -67,7 +67,7 @@ const initial: TaskContext = {
 const ended = { claim: undefined, runAt: undefined, cancelRequested: undefined } as const
 
 /** What is known after a fact; which state it leads to is the machine's. */
-function evolve(context: TaskContext, fact: Recorded<TaskFact>): TaskContext {
+export function evolveTask(context: TaskContext, fact: Recorded<TaskFact>): TaskContext {
   return { ...context, ...changes(context, fact), ...applied(context, fact) }
 }
 
@@ -124,7 +124,7 @@ function changes(context: TaskContext, fact: Recorded<TaskFact>): Partial<TaskCo
 
 export const taskMachine = setup({
   types: { context: {} as TaskContext, events: {} as Recorded<TaskFact> },
-  actions: { apply: assign(({ context, event }) => evolve(context, event)) },
+  actions: { apply: assign(({ context, event }) => evolveTask(context, event)) },
 }).createMachine({
   id: 'task',
   context: initial,
