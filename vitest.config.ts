@@ -17,7 +17,7 @@ export default defineConfig({
             'dompurify',
             'lit/directives/guard.js',
             'lit/directives/repeat.js',
-            'lit/directives/style-map.js',
+
             'lit/directives/live.js',
             'axe-core',
             'marked',

@@ -4,7 +4,6 @@
  */
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
-import { styleMap } from 'lit/directives/style-map.js'
 import type { Board, BoardColumn, BoardColumnSpec, BoardFilter, Job, TaskInfo } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon, jobs } from '../shared/index.ts'
@@ -436,7 +435,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
             : html`<div
                 role="list"
                 aria-label=${column.label}
-                style=${styleMap({ paddingTop: `${above}px`, paddingBottom: `${below}px` })}
+                
+                .style=${`padding-block: ${above}px ${below}px`}
               >
                 ${repeat(
                   drawn,
