@@ -237,6 +237,8 @@ class Connection implements Outlet {
   }
 
   #bad(reason: string): void {
+    const { problem } = toProblem(new HttpRefusal('bad-frame', `${reason}.`))
+    this.send({ type: 'error', id: null, problem })
     this.#socket.close(CLOSE.badFrame, reason.slice(0, 120))
   }
 

@@ -48,6 +48,7 @@ describe('the handshake', () => {
   ])('closes a welcome socket that says %s', async (_what, text) => {
     const { client } = await connected()
     client.socket.send(text)
+    expect(await client.next('error')).toMatchObject({ id: null, problem: { type: 'urn:capsule:error:bad-frame' } })
     expect((await client.closed).code).toBe(4400)
   })
 
