@@ -69,7 +69,7 @@ export interface ActorSystemOptions {
   readonly clock?: Clock
   /** Nobody else appends to the log (the embedded store): what is resident is never behind. Default false. */
   readonly exclusive?: boolean
-  /** How many actors stay resident. Default 4096. */
+  /** How many actors stay resident. Default 10 000: some 2 kB each. */
   readonly residents?: number
   /** How many commands may wait for one actor. Default 1000. */
   readonly mailbox?: number
@@ -129,7 +129,7 @@ export class ActorSystem {
     this.clock = options.clock ?? systemClock
     this.#store = options.store
     this.#exclusive = options.exclusive ?? false
-    this.#limit = options.residents ?? 4096
+    this.#limit = options.residents ?? 10_000
     this.#mailbox = options.mailbox ?? 1000
     this.#patienceMs = options.patienceMs ?? 5000
     this.#inspect = options.inspect
