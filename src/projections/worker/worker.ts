@@ -28,7 +28,12 @@ const CHUNK_MS = { asked: 8, unasked: 40 }
 const ASKED_LATELY_MS = 250
 const ANSWERING_MS = 10
 const CHUNK = { smallest: 50, first: 200, largest: 5000 }
-/** A thread must not end while it waits on shared memory (V8 may crash), so this is also how long a close may take. */
+/**
+ * Having kept up, it rests this many times as long as the batch took, and no longer than so many milliseconds: a commit
+ * costs as much as fifteen events, so under load a few larger batches leave far more of the processor to others.
+ */
+const REST = { times: 3, longest: 5 }
+/** A thread does not end while it waits on shared memory, so this is also how long a close may take. */
 const LONGEST_WAIT_MS = 100
 const BACKOFF_MS = { first: 100, max: 10_000 }
 
@@ -71,16 +76,17 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
     const from = core.engine.position
     try {
       const began = performance.now()
-      const events = reader.readAllRaw({ from, limit: pace.chunk(desk.askedLately) }).map(parsed)
-      if (events.length > 0) {
-        core.apply(events)
-        pace.took(events.length, performance.now() - began)
-      }
+      const limit = pace.chunk(desk.askedLately)
+      const events = reader.readAllRaw({ from, limit }).map(parsed)
+      if (events.length > 0) core.apply(events)
       backoff = BACKOFF_MS.first
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
-      if (events.length === 0) {
+      const took = performance.now() - began
+      pace.took(events.length, took)
+      if (events.length < limit) {
         desk.answerAtOnce(true)
-        await reader.waitForHead(from, LONGEST_WAIT_MS)
+        if (events.length > 0) await setTimeout(Math.min(took * REST.times, REST.longest))
+        else await reader.waitForHead(from, LONGEST_WAIT_MS)
         desk.answerAtOnce(false)
       }
     } catch (error) {
