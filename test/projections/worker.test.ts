@@ -151,10 +151,7 @@ describe('openReadModelsInWorker', () => {
     reads.watch('job', { id: 't1' }, job.sink)
     await job.until(1)
 
-    const db = new DatabaseSync(join(directory, 'read.db'), { defensive: false })
-    db.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'jobs_v1_rows';
-      PRAGMA schema_version = 999`)
-    db.close()
+    damage()
     const position = await append(store, 'task', 't1', [started()])
     await reads.waitFor(position)
     expect(await reads.job('t1')).toMatchObject({ status: 'running' })
@@ -162,4 +159,22 @@ describe('openReadModelsInWorker', () => {
     const told = await job.until(2)
     expect(told[1]).toMatchObject({ position, what: [{ status: 'running' }] })
   })
+
+  it('fails the questions under way when its thread dies, and answers those that come after', async () => {
+    await reads.waitFor(await append(store, 'task', 't1', [submitted()]))
+    damage()
+    const [first, second] = await Promise.allSettled([reads.job('t1'), reads.job('t1')])
+    expect(first).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('malformed') } })
+    expect(second).toMatchObject({ status: 'rejected', reason: { code: 'read-models-unavailable' } })
+    await reads.countJobs({})
+    await reads.waitFor(await store.head())
+    expect(await reads.job('t1')).toMatchObject({ status: 'pending' })
+  })
 })
+
+function damage(): void {
+  const db = new DatabaseSync(join(directory, 'read.db'), { defensive: false })
+  db.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'jobs_v1_rows';
+    PRAGMA schema_version = 999`)
+  db.close()
+}
