@@ -276,11 +276,12 @@ describe('turns', () => {
     server.startSession('s1', [aMessage({ state: 'running' })], {
       turn: { id: 't', status: 'running', started_at: null },
     })
-    await openChat()
+    const chat = await openChat()
     await page.getByRole('button', { name: 'Stop' }).click()
     await expect.poll(() => server.commands.map(({ name }) => name)).toEqual(['turn.stop'])
     server.setSession('s1', { turn: null })
     await expect.element(page.getByRole('button', { name: 'Stop' })).not.toBeInTheDocument()
+    expect(focused(chat)).toBe('TEXTAREA')
   })
 
   test('a queued message says that it is', async () => {
@@ -372,6 +373,7 @@ describe('scrolling', () => {
     await page.getByRole('button', { name: '1 new message' }).click()
     await expect.poll(() => toGo(logged)).toBeLessThanOrEqual(1)
     await expect.element(page.getByRole('button', { name: /new message/ })).not.toBeInTheDocument()
+    expect(view(chat)?.activeElement).toBe(logged)
   })
 
   test('one notch upwards stops the following', async () => {

@@ -112,11 +112,13 @@ describe('the list', () => {
       server.setSchedule(schedule)
       return { result: schedule }
     }
-    open()
+    const schedules = open()
     await page.getByRole('button', { name: 'Trigger weekday_digest' }).click()
     await expect.element(page.getByRole('alert')).toHaveTextContent('The last run is still going.')
     await page.getByRole('button', { name: 'Pause weekday_digest' }).click()
     await expect.element(page.getByText('Paused', { exact: true })).toBeVisible()
+    await expect.element(page.getByRole('button', { name: 'Resume weekday_digest' })).toBeVisible()
+    expect(schedules.shadowRoot?.activeElement?.getAttribute('aria-label')).toBe('Resume weekday_digest')
     await page.getByRole('button', { name: 'Resume weekday_digest' }).click()
     await expect.element(page.getByRole('button', { name: 'Trigger weekday_digest' })).toBeVisible()
     expect(server.commands.map(({ name }) => name)).toEqual(['schedule.trigger', 'schedule.pause', 'schedule.resume'])

@@ -300,8 +300,9 @@ export class CapsuleApp extends CapsuleElement {
     const { status, since } = this.#info.state
     const age = Date.now() - since
     if (!this.#info.data || status !== 'offline' || age < QUIET) return nothing
-    return html`<div class="banner" role="status">
-      <span class="num">Offline. What you see is ${format.rough(age)} old.</span>
+    // Only the word is a status: the age changes every second, and would be read out as often.
+    return html`<div class="banner">
+      <span class="num"><span role="status">Offline.</span> What you see is ${format.rough(age)} old.</span>
       <button type="button" @click=${this.#tryNow}>Try now</button>
     </div>`
   }

@@ -3,17 +3,18 @@
  * outbox of what is on its way, the log that shows both, and the composer.
  */
 import { css, html, nothing, type PropertyValues } from 'lit'
-import type { AppInfo, Session, Transcript } from '../../src/http/wire.ts'
+import type { AppInfo, Session, Transcript, TranscriptItem } from '../../src/http/wire.ts'
 import { baseOf, type Connection, LiveResource, LiveTopic, newId, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
 import './composer.ts'
 import './transcript-view.ts'
 import { ChatMemory, pageStorage } from './memory.ts'
 import { Outbox, type OutboxEntry } from './outbox.ts'
-import { lastOwnText, newItems, rowsOf } from './transcript.ts'
+import { lastOwnText, newItems, type Row, rowsOf } from './transcript.ts'
 
 /** Longest part of a reply that is read out; the rest is there to be read in the log. */
 const LONGEST_ANNOUNCEMENT = 300
+const NO_ITEMS: readonly TranscriptItem[] = []
 
 /**
  * A chat with an app: the transcript, live, and a composer. A message typed offline is kept and sent once; closing the page
@@ -74,6 +75,7 @@ export class CapsuleChat extends CapsuleElement {
   #absent = false
   /** The transcript before the last change, of this conversation. */
   #before: Transcript | undefined
+  #drawn: { items: readonly TranscriptItem[]; outgoing: readonly OutboxEntry[]; rows: readonly Row[] } | undefined
   /** What was handed to which connection, so that an element that comes back does not hand it over twice. */
   readonly #handedOver = new WeakMap<Connection, Set<string>>()
 
@@ -128,8 +130,7 @@ export class CapsuleChat extends CapsuleElement {
   protected override render() {
     const transcript = this.#transcript
     const session = transcript?.session
-    const outgoing = this.#outbox.entries
-    const rows = rowsOf(transcript?.items ?? [], outgoing, (at) => new Date(at).toDateString())
+    const rows = this.#rowsOf(transcript?.items ?? NO_ITEMS, this.#outbox.entries)
     const offline = this.#live.state.status !== 'live'
     return html`
       <header part="header">
@@ -173,7 +174,7 @@ export class CapsuleChat extends CapsuleElement {
           .status=${this.#status(session)}
           .running=${session?.turn?.status === 'running'}
           .stopping=${this.stopping}
-          .recall=${() => lastOwnText(this.#transcript?.items ?? [], this.#outbox.entries)}
+          .recall=${() => lastOwnText(this.#transcript?.items ?? NO_ITEMS, this.#outbox.entries)}
           @send=${(event: CustomEvent<string>) => this.send(event.detail)}
           @stop=${() => this.#stop()}
           @draft=${(event: CustomEvent<string>) => this.#memory.setDraft(this.#draftKey, event.detail)}
@@ -219,7 +220,7 @@ export class CapsuleChat extends CapsuleElement {
             ? html`<ul class="try" aria-label="Suggestions">
                 ${this.suggestions.map(
                   ({ text, description }) => html`<li>
-                    <button type="button" @click=${() => this.send(text)}>
+                    <button type="button" @click=${() => this.#suggested(text)}>
                       <span class="grow"><span class="say">${text}</span>${description ? html`<span class="what">${description}</span>` : nothing}</span>
                       ${icon('right')}
                     </button>
@@ -251,6 +252,14 @@ export class CapsuleChat extends CapsuleElement {
     if (session?.turn?.status === 'running') return 'Answering'
     if (session?.turn?.status === 'queued') return 'Waiting for its turn'
     return null
+  }
+
+  /** The same rows for the same items: what changes beside them does not draw the log again. */
+  #rowsOf(items: readonly TranscriptItem[], outgoing: readonly OutboxEntry[]): readonly Row[] {
+    if (this.#drawn?.items !== items || this.#drawn.outgoing !== outgoing) {
+      this.#drawn = { items, outgoing, rows: rowsOf(items, outgoing, (at) => new Date(at).toDateString()) }
+    }
+    return this.#drawn.rows
   }
 
   /** The transcript of the conversation shown; while another is being opened the old one is not it. */
@@ -337,12 +346,18 @@ export class CapsuleChat extends CapsuleElement {
     this.requestUpdate()
   }
 
+  #suggested(text: string): void {
+    this.send(text)
+    this.focus()
+  }
+
   #resend(id: string): void {
     const entry = this.#outbox.entries.find((candidate) => candidate.id === id)
     if (!entry) return
     this.#outbox.remove(id)
     // A new attempt at what was refused is a new command: under the old id the server would only repeat its refusal.
     this.#post({ id: newId(), text: entry.text, at: new Date().toISOString(), create: entry.create })
+    this.focus()
   }
 
   #discard(id: string): void {

@@ -148,6 +148,13 @@ export class CapsuleComposer extends CapsuleElement {
     if (this.#initial) this.value = this.#initial
   }
 
+  /** Stop goes when the turn ends: whoever had just reached it goes on writing. */
+  protected override update(changed: PropertyValues<this>): void {
+    const focused = this.shadowRoot?.activeElement
+    super.update(changed)
+    if (focused && !focused.isConnected) this.focus()
+  }
+
   protected override render() {
     return html`
       <div class="box" part="composer" @click=${this.#clicked}>

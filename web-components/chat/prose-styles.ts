@@ -56,6 +56,7 @@ export const proseStyles = css`
     font-weight: var(--capsule-weight-strong);
   }
   .prose blockquote {
+    margin: 0;
     padding-inline-start: 14px;
     border-inline-start: 2px solid var(--capsule-border-strong);
     color: var(--capsule-muted);

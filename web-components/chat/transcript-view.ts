@@ -106,6 +106,15 @@ export class CapsuleTranscript extends CapsuleElement {
     this.#known = ids
   }
 
+  /** A control that goes when it is used leaves the focus with the log, where it was. */
+  protected override update(changed: PropertyValues<this>): void {
+    const focused = this.shadowRoot?.activeElement
+    super.update(changed)
+    if (focused && !focused.isConnected) {
+      this.renderRoot.querySelector<HTMLElement>('.log')?.focus({ preventScroll: true })
+    }
+  }
+
   protected override updated(): void {
     const scroller = this.renderRoot.querySelector<HTMLElement>('.log')
     const content = this.renderRoot.querySelector<HTMLElement>('.rows')

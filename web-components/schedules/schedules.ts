@@ -81,6 +81,14 @@ export class CapsuleSchedules extends CapsuleElement {
     this.refused = new Map()
   }
 
+  /** Pause becomes Resume, and back: the focus stays on what its schedule offers now. */
+  protected override update(changed: PropertyValues): void {
+    const focused = this.shadowRoot?.activeElement
+    const row = focused?.closest('li[part=row]')
+    super.update(changed)
+    if (focused && !focused.isConnected) row?.querySelector<HTMLElement>('.actions button')?.focus()
+  }
+
   protected override render() {
     const all = this.#all()
     const shown = this.#shown()
