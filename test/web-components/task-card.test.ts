@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page } from 'vitest/browser'
 import type { Job } from '../../src/http/wire.ts'
+import { define } from '../../web-components/shared/index.ts'
 import '../../web-components/task-card/index.ts'
 import { aJob, aProblem, FakeBoardServer } from './fake-board-server.ts'
 import { all, eventually, expectAccessible, inside, one, show, words } from './support.ts'
@@ -131,6 +132,33 @@ describe('follows', () => {
     show(element)
     const root = await inside(element)
     await eventually(() => words(root).includes('There is no job nobody.'))
+  })
+})
+
+describe('many on one page', () => {
+  test('share one connection, which outlives a move in the page', async () => {
+    const jobs = [aJob({ title: 'first' }), aJob({ title: 'second' })]
+    server.put(...jobs)
+    const list = document.createElement('div')
+    for (const job of jobs) {
+      const element = document.createElement('capsule-task-card')
+      element.src = `${server.base}/`
+      element.jobId = job.id
+      list.append(element)
+    }
+    show(list)
+    const [first, second] = list.children
+    await eventually(() => words(first?.shadowRoot).includes('first') && words(second?.shadowRoot).includes('second'))
+    if (first) list.append(first)
+    server.update(jobs[0]?.id ?? '', { status: 'running', started_at: soon(0) })
+    await eventually(() => words(first?.shadowRoot).includes('Running'))
+    expect(server.frames.filter((frame) => frame.type === 'hello')).toHaveLength(1)
+  })
+
+  test('a second copy of the bundle does not throw at registration', () => {
+    class Other extends HTMLElement {}
+    expect(() => define('capsule-task-card', Other)).not.toThrow()
+    expect(document.createElement('capsule-task-card')).not.toBeInstanceOf(Other)
   })
 })
 

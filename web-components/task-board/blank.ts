@@ -5,7 +5,7 @@ import { icon } from '../shared/index.ts'
 
 /** The command that submits one, for somebody who just started. */
 export function submitCommand(base: string, task: string | undefined): string {
-  return `curl '${base}/api/v1/tasks/${task ?? '<task>'}/$submit' \\\n  -H 'content-type: application/json' \\\n  -d '{"params": {}}'`
+  return `curl '${base.replace(/^http:\/\//, '')}/api/v1/tasks/${task ?? '<task>'}/$submit' \\\n  -H 'content-type: application/json' \\\n  -d '{"params": {}}'`
 }
 
 export function refused(problem: Problem): TemplateResult {

@@ -43,7 +43,7 @@ export const styles = css`
   .column > footer {
     flex: none; display: flex; justify-content: space-between; gap: 8px; padding: 6px 12px 8px; color: var(--capsule-muted);
     border-top: 1px solid var(--capsule-border); font-size: var(--capsule-text-xs); line-height: var(--capsule-line-xs);
-    white-space: nowrap; overflow: hidden;
+    white-space: nowrap; overflow: hidden; min-height: 31px;
   }
 
   .card {
@@ -60,6 +60,7 @@ export const styles = css`
   .open { font-weight: var(--capsule-weight-medium); display: block; }
   .open:focus-visible { outline: none; }
   .open::after { content: ""; position: absolute; inset: 0; border-radius: inherit; }
+  .open:dir(rtl) { text-align: right; }
   .pick {
     position: relative; z-index: 1; display: grid; place-items: center; width: 32px; height: 32px; margin: -6px -8px -8px;
     border-radius: var(--capsule-radius-m);

@@ -464,7 +464,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   #extent(column: BoardColumn, view: ColumnView): string {
     const { start, end } = view.inView
-    if (column.count === 0) return 'None'
+    if (column.count === 0) return ''
     if (start === 0 && end >= column.count) return `All ${format.count(column.count)}`
     return `${format.count(start + 1)} to ${format.count(end)} of ${format.count(column.count)}`
   }
