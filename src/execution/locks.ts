@@ -7,7 +7,7 @@
  * repeat and answer "done", though that node sealed other metadata and hash than what is recorded.
  */
 import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
-import { type EventStore, type LockFact, type Position, type Submission, streamName } from '../events/index.ts'
+import { type EventStore, type Position, type Submission, streamName } from '../events/index.ts'
 import type { LockView } from '../projections/index.ts'
 
 export interface LockTurn {
@@ -44,7 +44,7 @@ export class LockKeeper {
     taskId: string,
     submission: Submission,
     origin: Origin,
-    how: { readonly carry?: boolean; readonly requeue?: boolean } = {},
+    how: { readonly carry?: boolean; readonly requeue?: boolean; readonly run?: number } = {},
   ): Promise<LockTurn> {
     const { lockKey: key = '', name, ownerId, onLocked = 'join', idempotencyKey } = submission
     const { state, facts, position } = await this.#system.execute(
@@ -59,16 +59,15 @@ export class LockKeeper {
         onLocked: how.carry || onLocked === 'replace' ? onLocked : 'queue',
         ...(how.carry ? { submission } : {}),
         ...(how.requeue ? { requeue: true } : {}),
+        ...(how.run === undefined ? {} : { run: how.run }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       },
       origin,
     )
     const fact = facts.at(-1)
-    if (fact?.type === 'LockJoined') {
-      const { taskId: joined } = fact.data as Extract<LockFact, { type: 'LockJoined' }>['data']
-      return { joined, place: 0, cause: fact.id, fence: undefined, replaces: [], position }
-    }
-    const { holder } = state.context
+    const { holder, joins } = state.context
+    const joined = joins.find(({ asker }) => asker === taskId)?.taskId
+    if (joined !== undefined) return { joined, place: 0, cause: fact?.id, fence: undefined, replaces: [], position }
     const replaces = (fact?.type === 'LockQueued' && (fact.data.replaces as readonly string[] | undefined)) || []
     return {
       joined: undefined,
@@ -95,9 +94,10 @@ export class LockKeeper {
     }
   }
 
-  /** The run has ended, or the waiter gave up: the next in line takes over. */
-  async release(key: string, taskId: string, reason: string): Promise<void> {
-    await this.#system.execute(lockKind, key, { type: 'release', taskId, reason }, { by: this.#by, mustLand: true })
+  /** The run has ended, or the waiter gave up: the next in line takes over. Without `run`, whichever run it was. */
+  async release(key: string, taskId: string, reason: string, run?: number): Promise<void> {
+    const command = { type: 'release', taskId, reason, ...(run === undefined ? {} : { run }) } as const
+    await this.#system.execute(lockKind, key, command, { by: this.#by, mustLand: true })
   }
 
   /**

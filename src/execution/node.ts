@@ -139,8 +139,10 @@ export class Node {
     this.schedules.stop()
     const ended = Promise.all([this.#runner.idle(), this.#turns.idle()]).then(() => true)
     const clock = this.#options.system.clock
-    const limit = new Promise<boolean>((resolve) => clock.at(clock.now() + drainMs, () => resolve(false)))
-    const clean = this.work.running === 0 || (await Promise.race([ended, limit]))
+    const limit = Promise.withResolvers<boolean>()
+    const timer = clock.at(clock.now() + drainMs, () => limit.resolve(false))
+    const clean = this.work.running === 0 || (await Promise.race([ended, limit.promise]))
+    timer.cancel()
     if (!clean) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
     await this.#options.system.settled()
     while (this.#followUps.size > 0) await Promise.all(this.#followUps)
@@ -227,10 +229,10 @@ export class Node {
 
   async #releaseAndFinish(taskId: string): Promise<void> {
     const { state } = await this.#options.system.read(taskKind, taskId)
-    const { submission } = state.context
+    const { submission, run } = state.context
     if (!submission || !isEnded(state.value)) return
     const { lockKey, occurrence } = submission
-    if (lockKey !== undefined) await this.locks.release(lockKey, taskId, state.value)
+    if (lockKey !== undefined) await this.locks.release(lockKey, taskId, state.value, run)
     if (occurrence) await this.schedules.finish(occurrence.schedule, occurrence.due, taskId, state.value)
   }
 

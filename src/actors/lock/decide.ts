@@ -15,28 +15,41 @@ export type LockCommand =
       readonly submission?: Submission
       /** The task ended and asks to run again. */
       readonly requeue?: boolean
+      /** Which run of the task it is for. Default: the first. */
+      readonly run?: number
       readonly onLocked: 'join' | 'queue' | 'reject' | 'replace'
       readonly idempotencyKey?: string
     }
   /** The task needs the lock no more: its run ended, or it gave up waiting. */
-  | { readonly type: 'release'; readonly taskId: string; readonly reason: string }
+  | {
+      readonly type: 'release'
+      readonly taskId: string
+      readonly reason: string
+      /** The run that ended: a lock that the task took for a later run is not released. Default: whichever it is. */
+      readonly run?: number
+    }
 
 type Acquire = Extract<LockCommand, { type: 'acquire' }>
 
 export function decideLock(command: LockCommand, { context }: State<LockContext>): Decision<LockFact> {
-  return command.type === 'acquire' ? acquire(command, context) : release(command.taskId, command.reason, context)
+  return command.type === 'acquire' ? acquire(command, context) : release(command, context)
 }
 
-function acquire(command: Acquire, { holder, queue }: LockContext): Decision<LockFact> {
+function acquire(command: Acquire, lock: LockContext): Decision<LockFact> {
+  const { holder, queue, joins } = lock
+  if (joins.some(({ asker }) => asker === command.taskId)) return nothing
   if (!holder) return { facts: [{ type: 'LockAcquired', data: asks(command) }] }
-  if (placeOf(command.taskId, { holder, queue }) !== undefined) return nothing
+  if (holder.taskId === command.taskId && holder.run < (command.run ?? 1)) return acquireAgain(command, lock)
+  if (placeOf(command.taskId, lock) !== undefined) return nothing
   switch (command.onLocked) {
     case 'join': {
       const live = joinable(command, { holder, queue })
       if (!live) return { facts: [{ type: 'LockQueued', data: asks(command) }] }
-      const { idempotencyKey } = command
+      const { taskId: asker, idempotencyKey } = command
       return {
-        facts: [{ type: 'LockJoined', data: { taskId: live.taskId, ...(idempotencyKey ? { idempotencyKey } : {}) } }],
+        facts: [
+          { type: 'LockJoined', data: { taskId: live.taskId, asker, ...(idempotencyKey ? { idempotencyKey } : {}) } },
+        ],
       }
     }
     case 'queue':
@@ -50,6 +63,14 @@ function acquire(command: Acquire, { holder, queue }: LockContext): Decision<Loc
         ],
       }
   }
+}
+
+/** The holder's run has ended, though its release has yet to come, and it asks for its next one: behind those who wait. */
+function acquireAgain(command: Acquire, lock: LockContext): Decision<LockFact> {
+  const { taskId } = command
+  const { facts } = release({ type: 'release', taskId, reason: `run ${lock.holder?.run} has ended` }, lock)
+  const type = lock.queue.length > 0 ? 'LockQueued' : 'LockAcquired'
+  return { facts: [...facts, { type, data: asks(command) }] }
 }
 
 /** The live task that a `join` stands for: of the same task and owner, and not the asker. */
@@ -67,7 +88,12 @@ export function placeOf(taskId: string, { holder, queue }: Pick<LockContext, 'ho
   return index < 0 ? undefined : index + 1
 }
 
-function release(taskId: string, reason: string, { holder, queue }: LockContext): Decision<LockFact> {
+function release(
+  { taskId, reason, run }: Extract<LockCommand, { type: 'release' }>,
+  { holder, queue }: LockContext,
+): Decision<LockFact> {
+  if (run !== undefined && [holder, ...queue].some((party) => party?.taskId === taskId && party.run > run))
+    return nothing
   if (holder?.taskId === taskId) {
     const released = { type: 'LockReleased', data: { taskId, reason } } as const
     const next = queue[0]
@@ -79,7 +105,7 @@ function release(taskId: string, reason: string, { holder, queue }: LockContext)
     : nothing
 }
 
-function asks({ key, taskId, name, ownerId, submission, requeue }: Acquire) {
+function asks({ key, taskId, name, ownerId, submission, requeue, run = 1 }: Acquire) {
   return {
     key,
     taskId,
@@ -87,5 +113,6 @@ function asks({ key, taskId, name, ownerId, submission, requeue }: Acquire) {
     ownerId,
     ...(submission ? { submission } : {}),
     ...(requeue ? { requeue } : {}),
+    ...(run > 1 ? { run } : {}),
   }
 }

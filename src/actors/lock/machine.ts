@@ -9,12 +9,18 @@ export interface Party {
   readonly ownerId: string
   /** Of the lock's stream, when it became the holder: the fencing token. Before that, when it began to wait. */
   readonly revision: number
+  /** Of the task, from 1. */
+  readonly run: number
 }
 
 export interface LockContext extends Applied {
   readonly holder: Party | undefined
   readonly queue: readonly Party[]
+  /** Submits that were answered with a live task, latest last: a repeat gets the same answer. */
+  readonly joins: readonly { readonly asker: string; readonly taskId: string }[]
 }
+
+const REMEMBERED_JOINS = 256
 
 export function evolveLock(context: LockContext, fact: Recorded<LockFact>): LockContext {
   return { ...context, ...changes(context, fact), ...applied(context, fact) }
@@ -42,14 +48,16 @@ function changes(context: LockContext, fact: Recorded<LockFact>): Partial<LockCo
         queue: context.queue.filter((waiter) => waiter !== next),
       }
     }
-    case 'LockJoined':
-      return {}
+    case 'LockJoined': {
+      const { asker, taskId } = fact.data
+      return asker === undefined ? {} : { joins: [...context.joins.slice(1 - REMEMBERED_JOINS), { asker, taskId }] }
+    }
   }
 }
 
 function party({ data, revision }: Recorded<Extract<LockFact, { type: 'LockAcquired' | 'LockQueued' }>>): Party {
-  const { taskId, name, ownerId } = data
-  return { taskId, name, ownerId, revision }
+  const { taskId, name, ownerId, run = 1 } = data
+  return { taskId, name, ownerId, revision, run }
 }
 
 export const lockMachine = setup({
@@ -57,7 +65,7 @@ export const lockMachine = setup({
   actions: { apply: assign(({ context, event }) => evolveLock(context, event)) },
 }).createMachine({
   id: 'lock',
-  context: { ...NOTHING_APPLIED, holder: undefined, queue: [] },
+  context: { ...NOTHING_APPLIED, holder: undefined, queue: [], joins: [] },
   initial: 'free',
   states: {
     free: {

@@ -1,16 +1,19 @@
 /** Events of `lock-<key>`: who holds it and who waits. The submission rides along, so any node can finish the submit. */
 import { z } from 'zod'
-import { event, type FactOf, id, text } from './define.ts'
+import { count, event, type FactOf, id, text } from './define.ts'
 import { submission } from './task.ts'
 
 /** Absent when the task's stream exists already (a delayed task that came due, a requeued one). */
 const carried = submission.optional()
+/** Which run of the task; absent for the first. */
+const run = count.optional()
 
 export const lockEvents = {
   LockAcquired: event(
-    z.object({ key: id, taskId: id, name: id, ownerId: id, submission: carried, requeue: z.boolean().optional() }),
+    z.object({ key: id, taskId: id, name: id, ownerId: id, submission: carried, requeue: z.boolean().optional(), run }),
   ),
-  LockJoined: event(z.object({ taskId: id, idempotencyKey: text.optional() })),
+  /** `asker`: the id that the submitted task would have had, so that a repeated submit joins the same one. */
+  LockJoined: event(z.object({ taskId: id, asker: id.optional(), idempotencyKey: text.optional() })),
   LockQueued: event(
     z.object({
       key: id,
@@ -19,6 +22,7 @@ export const lockEvents = {
       ownerId: id,
       submission: carried,
       requeue: z.boolean().optional(),
+      run,
       /** Tasks this one displaces: to be cancelled. */
       replaces: z.array(id).optional(),
     }),
