@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { groupSessions, workOf } from '../../web-components/app/conversations.ts'
+import { groupSessions, titleOf, workOf } from '../../web-components/app/conversations.ts'
 import { pathOf, type Route, routeOf } from '../../web-components/app/routes.ts'
 import { aSession } from './chat-fake-server.ts'
 
@@ -37,6 +37,14 @@ describe('the list of conversations', () => {
       ['Today', ['noon', 'morning']],
       ['Earlier', ['old']],
     ])
+  })
+
+  test.each([
+    [{ title: 'October close', preview: 'Done.' }, 'October close'],
+    [{ title: null, preview: 'Try: `run_all` or **wait**' }, 'Try: run_all or wait'],
+    [{ title: null, preview: null }, 'Conversation'],
+  ])('%o is called %s', (facts, title) => {
+    expect(titleOf(aSession(facts))).toBe(title)
   })
 
   test.each([

@@ -28,8 +28,9 @@ export function groupSessions(sessions: readonly Session[], query: string, now: 
   return groups.filter((group) => group.sessions.length > 0)
 }
 
+/** Its title, else the last thing said without the marks of Markdown that a line of a list does not draw. */
 export function titleOf({ title, preview }: Session): string {
-  return title || preview || 'Conversation'
+  return title || preview?.replace(/`|\*\*/g, '').trim() || 'Conversation'
 }
 
 /** The time for today and yesterday, which the heading names; else the day. */
