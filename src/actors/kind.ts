@@ -58,8 +58,8 @@ export interface DecideContext {
 
 /** Facts to record, in one append. With a refusal the facts are recorded and the command still fails. */
 export interface Decision<F extends Fact> {
-  /** `id` only where it must be derived, so that a second try appends the same event. */
-  readonly facts: readonly (F & { readonly id?: string })[]
+  /** `by` only where it is not the command's: a node that claims what a user submits. */
+  readonly facts: readonly (F & { readonly by?: Actor })[]
   readonly refusal?: CapsuleError
 }
 

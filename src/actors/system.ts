@@ -291,7 +291,7 @@ export class ActorSystem {
         await this.#catchUp(resident)
         continue
       }
-      this.#apply(resident, events, now, origin)
+      this.#apply(resident, events, now)
       if (decision.refusal) throw decision.refusal
       return { state: resident.state, facts: events, position: resident.position }
     }
@@ -311,7 +311,7 @@ export class ActorSystem {
     return decision.facts.map((fact) => {
       const metadata: EventMetadata = {
         at,
-        by: origin.by,
+        by: fact.by ?? origin.by,
         causationId: origin.causationId ?? commandId,
         correlationId: origin.correlationId ?? origin.causationId ?? commandId,
         v: currentVersion(resident.kind.kind, fact.type),
@@ -320,7 +320,7 @@ export class ActorSystem {
       }
       revision += 1n
       const data = fact.data as JsonObject
-      const sealed = seal(resident.stream, revision, hash, { id: fact.id ?? newId(), type: fact.type, data, metadata })
+      const sealed = seal(resident.stream, revision, hash, { id: newId(), type: fact.type, data, metadata })
       hash = sealed.metadata.hash
       return sealed
     })
@@ -350,15 +350,10 @@ export class ActorSystem {
     }
   }
 
-  #apply<Context extends Applied>(
-    resident: Replayable<Context>,
-    events: readonly EventData[],
-    now: number,
-    origin: Origin,
-  ): void {
+  #apply<Context extends Applied>(resident: Replayable<Context>, events: readonly EventData[], now: number): void {
     for (const { id, type, data, metadata } of events) {
       const revision = resident.state.context.revision + 1
-      advance(resident, { id, type, data, revision, at: now, by: origin.by, commandId: metadata.commandId })
+      advance(resident, { id, type, data, revision, at: now, by: metadata.by, commandId: metadata.commandId })
       if (metadata.hash !== undefined) resident.hash = metadata.hash
     }
   }

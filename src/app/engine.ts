@@ -28,8 +28,9 @@ import {
   streamName,
 } from '../events/index.ts'
 import { cronInWords, describeError, type Node, TimeoutError } from '../execution/index.ts'
-import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
+import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
 import type { App, Runs } from './app.ts'
+import { type BulkOutcome, forEachJob } from './bulk.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import { parseDuration } from './duration.ts'
 import type { Caller, Executed, HealthCheck, RunningApp, ScheduleInfo, SubmitRequest, Submitted } from './running.ts'
@@ -54,7 +55,6 @@ export interface EngineParts {
 /** Namespace of task ids that derive from an idempotency key. */
 const KEYED = '8f0a3b52-1c7e-5d0b-9a56-4b7a2f6f9d11'
 const ID = /^[A-Za-z0-9_-]{1,200}$/
-const BULK = 1000
 
 export class Engine implements RunningApp, Runs {
   readonly #parts: EngineParts
@@ -133,6 +133,22 @@ export class Engine implements RunningApp, Runs {
     return this.#command(id, { type: 'cancel', ...(reason === undefined ? {} : { reason }) }, caller)
   }
 
+  async cancelWaiting(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
+    await this.#caughtUp()
+    const status = WAITING.filter((waiting) => filter.status === undefined || filter.status.includes(waiting))
+    if (status.length === 0) return { count: 0, position: this.reads.position }
+    return forEachJob(this.reads, { ...filter, status }, caller, (id, each) =>
+      this.#command(id, { type: 'cancel', onlyWaiting: true }, each),
+    )
+  }
+
+  async retryEnded(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
+    await this.#caughtUp()
+    const status = filter.status?.filter((wanted) => RETRYABLE.includes(wanted)) ?? FAILED
+    if (status.length === 0) return { count: 0, position: this.reads.position }
+    return forEachJob(this.reads, { ...filter, status }, caller, (id, each) => this.retryJob(id, each))
+  }
+
   async retryJob(id: string, caller: Caller): Promise<Position> {
     const { context, value } = await this.#task(id)
     const { submission } = context
@@ -141,7 +157,10 @@ export class Engine implements RunningApp, Runs {
     if (refusal) throw refusal
     // The lock's stream decides, and the requeue follows: it lands, if need be after a restart.
     const origin = originOf(caller)
-    const { cause } = await this.#parts.node.locks.acquire(id, submission, origin, { requeue: true })
+    const { cause } = await this.#parts.node.locks.acquire(id, submission, origin, {
+      requeue: true,
+      run: context.run + 1,
+    })
     const land = { ...origin, mustLand: true, ...(cause === undefined ? {} : { causationId: cause }) }
     return (await this.#parts.system.execute(taskKind, id, { type: 'requeue' }, land)).position
   }
@@ -204,7 +223,7 @@ export class Engine implements RunningApp, Runs {
         await this.#caughtUp()
         return this.reads.countJobs(filter(options))
       },
-      cancel: (options) => this.#cancelWaiting(filter(options)),
+      cancel: async (options) => (await this.cancelWaiting(filter(options), SYSTEM)).count,
       handle: (taskId) => this.#handle<Result>(taskId, false),
     }
   }
@@ -418,7 +437,6 @@ export class Engine implements RunningApp, Runs {
   }
 
   #handle<Result>(taskId: string, joined: boolean): TaskHandle<Result> {
-    const system: Caller = { by: 'system', ownerId: 'system' }
     return {
       taskId,
       joined,
@@ -438,32 +456,9 @@ export class Engine implements RunningApp, Runs {
           throw new TimeoutError(`Task ${taskId} is still ${value}. Wait longer, or ask for its status.`)
         throw new TaskFailed(taskId, value, context.error?.message ?? `The task was ${value}.`)
       },
-      cancel: async (reason) => void (await this.cancelJob(taskId, system, reason)),
-      refresh: async () => void (await this.refreshJob(taskId, system)),
+      cancel: async (reason) => void (await this.cancelJob(taskId, SYSTEM, reason)),
+      refresh: async () => void (await this.refreshJob(taskId, SYSTEM)),
     }
-  }
-
-  async #cancelWaiting(filter: JobFilter): Promise<number> {
-    await this.#caughtUp()
-    const waiting = (filter.status ?? WAITING).filter((status) => (WAITING as readonly string[]).includes(status))
-    if (waiting.length === 0) return 0
-    let cancelled = 0
-    for (;;) {
-      const ids = await this.reads.jobIds({ ...filter, status: waiting }, BULK)
-      const done = await Promise.all(ids.map((id) => this.#cancelIfWaiting(id)))
-      const now = done.filter((position) => position !== undefined).sort((a, b) => Number(a - b))
-      const latest = now.at(-1)
-      if (latest === undefined) return cancelled
-      cancelled += now.length
-      await this.reads.waitFor(latest)
-    }
-  }
-
-  async #cancelIfWaiting(id: string): Promise<Position | undefined> {
-    const { state } = await this.#parts.system.read(taskKind, id)
-    if (!(WAITING as readonly string[]).includes(state.value)) return undefined
-    const { facts, position } = await this.#parts.system.execute(taskKind, id, { type: 'cancel' }, { by: 'system' })
-    return facts.length > 0 ? position : undefined
   }
 
   async #caughtUp(): Promise<void> {
@@ -490,7 +485,11 @@ export class Engine implements RunningApp, Runs {
   }
 }
 
-const WAITING = ['pending', 'scheduled', 'retry'] as const
+/** A handler, or the app's own code, when no user is known. */
+const SYSTEM: Caller = { by: 'system', ownerId: 'system' }
+const WAITING = ['pending', 'scheduled', 'retry'] as const satisfies readonly JobStatus[]
+const FAILED: readonly JobStatus[] = ['failed', 'timeout']
+const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
 /** The last instant that ISO 8601 writes with four digits of year. */
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
 

@@ -1,6 +1,7 @@
 /** A running app as its doors (HTTP, CLI, tests) see it: commands that are durable when they resolve, and reads. */
 import type { Actor, JsonObject, JsonValue, Position, RecordedEvent, StreamKind, TaskError } from '../events/index.ts'
-import type { JobView, ReadModels } from '../projections/index.ts'
+import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
+import type { BulkOutcome } from './bulk.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 
 /** Who asks, and how a repeat is recognised. */
@@ -73,6 +74,10 @@ export interface RunningApp {
   execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed>
   /** Each resolves with the position from which reads show it. @throws NotFound, CommandRefused */
   cancelJob(id: string, caller: Caller, reason?: string): Promise<Position>
+  /** Cancels those of the filter that wait. */
+  cancelWaiting(filter: JobFilter, caller: Caller): Promise<BulkOutcome>
+  /** Runs those of the filter again that failed or timed out; cancelled ones only if its status names them. */
+  retryEnded(filter: JobFilter, caller: Caller): Promise<BulkOutcome>
   retryJob(id: string, caller: Caller): Promise<Position>
   refreshJob(id: string, caller: Caller): Promise<Position>
   deleteJob(id: string, caller: Caller): Promise<Position>

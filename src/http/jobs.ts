@@ -1,8 +1,8 @@
 /** /api/v1/jobs: every run of a task, what happened to it, and what can be done to it. */
 import { z } from 'zod'
-import { CommandRefused, NotFound } from '../actors/index.ts'
+import { NotFound } from '../actors/index.ts'
 import type { Caller, RunningApp } from '../app/index.ts'
-import { type JsonObject, type JsonValue, type Position, START, type StreamKind } from '../events/index.ts'
+import type { JsonObject, JsonValue, Position, StreamKind } from '../events/index.ts'
 import { type JobFilter, type JobStatus, type JobView, TERMINAL_STATUSES } from '../projections/index.ts'
 import { toProblem } from './errors.ts'
 import { acknowledge, type Call, paging, position, type Route, route } from './route.ts'
@@ -11,9 +11,6 @@ import { toHistoryEvent, toJob } from './serialise.ts'
 import type { Job } from './wire.ts'
 
 const resource = 'Jobs'
-const WAITING: readonly JobStatus[] = ['pending', 'scheduled', 'retry']
-const FAILED: readonly JobStatus[] = ['failed', 'timeout']
-const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
 
 interface JobCommand {
   readonly summary: string
@@ -154,9 +151,10 @@ export const jobRoutes: readonly Route[] = [
     body: schemas.bulkFilter,
     answers: { 200: { description: 'How many', schema: z.object({ cancelled: z.int() }) } },
     errors: ['invalid-input', 'not-running', 'store-unavailable'],
-    async handle(call) {
-      const statuses = among(WAITING, call.body.filter.status ?? WAITING)
-      return { cancelled: await forEachJob(call, statuses, (id, caller) => call.app.cancelJob(id, caller)) }
+    async handle({ app, body, caller, reply }) {
+      const { count, position } = await app.cancelWaiting(bulkFilter(body), caller)
+      if (count > 0) acknowledge(reply, position)
+      return { cancelled: count }
     },
   }),
 
@@ -169,9 +167,10 @@ export const jobRoutes: readonly Route[] = [
     body: schemas.bulkFilter,
     answers: { 200: { description: 'How many', schema: z.object({ retried: z.int() }) } },
     errors: ['invalid-input', 'not-running', 'store-unavailable'],
-    async handle(call) {
-      const statuses = among(RETRYABLE, call.body.filter.status ?? FAILED)
-      return { retried: await forEachJob(call, statuses, (id, caller) => call.app.retryJob(id, caller)) }
+    async handle({ app, body, caller, reply }) {
+      const { count, position } = await app.retryEnded(bulkFilter(body), caller)
+      if (count > 0) acknowledge(reply, position)
+      return { retried: count }
     },
   }),
 ]
@@ -233,52 +232,8 @@ async function streamJob({ app, streams, param, request, reply }: Call<undefined
   return undefined
 }
 
-function among(possible: readonly JobStatus[], wanted: readonly JobStatus[]): readonly JobStatus[] {
-  return possible.filter((status) => wanted.includes(status))
-}
-
-const BULK_PAGE = 1000
-const BULK_AT_ONCE = 64
-
-/**
- * Does something to every job of a filter, page by page, until none is left or none gives way any more.
- * @returns how many accepted it; those that refused (they moved on meanwhile) are not counted
- */
-async function forEachJob(
-  { app, body, caller, reply }: Call<unknown, z.output<typeof schemas.bulkFilter>>,
-  status: readonly JobStatus[],
-  command: (id: string, caller: Caller) => Promise<Position>,
-): Promise<number> {
-  if (status.length === 0) return 0
-  const filter: JobFilter = {
-    ...schemas.toJobFilter(body.filter),
-    status,
-    ...(body.filter.params === undefined ? {} : { params: asFilter(body.filter.params) }),
-  }
-  let count = 0
-  let last = START
-  for (;;) {
-    const ids = await app.reads.jobIds(filter, BULK_PAGE)
-    const before = count
-    const queue = ids.values()
-    const work = async () => {
-      for (const id of queue) {
-        const own = caller.commandId === undefined ? caller : { ...caller, commandId: `${caller.commandId}:${id}` }
-        try {
-          const done = await command(id, own)
-          if (done > last) last = done
-          count += 1
-        } catch (error) {
-          if (!(error instanceof CommandRefused || error instanceof NotFound)) throw error
-        }
-      }
-    }
-    await Promise.all(Array.from({ length: BULK_AT_ONCE }, work))
-    if (count === before || ids.length < BULK_PAGE) break
-    await app.reads.waitFor(last)
-  }
-  if (last > START) acknowledge(reply, last)
-  return count
+function bulkFilter({ filter }: z.output<typeof schemas.bulkFilter>): JobFilter {
+  return { ...schemas.toJobFilter(filter), ...(filter.params === undefined ? {} : { params: asFilter(filter.params) }) }
 }
 
 function asFilter(params: JsonObject): NonNullable<JobFilter['params']> {

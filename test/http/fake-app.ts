@@ -1,6 +1,8 @@
 /** A running app of plain maps, small enough to see through: what HTTP does with one is what these tests are about. */
+
 import { z } from 'zod'
 import { InvalidInput, NotFound, UnknownTask } from '../../src/actors/index.ts'
+import { forEachJob } from '../../src/app/bulk.ts'
 import type {
   Caller,
   Executed,
@@ -326,6 +328,23 @@ export class FakeApp implements RunningApp {
   }
   cancelJob(id: string, caller: Caller) {
     return this.#change('cancel', id, caller, (job) => ({ ...job, status: 'cancelled', cancelledBy: caller.by }))
+  }
+  cancelWaiting(filter: JobFilter, caller: Caller) {
+    const status = ['pending', 'scheduled', 'retry'].filter(
+      (waiting) => filter.status?.includes(waiting as never) ?? true,
+    )
+    return forEachJob(this.reads, { ...filter, status: status as JobFilter['status'] & {} }, caller, (id, each) =>
+      this.cancelJob(id, each),
+    )
+  }
+  retryEnded(filter: JobFilter, caller: Caller) {
+    const status = filter.status?.filter((wanted) => ['failed', 'timeout', 'cancelled'].includes(wanted)) ?? [
+      'failed',
+      'timeout',
+    ]
+    return forEachJob(this.reads, { ...filter, status: status as JobFilter['status'] & {} }, caller, (id, each) =>
+      this.retryJob(id, each),
+    )
   }
   retryJob(id: string, caller: Caller) {
     return this.#change('retry', id, caller, (job) => ({ ...job, status: 'pending' }))

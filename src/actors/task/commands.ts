@@ -35,7 +35,8 @@ export type TaskCommand =
   | { readonly type: 'interrupt'; readonly claim: string; readonly cause: 'crash' | 'drain' | 'lost' }
   /** The attempt stopped because it was asked to. */
   | { readonly type: 'acknowledgeCancel'; readonly claim: string }
-  | { readonly type: 'cancel'; readonly reason?: string }
+  /** `onlyWaiting`: leave it if it has started. */
+  | { readonly type: 'cancel'; readonly reason?: string; readonly onlyWaiting?: boolean }
   /** A waiting task cannot run: its input no longer fits, it expired. */
   | { readonly type: 'reject'; readonly error: TaskError }
   | { readonly type: 'requeue'; readonly reason?: string }

@@ -26,7 +26,7 @@ export function decideTask(command: TaskCommand, task: Task, context: DecideCont
     case 'refresh':
       return extend(task.context.claim, task, context)
     case 'cancel':
-      return cancel(command.reason, task)
+      return cancel(command, task)
     case 'reject':
       return isWaiting(task)
         ? { facts: [{ type: 'TaskFailed', data: { error: command.error } }] }
@@ -67,6 +67,7 @@ function started(start: Start, attempt: number, timeoutMs: number | undefined, c
   const { node, version, fence, alone } = start
   return {
     type: 'TaskStarted',
+    by: `node:${node}`,
     data: {
       attempt,
       node,
@@ -208,11 +209,13 @@ function extend(claim: Claim | undefined, task: Task, context: DecideContext): T
   }
 }
 
-function cancel(reason: string | undefined, task: Task): TaskDecision {
+function cancel({ reason, onlyWaiting }: Extract<TaskCommand, { type: 'cancel' }>, task: Task): TaskDecision {
   const data = reason === undefined ? {} : { reason }
   if (isWaiting(task)) return { facts: [{ type: 'TaskCancelled', data }] }
   const { claim, cancelRequested } = task.context
   if (!claim) return refuse(new CommandRefused('cancel', `The task has ended already: it is ${task.value}.`))
+  if (onlyWaiting)
+    return refuse(new CommandRefused('cancel', 'The task is running: only waiting ones were to be cancelled.'))
   return cancelRequested ? nothing : { facts: [{ type: 'TaskCancelRequested', data: { claim: claim.id, ...data } }] }
 }
 

@@ -1,0 +1,46 @@
+/** One command for all jobs of a filter, page by page, until none is left or none gives way any more. */
+import { CommandRefused, NotFound } from '../actors/index.ts'
+import { type Position, START } from '../events/index.ts'
+import type { JobFilter, ReadModels } from '../projections/index.ts'
+import type { Caller } from './running.ts'
+
+export interface BulkOutcome {
+  /** Those that accepted it; those that had moved on meanwhile are not counted. */
+  readonly count: number
+  /** From which reads show all of it. */
+  readonly position: Position
+}
+
+const PAGE = 1000
+const AT_ONCE = 64
+
+export async function forEachJob(
+  reads: ReadModels,
+  filter: JobFilter,
+  caller: Caller,
+  command: (id: string, caller: Caller) => Promise<Position>,
+): Promise<BulkOutcome> {
+  let count = 0
+  let position = START
+  for (;;) {
+    const ids = await reads.jobIds(filter, PAGE)
+    const before = count
+    const queue = ids.values()
+    const work = async (): Promise<void> => {
+      for (const id of queue) {
+        // A client's id of the whole is one id for each.
+        const own = caller.commandId === undefined ? caller : { ...caller, commandId: `${caller.commandId}:${id}` }
+        try {
+          const done = await command(id, own)
+          if (done > position) position = done
+          count += 1
+        } catch (error) {
+          if (!(error instanceof CommandRefused || error instanceof NotFound)) throw error
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, work))
+    if (count === before || ids.length < PAGE) return { count, position }
+    await reads.waitFor(position)
+  }
+}
