@@ -445,7 +445,7 @@ describe('for screen readers', () => {
     server.say('s1', aReply({ text: 'The report is done.' }))
     // The announcer leaves a pause after whatever it said in a test before.
     await expect.poll(() => said, { timeout: 5_000 }).toContain('Reply: The report is done.')
-    expect(said.filter((each) => each?.startsWith('Reply'))).toEqual(['Reply: The report is done.'])
+    expect(said.filter((each) => each?.startsWith('Reply: The'))).toEqual(['Reply: The report is done.'])
     observer.disconnect()
   })
 
