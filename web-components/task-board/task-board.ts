@@ -2,26 +2,26 @@
  * All tasks, live, as columns of cards. The server holds and filters them; the board asks for the cards in view,
  * draws those, and moves its windows as one scrolls, so that ten thousand tasks cost what fifty do.
  */
-import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
+import { html, nothing, type TemplateResult } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Board, BoardColumn, BoardColumnSpec, BoardFilter, Job, TaskInfo } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon, jobs } from '../shared/index.ts'
 import { openDetail } from '../task-card/index.ts'
 import { noMatch, nothingYet, refused } from './blank.ts'
-import { offer, outcome } from './bulk.ts'
+import { outcome } from './bulk.ts'
 import { card, placeholder } from './card.ts'
 import { ColumnView } from './column-view.ts'
+import { Filters } from './filters.ts'
 import { type MenuItem, menu } from './menu.ts'
 import { places, play } from './moves.ts'
+import { type BulkActions, Selection } from './selection.ts'
 import { styles } from './task-board.styles.ts'
 
-const SEARCH_PAUSE = 200
 const NOTICE_STAYS = 6_000
 /** Motion explains a change; in a stream of them it explains nothing and costs frames. In ms, and changes. */
 const HALF_LIFE = 200
 const CALM = 5
-const DAY = 24 * 60 * 60 * 1000
 const LABELS = ['Scheduled', 'Queued', 'Running', 'Completed', 'Failed']
 
 type Places = ReturnType<typeof places>
@@ -58,13 +58,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     filter: { type: Object },
     columns: { type: Array },
     refreshMs: { type: Number, attribute: 'refresh-ms' },
-    _query: { state: true },
-    _since: { state: true },
-    _task: { state: true },
-    _tag: { state: true },
-    _chips: { state: true },
     _tasks: { state: true },
-    _selection: { state: true },
     _here: { state: true },
     _said: { state: true },
   }
@@ -74,15 +68,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
   declare filter: BoardFilter | undefined
   declare columns: BoardColumnSpec[] | undefined
   declare refreshMs: number | undefined
-  declare _query: string
-  /** ISO 8601; set while "Last 24 hours" is on. */
-  declare _since: string | undefined
-  declare _task: string | undefined
-  declare _tag: string | undefined
-  /** Narrow form: whether the chips are shown. */
-  declare _chips: boolean
   declare _tasks: TaskInfo[] | undefined
-  declare _selection: ReadonlyMap<string, Job>
   /** Narrow form: the column shown. */
   declare _here: number
   /** What was just done or refused. */
@@ -91,9 +77,18 @@ export class CapsuleTaskBoard extends CapsuleElement {
   readonly #live = new LiveTopic(this, {
     src: () => this.src,
     topic: 'board',
-    params: () => ({ filter: this.#filter, ...(this.columns ? { columns: this.columns } : {}) }),
+    params: () => this.#asked,
     refresh: () => this.refreshMs ?? 0,
   })
+  readonly #filters = new Filters(this)
+  readonly #selection = new Selection(this)
+  readonly #bulk: BulkActions = {
+    act: (ids, action) => void this.#act(ids, action),
+    copyIds: (ids) => void this.#copyIds(ids),
+  }
+  /** What the server was last asked for, as text. */
+  #question = ''
+  #tasksAsked = false
   #views: ColumnView[] = []
   /** By column: the card that Tab reaches. */
   #tabStops = new Map<number, string>()
@@ -107,9 +102,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
   #focus: FocusedCard | undefined
   /** A row to focus once it is drawn. */
   #wanted: { column: number; index: number } | undefined
-  #lastPicked: string | undefined
   #lastStatus: string | undefined
-  #searchTimer: number | undefined
   #noticeTimer: number | undefined
   #watched = new WeakSet<HTMLElement>()
   readonly #resized = new ResizeObserver(() => this.requestUpdate())
@@ -122,39 +115,28 @@ export class CapsuleTaskBoard extends CapsuleElement {
   constructor() {
     super()
     this.heading = 'Tasks'
-    this._query = ''
-    this._chips = false
-    this._selection = new Map()
     this._here = 0
     new EverySecond(this, () => this.#live.data !== undefined || this.#live.state.status === 'offline')
   }
 
-  get #filter(): BoardFilter {
-    return {
-      ...this.filter,
-      ...(this._task === undefined ? {} : { task_name: this._task }),
-      ...(this._tag === undefined ? {} : { tag: this._tag }),
-      ...(this._since === undefined ? {} : { since: this._since }),
-      ...(this._query === '' ? {} : { q: this._query }),
-    }
-  }
-
-  get #narrowed(): boolean {
-    return this._query !== '' || Boolean(this._since || this._task || this._tag)
+  get #asked(): { filter: BoardFilter; columns?: BoardColumnSpec[] } {
+    const filter = { ...this.filter, ...this.#filters.chosen }
+    return this.columns ? { filter, columns: this.columns } : { filter }
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     this.#resized.disconnect()
     this.#watched = new WeakSet()
-    window.clearTimeout(this.#searchTimer)
     window.clearTimeout(this.#noticeTimer)
   }
 
   // Render: model first, then the DOM, then what can only be known from it -----------------------------------------
 
-  protected override willUpdate(changed: PropertyValues): void {
-    const asksAnew = ['src', 'filter', 'columns', '_query', '_since', '_task', '_tag'].some((name) => changed.has(name))
+  protected override willUpdate(): void {
+    const question = JSON.stringify([this.src, this.#asked])
+    const asksAnew = question !== this.#question
+    this.#question = question
     if (asksAnew) for (const view of this.#views) view.reset()
     const board = this.#live.data
     if (!board || board === this.#drawn) return
@@ -166,7 +148,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
       return view
     })
     this._here = Math.min(this._here, Math.max(0, board.columns.length - 1))
-    this.#refreshSelection(board)
+    this.#selection.refresh(board)
     this.#tellFocused(board)
     this.#drawn = board
   }
@@ -180,9 +162,9 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   protected override render(): TemplateResult {
     const board = this.#live.data
-    return html`${this.#header(board)}${board?.total === 0 && !this.#narrowed ? nothing : this.#filters()}${this.#body(board)}
+    return html`${this.#header(board)}${board?.total === 0 && !this.#filters.active ? nothing : this.#filterBar()}${this.#body(board)}
       <slot name="timeline"></slot>
-      <div class="float">${this.#notice()}${this.#bulk()}</div>`
+      <div class="float">${this.#notice()}${this.#selection.render(this.#bulk)}</div>`
   }
 
   protected override updated(): void {
@@ -255,106 +237,25 @@ export class CapsuleTaskBoard extends CapsuleElement {
     </div>`
   }
 
-  #filters(): TemplateResult {
-    const names = (this._tasks ?? []).map((task) => task.name)
-    const tags = [...new Set((this._tasks ?? []).flatMap((task) => task.tags))].sort()
-    const chip = (
-      id: string,
-      label: string,
-      value: string | undefined,
-      values: string[],
-      set: (value?: string) => void,
-    ) =>
-      html`<button
-          class="chip ${value ? 'on' : ''}"
-          type="button"
-          popovertarget=${id}
-          aria-haspopup="menu"
-          aria-expanded="false"
-          @click=${this.#loadTasks}
-        >
-          <span class="truncate">${value ?? label}</span>${icon('down', 's')}</button
-        >${menu(id, label, [
-          { label: `Any ${label.toLowerCase()}`, checked: value === undefined, run: () => set(undefined) },
-          ...values.map((each) => ({ label: each, checked: each === value, run: () => set(each) })),
-        ])}`
-    return html`<div class="filters" role="search" aria-label="Search and filters">
-      <label class="field"
-        >${icon('search', 's')}<input
-          type="search"
-          placeholder="Search all tasks"
-          aria-label="Search all tasks"
-          autocomplete="off"
-          spellcheck="false"
-          .value=${this._query}
-          @input=${this.#searched}
-          @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && this.#clear()}
-        /><span class="kbd only-wide" aria-hidden="true">/</span></label
-      >
-      <button
-        class="button square only-narrow"
-        type="button"
-        aria-label="Filters"
-        aria-expanded=${this._chips}
-        @click=${() => {
-          this._chips = !this._chips
-        }}
-      >
-        ${icon('filter')}
-      </button>
-      <div class="chips ${this._chips ? 'shown' : ''}">
-        <button class="chip ${this._since ? 'on' : ''}" type="button" aria-pressed=${this._since !== undefined} @click=${this.#toggleSince}>
-          Last 24 hours${this._since ? icon('close', 's') : nothing}
-        </button>
-        ${
-          this.filter?.task_name
-            ? nothing
-            : chip('task-menu', 'Task', this._task, names, (value) => {
-                this._task = value
-              })
-        }
-        ${
-          this.filter?.tag
-            ? nothing
-            : chip('tag-menu', 'Tag', this._tag, tags, (value) => {
-                this._tag = value
-              })
-        }
-      </div>
-    </div>`
+  #filterBar(): TemplateResult {
+    return this.#filters.render({
+      given: this.filter ?? {},
+      tasks: this._tasks,
+      askForTasks: () => void this.#loadTasks(),
+      now: () => this.#live.now(),
+    })
   }
 
-  readonly #loadTasks = async (): Promise<void> => {
-    if (this._tasks || !this.#live.connection) return
+  /** Once: where it fails, asking at every render would not help. */
+  async #loadTasks(): Promise<void> {
+    if (this.#tasksAsked || !this.#live.connection) return
+    this.#tasksAsked = true
     try {
       this._tasks = await this.#live.connection.rest<TaskInfo[]>('/api/v1/tasks')
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
-      this.#say(`The tasks are not known: ${error.message}`)
+      this.#say(`The names of tasks are not known: ${error.message}`)
     }
-  }
-
-  readonly #toggleSince = (): void => {
-    this._since = this._since ? undefined : new Date(this.#live.now() - DAY).toISOString()
-  }
-
-  readonly #searched = (event: Event): void => {
-    if (!(event.target instanceof HTMLInputElement)) return
-    const { value } = event.target
-    window.clearTimeout(this.#searchTimer)
-    this.#searchTimer = window.setTimeout(() => {
-      this._query = value.trim()
-    }, SEARCH_PAUSE)
-  }
-
-  readonly #clear = (): void => {
-    window.clearTimeout(this.#searchTimer)
-    const input = this.renderRoot.querySelector('input')
-    if (input) input.value = ''
-    this._query = ''
-    this._since = undefined
-    this._task = undefined
-    this._tag = undefined
   }
 
   // Columns --------------------------------------------------------------------------------------------------------
@@ -363,7 +264,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     const problem = this.#live.problem ?? this.#live.state.problem
     if (!board) return problem ? refused(problem) : this.#loading()
     if (board.total === 0) {
-      if (this.#narrowed) return noMatch(this.#clear)
+      if (this.#filters.active) return noMatch(this.#filters.clear)
       const labels = board.columns.map((column) => column.label)
       void this.#loadTasks()
       const named = this._tasks?.find((task) => task.name === this.filter?.task_name)
@@ -446,7 +347,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
                       ? card(
                           job,
                           {
-                            selected: this._selection.has(job.id),
+                            selected: this.#selection.has(job.id),
                             tabStop: job.id === tabStop,
                             place: view.range.start + offset + 1,
                             count: column.count,
@@ -475,9 +376,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     return [
       {
         label: `Select ${format.count(inView.length)} in view`,
-        run: () => {
-          this._selection = new Map([...this._selection, ...inView.map((job) => [job.id, job] as const)])
-        },
+        run: () => this.#selection.add(inView),
       },
       { label: 'Copy their ids', run: () => void this.#copyIds(inView.map((job) => job.id)) },
       { label: 'Go to the first', run: () => this.#goTo(at, 0) },
@@ -607,9 +506,11 @@ export class CapsuleTaskBoard extends CapsuleElement {
     if (!(event.target instanceof Element)) return
     const id = event.target.closest<HTMLElement>('[data-id]')?.dataset.id
     if (id === undefined) return
-    const pick = event.target.closest('.pick') !== null
-    if (event.shiftKey && this.#lastPicked) this.#pickTo(id)
-    else if (pick || event.ctrlKey || event.metaKey || event.shiftKey) this.#pick(id)
+    const job = this.#job(id)
+    const column = this.#drawn?.columns.find((each) => job && each.jobs.includes(job))
+    if (!job || !column) return
+    if (event.shiftKey) this.#selection.extendTo(job, column)
+    else if (event.target.closest('.pick') || event.ctrlKey || event.metaKey) this.#selection.toggle(job)
     else this.#openCard(id)
   }
 
@@ -624,45 +525,23 @@ export class CapsuleTaskBoard extends CapsuleElement {
     return column?.jobs[at.index - column.after]
   }
 
-  #pick(id: string): void {
-    const selection = new Map(this._selection)
-    const job = this.#job(id)
-    if (!selection.delete(id) && job) selection.set(id, job)
-    this.#lastPicked = id
-    this._selection = selection
-    announce(selection.size === 0 ? 'Nothing selected' : `${format.plural(selection.size, 'task')} selected`)
-  }
-
-  /** All from the last one picked to this, within a column. */
-  #pickTo(id: string): void {
-    const [from, to] = [this.#lastPicked ? this.#find(this.#lastPicked) : undefined, this.#find(id)]
-    const column = to && this.#drawn?.columns[to.column]
-    if (!from || !column || from.column !== to.column) {
-      this.#pick(id)
-      return
-    }
-    const [low, high] = [Math.min(from.index, to.index) - column.after, Math.max(from.index, to.index) - column.after]
-    const picked = column.jobs.slice(low, high + 1)
-    this._selection = new Map([...this._selection, ...picked.map((job) => [job.id, job] as const)])
-    announce(`${format.plural(this._selection.size, 'task')} selected`)
-  }
-
   readonly #key = (event: KeyboardEvent): void => {
-    if (event.key === 'Escape' && this._selection.size > 0) {
-      this._selection = new Map()
+    if (event.key === 'Escape' && this.#selection.size > 0) {
+      this.#selection.clear()
       return
     }
     const at = this.#focusedCard()
     if (!at || event.ctrlKey || event.metaKey || event.altKey) return
+    const job = this.#job(at.id)
     const rows = this.#drawn?.columns[at.column]?.count ?? 0
-    const keys: { [key: string]: () => void } = {
+    const keys: { readonly [key: string]: () => unknown } = {
       ArrowDown: () => this.#goTo(at.column, Math.min(at.index + 1, rows - 1)),
       ArrowUp: () => this.#goTo(at.column, Math.max(at.index - 1, 0)),
       ArrowRight: () => this.#sideways(at, this.matches(':dir(rtl)') ? -1 : 1),
       ArrowLeft: () => this.#sideways(at, this.matches(':dir(rtl)') ? 1 : -1),
       Home: () => this.#goTo(at.column, 0),
       End: () => this.#goTo(at.column, rows - 1),
-      ' ': () => this.#pick(at.id),
+      ' ': () => job && this.#selection.toggle(job),
       c: () => void this.#act([at.id], 'cancel'),
       r: () => void this.#act([at.id], 'retry'),
       '/': () => this.renderRoot.querySelector('input')?.focus(),
@@ -690,14 +569,6 @@ export class CapsuleTaskBoard extends CapsuleElement {
     }
   }
 
-  /** Selected jobs go on changing: the bar must offer what is allowed now. */
-  #refreshSelection(board: Board): void {
-    if (this._selection.size === 0) return
-    const fresh = new Map(this._selection)
-    for (const column of board.columns) for (const job of column.jobs) if (fresh.has(job.id)) fresh.set(job.id, job)
-    this._selection = fresh
-  }
-
   /** What the reader stands on says when it changes. */
   #tellFocused(board: Board): void {
     const id = this.#focus?.id
@@ -710,45 +581,6 @@ export class CapsuleTaskBoard extends CapsuleElement {
   }
 
   // Actions --------------------------------------------------------------------------------------------------------
-
-  #bulk(): TemplateResult | typeof nothing {
-    const selection = [...this._selection.values()]
-    if (selection.length === 0) return nothing
-    const action = (name: 'retry' | 'cancel') => {
-      const { ids, reason } = offer(selection, name)
-      return html`<button
-        type="button"
-        class=${name === 'cancel' && ids.length === 0 ? 'only-wide' : ''}
-        aria-disabled=${ids.length === 0 ? 'true' : nothing}
-        @click=${() => ids.length > 0 && this.#act(ids, name)}
-      >
-        ${name === 'retry' && ids.length > 0 ? icon('retry', 's') : nothing}
-        <span
-          >${jobs.ACTION_WORDS[name]} ${format.count(ids.length)}${
-            reason ? html`, <span class="reason only-wide-inline">${reason}</span>` : nothing
-          }</span
-        >
-      </button>`
-    }
-    return html`<div class="bulk" role="toolbar" aria-label="${format.plural(selection.length, 'task')} selected">
-      <span class="medium num">${format.count(selection.length)} selected</span><span class="rule"></span>
-      ${action('retry')}
-      <button type="button" class="only-wide" @click=${() => this.#copyIds([...this._selection.keys()])}>
-        ${icon('copy', 's')}Copy ids
-      </button>
-      ${action('cancel')}<span class="rule only-wide"></span>
-      <button
-        type="button"
-        class="end"
-        aria-label="Clear selection"
-        @click=${() => {
-          this._selection = new Map()
-        }}
-      >
-        ${icon('close', 's')}
-      </button>
-    </div>`
-  }
 
   #notice(): TemplateResult | typeof nothing {
     if (this._said === undefined) return nothing
