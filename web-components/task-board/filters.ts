@@ -64,7 +64,7 @@ export class Filters {
           spellcheck="false"
           .value=${this.#chosen.q ?? ''}
           @input=${this.#typed}
-          @keydown=${(event: KeyboardEvent) => event.key === 'Escape' && this.clear()}
+          @keydown=${this.#escaped}
         /><span class="kbd only-wide" aria-hidden="true">/</span></label
       >
       <button class="button square only-narrow" type="button" aria-label="Filters" aria-expanded=${this.#open} @click=${this.#toggle}>
@@ -108,6 +108,13 @@ export class Filters {
   readonly #toggle = (): void => {
     this.#open = !this.#open
     this.#host.requestUpdate()
+  }
+
+  readonly #escaped = (event: KeyboardEvent): void => {
+    if (event.key !== 'Escape') return
+    // What was typed a moment ago is not chosen yet, so a render would leave it there.
+    if (event.target instanceof HTMLInputElement) event.target.value = ''
+    this.clear()
   }
 
   readonly #typed = (event: Event): void => {

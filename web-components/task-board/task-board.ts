@@ -3,17 +3,16 @@
  * draws those, and moves its windows as one scrolls, so that ten thousand tasks cost what fifty do.
  */
 import { html, nothing, type TemplateResult } from 'lit'
-import { repeat } from 'lit/directives/repeat.js'
 import type { Board, BoardColumn, BoardColumnSpec, BoardFilter, Job, TaskInfo } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon, jobs } from '../shared/index.ts'
 import { openDetail } from '../task-card/index.ts'
 import { noMatch, nothingYet, refused } from './blank.ts'
 import { outcome } from './bulk.ts'
-import { card, placeholder } from './card.ts'
+import { columnOf, loadingColumns } from './column.ts'
 import { ColumnView } from './column-view.ts'
 import { Filters } from './filters.ts'
-import { type MenuItem, menu } from './menu.ts'
+import type { MenuItem } from './menu.ts'
 import { places, play } from './moves.ts'
 import { type BulkActions, Selection } from './selection.ts'
 import { styles } from './task-board.styles.ts'
@@ -22,7 +21,6 @@ const NOTICE_STAYS = 6_000
 /** Motion explains a change; in a stream of them it explains nothing and costs frames. In ms, and changes. */
 const HALF_LIFE = 200
 const CALM = 5
-const LABELS = ['Scheduled', 'Queued', 'Running', 'Completed', 'Failed']
 
 type Places = ReturnType<typeof places>
 
@@ -262,7 +260,13 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   #body(board: Board | undefined): TemplateResult {
     const problem = this.#live.problem ?? this.#live.state.problem
-    if (!board) return problem ? refused(problem) : this.#loading()
+    if (!board)
+      return problem
+        ? refused(problem)
+        : loadingColumns(
+            this.columns?.map((column) => column.label),
+            this.#live.state.status === 'offline',
+          )
     if (board.total === 0) {
       if (this.#filters.active) return noMatch(this.#filters.clear)
       const labels = board.columns.map((column) => column.label)
@@ -301,73 +305,18 @@ export class CapsuleTaskBoard extends CapsuleElement {
       <div class="stage" aria-hidden="true"></div>`
   }
 
-  #column(column: BoardColumn, at: number, now: number): TemplateResult {
+  #column(column: BoardColumn, at: number, now: number): TemplateResult | typeof nothing {
     const view = this.#views[at]
-    if (!view) return html``
-    const drawn = view.drawnJobs()
-    const { above, below } = view.padding()
-    const tabStop = this.#tabStop(at, column, view)
-    return html`<section
-      class="column ${at === this._here ? 'here' : ''}"
-      part="column"
-      id="column-${at}"
-      aria-label="${column.label}, ${format.plural(column.count, 'task')}"
-    >
-      <header>
-        <h3 class="truncate">${column.label}</h3>
-        <span class="count num">${format.count(column.count)}</span>
-        <span class="grow"></span>
-        <button
-          class="button small square ghost"
-          type="button"
-          popovertarget="menu-${at}"
-          aria-label="Actions for ${column.label}"
-          aria-haspopup="menu"
-          aria-expanded="false"
-        >
-          ${icon('more', 's')}
-        </button>
-        ${menu(`menu-${at}`, `Actions for ${column.label}`, this.#columnMenu(column, at, view))}
-      </header>
-      <div class="list" data-column=${at} @scroll=${this.#scrolled}>
-        ${
-          column.count === 0
-            ? html`<p class="none">None now</p>`
-            : html`<div
-                role="list"
-                aria-label=${column.label}
-                
-                .style=${`padding-block: ${above}px ${below}px`}
-              >
-                ${repeat(
-                  drawn,
-                  (job, offset) => job?.id ?? `row ${view.range.start + offset}`,
-                  (job, offset) =>
-                    job
-                      ? card(
-                          job,
-                          {
-                            selected: this.#selection.has(job.id),
-                            tabStop: job.id === tabStop,
-                            place: view.range.start + offset + 1,
-                            count: column.count,
-                          },
-                          now,
-                        )
-                      : placeholder,
-                )}
-              </div>`
-        }
-      </div>
-      <footer class="num"><span>${this.#extent(column, view)}</span><span class="order">${column.count > 1 ? column.order : nothing}</span></footer>
-    </section>`
-  }
-
-  #extent(column: BoardColumn, view: ColumnView): string {
-    const { start, end } = view.inView
-    if (column.count === 0) return ''
-    if (start === 0 && end >= column.count) return `All ${format.count(column.count)}`
-    return `${format.count(start + 1)} to ${format.count(end)} of ${format.count(column.count)}`
+    if (!view) return nothing
+    return columnOf(column, at, {
+      view,
+      shown: at === this._here,
+      tabStop: this.#tabStop(at, column, view),
+      selected: (id) => this.#selection.has(id),
+      menu: this.#columnMenu(column, at, view),
+      scrolled: this.#scrolled,
+      now,
+    })
   }
 
   #columnMenu(column: BoardColumn, at: number, view: ColumnView): MenuItem[] {
@@ -382,21 +331,6 @@ export class CapsuleTaskBoard extends CapsuleElement {
       { label: 'Go to the first', run: () => this.#goTo(at, 0) },
       { label: 'Go to the last', run: () => this.#goTo(at, column.count - 1) },
     ]
-  }
-
-  #loading(): TemplateResult {
-    const offline = this.#live.state.status === 'offline'
-    const labels = this.columns?.map((column) => column.label) ?? LABELS
-    return html`<div class="columns" aria-busy="true">
-      ${labels.map(
-        (label, at) =>
-          html`<section class="column ${at === 0 ? 'here' : ''}" aria-label=${label}>
-            <header><h3>${label}</h3></header>
-            <div class="list">${[0, 1, 2].map(() => placeholder)}</div>
-            <footer><span>${offline ? 'Not reachable, trying again' : 'Loading tasks'}</span></footer>
-          </section>`,
-      )}
-    </div>`
   }
 
   readonly #scrolled = (event: Event): void => {
