@@ -156,6 +156,8 @@ function speak(
     }
     case 'stream': {
       const { replyId, offset, text } = command
+      // Another attempt has finished this reply.
+      if (said.includes(replyId)) return nothing
       return { facts: [{ type: 'ReplyStreamed', data: { ...by, replyId, offset, text } }] }
     }
     case 'notify':

@@ -76,8 +76,11 @@ function changes(context: SessionContext, fact: Recorded<SessionFact>): Partial<
       return say(context, fact.data.shownId)
     case 'TitleSet':
       return { title: fact.data.title }
-    case 'DataSet':
-      return { data: { ...context.data, [fact.data.key]: fact.data.value } }
+    case 'DataSet': {
+      const { key, value } = fact.data
+      const { [key]: _, ...others } = context.data
+      return { data: value === null ? others : { ...others, [key]: value } }
+    }
     case 'ReplyStreamed':
     case 'Notified':
     case 'SessionEnded':

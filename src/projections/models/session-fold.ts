@@ -165,8 +165,11 @@ export function sessionStep(
     }
     case 'TitleSet':
       return { head: { ...next, title: fact.data.title }, items: [] }
-    case 'DataSet':
-      return { head: { ...next, data: { ...head.data, [fact.data.key]: fact.data.value } }, items: [] }
+    case 'DataSet': {
+      const { key, value } = fact.data
+      const { [key]: _, ...others } = head.data
+      return { head: { ...next, data: value === null ? others : { ...others, [key]: value } }, items: [] }
+    }
     case 'SessionEnded':
       return { head: { ...next, ended: true }, items: [] }
     default:
