@@ -1,0 +1,442 @@
+/** Random legal histories: whatever is asked of an actor in whatever order, its promises hold. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createActor } from 'xstate'
+import { evolutionOf } from '../../src/actors/evolve.ts'
+import {
+  type ActorKind,
+  isEnded,
+  type LockCommand,
+  lockKind,
+  type ScheduleCommand,
+  type SessionCommand,
+  type State,
+  scheduleKind,
+  sessionKind,
+  type TaskCommand,
+  type TaskContext,
+  taskKind,
+} from '../../src/actors/index.ts'
+import type { Applied, Fact, Recorded } from '../../src/actors/kind.ts'
+import { catalogue, type StreamKind } from '../../src/events/index.ts'
+import { at, submission, T0 } from './given.ts'
+
+/** What a test says: a command, or what makes one of the state, e.g. with the current claim. */
+type Asked<Command, Context> = (state: State<Context>) => Command
+
+interface Step<Command, Context> {
+  readonly command: Command
+  readonly before: State<Context>
+  readonly after: State<Context>
+  readonly facts: readonly Recorded<Fact>[]
+}
+
+/** Runs commands through decide, applies what is decided, and moves the clock on by a second for each. */
+function run<Command, Context extends Applied>(
+  kind: ActorKind<Command, Context>,
+  asked: readonly Asked<Command, Context>[],
+): Step<Command, Context>[] {
+  const { initial, next } = evolutionOf(kind)
+  let state = initial
+  let ids = 0
+  return asked.map((ask, second) => {
+    const before = state
+    const now = T0 + second * 1000
+    const command = ask(before)
+    const { facts } = kind.decide(command, before, { now, by: 'system', newId: () => `id${ids++}` })
+    const recorded = facts.map((fact): Recorded<Fact> => {
+      const revision = state.context.revision + 1
+      const applied = {
+        ...fact,
+        id: `e${revision}`,
+        revision,
+        at: now,
+        by: fact.by ?? 'system',
+        commandId: undefined,
+      } as const
+      const after = next(state, applied)
+      if (!after) throw new Error(`${fact.type} was decided in state ${state.value}, but the machine refuses it`)
+      state = after
+      return applied
+    })
+    return { command, before, after: state, facts: recorded }
+  })
+}
+
+const claims = fc.constantFrom('current', 'former')
+const error = fc.record({ type: fc.constant('Error'), message: fc.constant('broken'), retryable: fc.boolean() })
+
+const taskCommands = fc.oneof(
+  { weight: 2, arbitrary: fc.constant<Asked<TaskCommand, TaskContext>>(() => ({ type: 'start', node: 'n' })) },
+  {
+    weight: 1,
+    arbitrary: fc.boolean().map(
+      (alone): Asked<TaskCommand, TaskContext> =>
+        () => ({ type: 'start', node: 'n', alone }),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        claims,
+        fc.oneof(
+          fc.record({ type: fc.constant('complete' as const), result: fc.constant(1) }),
+          fc.record({ type: fc.constant('fail' as const), error, delayMs: fc.nat(2000) }),
+          fc.record({ type: fc.constant('timeOut' as const), error, delayMs: fc.nat(2000) }),
+          fc.record({
+            type: fc.constant('interrupt' as const),
+            cause: fc.constantFrom('crash' as const, 'drain', 'lost'),
+          }),
+          fc.record({ type: fc.constant('progress' as const), fraction: fc.constant(0.5) }),
+          fc.record({ type: fc.constant('extend' as const) }),
+          fc.record({ type: fc.constant('acknowledgeCancel' as const) }),
+        ),
+      )
+      .map(
+        ([whose, command]): Asked<TaskCommand, TaskContext> =>
+          ({ context }) => ({ ...command, claim: whose === 'current' ? (context.claim?.id ?? 'none') : 'former' }),
+      ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .oneof(
+        fc.constantFrom<TaskCommand>(
+          { type: 'cancel' },
+          { type: 'refresh' },
+          { type: 'requeue' },
+          { type: 'delete' },
+          { type: 'submit', submission: submission() },
+        ),
+        error.map((reason): TaskCommand => ({ type: 'reject', error: reason })),
+      )
+      .map(
+        (command): Asked<TaskCommand, TaskContext> =>
+          () =>
+            command,
+      ),
+  },
+)
+
+const taskHistory = fc
+  .tuple(
+    fc.record({
+      retries: fc.nat(3),
+      timeoutMs: fc.constantFrom(1000, 60_000),
+      retryOnTimeout: fc.boolean(),
+      onInterrupt: fc.constantFrom('retry' as const, 'fail' as const),
+    }),
+    fc.option(fc.nat(3000), { nil: undefined }),
+    fc.array(taskCommands, { maxLength: 40 }),
+  )
+  .map(([options, delay, commands]): Asked<TaskCommand, TaskContext>[] => [
+    () => ({
+      type: 'submit',
+      submission: submission({ ...options, ...(delay === undefined ? {} : { runAt: at(delay) }) }),
+    }),
+    ...commands,
+  ])
+
+const lockCommands = fc
+  .tuple(
+    fc.constantFrom('t1', 't2', 't3', 't4'),
+    fc.constantFrom('acquire', 'acquire', 'release'),
+    fc.constantFrom('join' as const, 'queue' as const, 'reject' as const, 'replace' as const),
+    fc.constantFrom('ada', 'bob'),
+    fc.constantFrom(1, 1, 2),
+  )
+  .map(
+    ([taskId, type, onLocked, ownerId, ofRun]): Asked<LockCommand, unknown> =>
+      () =>
+        type === 'acquire'
+          ? { type, key: 'k', taskId, name: 'n', ownerId, onLocked, run: ofRun }
+          : { type: 'release', taskId, reason: 'r', run: ofRun },
+  )
+
+const scheduleCommands = fc
+  .tuple(
+    fc.nat(20),
+    fc.constantFrom('register', 'tick', 'tick', 'miss', 'trigger', 'finish', 'finish', 'pause', 'resume', 'remove'),
+    fc.constantFrom('skip' as const, 'queue' as const),
+  )
+  .map(
+    ([n, type, overlap]): Asked<ScheduleCommand, { running: readonly { taskId: string }[] }> =>
+      ({ context }) => {
+        const due = at(n * 60_000)
+        switch (type) {
+          case 'register':
+            return { type, name: 's', definition: { cron: '* * * * *', timezone: 'UTC', overlap, missed: 'latest' } }
+          case 'tick':
+            return { type, name: 's', due, trigger: 'cron' }
+          case 'miss':
+            return { type, due }
+          case 'trigger':
+            return { type, name: 's' }
+          case 'finish':
+            return { type, due, taskId: context.running[0]?.taskId ?? 'none', status: 'completed' }
+          case 'pause':
+            return { type }
+          case 'resume':
+            return { type }
+          default:
+            return { type: 'remove' }
+        }
+      },
+  )
+
+const sessionCommands = fc
+  .tuple(
+    fc.nat(5),
+    fc.constantFrom(
+      'receive',
+      'receive',
+      'retry',
+      'startTurn',
+      'startTurn',
+      'completeTurn',
+      'failTurn',
+      'stopTurn',
+      'reply',
+      'stream',
+      'setData',
+    ),
+    claims,
+  )
+  .map(
+    ([n, type, whose]): Asked<SessionCommand, { turn: { claim: string } | undefined }> =>
+      ({ context }) => {
+        const claim = whose === 'current' ? (context.turn?.claim ?? 'none') : 'former'
+        const speaker = { turnClaim: claim }
+        switch (type) {
+          case 'receive':
+            return { type, messageId: `m${n}`, text: 'hi', createFor: 'ada' }
+          case 'retry':
+            return { type, messageId: `m${n}`, newMessageId: `m${n}'` }
+          case 'startTurn':
+            return { type, node: 'n', timeoutMs: 1000 }
+          case 'completeTurn':
+            return { type, claim }
+          case 'failTurn':
+            return { type, claim, error: { type: 'Error', message: 'broken', retryable: true } }
+          case 'stopTurn':
+            return { type }
+          case 'reply':
+            return { type, replyId: `r${n}`, text: 'hi', speaker }
+          case 'stream':
+            return { type, replyId: `r${n}`, offset: 0, text: 'h', speaker }
+          default:
+            return { type: 'setData', key: `k${n % 2}`, value: n === 0 ? null : n, speaker }
+        }
+      },
+  )
+
+const historyOf = <T>(command: fc.Arbitrary<T>) => fc.array(command, { maxLength: 40 })
+
+function holdsForAll<Command, Context extends Applied>(
+  kind: ActorKind<Command, Context>,
+  history: fc.Arbitrary<readonly Asked<Command, Context>[]>,
+  check: (steps: readonly Step<Command, Context>[]) => void,
+): void {
+  fc.assert(fc.property(history, (asked) => check(run(kind, asked))))
+}
+
+const factsOf = <Command, Context>(steps: readonly Step<Command, Context>[]) => steps.flatMap(({ facts }) => facts)
+
+/** Promises that every kind makes. */
+function promises<Command, Context extends Applied>(
+  kind: ActorKind<Command, Context>,
+  history: fc.Arbitrary<readonly Asked<Command, Context>[]>,
+): void {
+  test('a real XState actor replays the recorded facts to the same state', () => {
+    holdsForAll(kind, history, (steps) => {
+      const actor = createActor(kind.machine).start()
+      for (const fact of factsOf(steps)) actor.send(fact)
+      const { value, context } = actor.getSnapshot()
+      const last = steps.at(-1)?.after ?? evolutionOf(kind).initial
+      expect({ value: String(value), context }).toEqual(last)
+    })
+  })
+
+  test('decided facts fit the schemas of the catalogue', () => {
+    holdsForAll(kind, history, (steps) => {
+      for (const { type, data } of factsOf(steps)) expect(catalogue[kind.kind]?.[type]?.data.parse(data)).toEqual(data)
+    })
+  })
+
+  test('a fact that the machine does not accept changes nothing, for XState as for the compiled machine', () => {
+    const types = Object.keys(catalogue[kind.kind as StreamKind] ?? {})
+    fc.assert(
+      fc.property(history, fc.constantFrom(...types), (asked, type) => {
+        const steps = run(kind, asked)
+        const actor = createActor(kind.machine).start()
+        for (const fact of factsOf(steps)) actor.send(fact)
+        const before = actor.getSnapshot()
+        const revision = (before.context as Applied).revision + 1
+        const fact = { type, data: {}, id: 'x', revision, at: T0, by: 'system', commandId: undefined } as const
+        const accepted = before.can(fact)
+        const state = { value: String(before.value), context: before.context as Context }
+        expect(evolutionOf(kind).next(state, fact) !== undefined).toBe(accepted)
+        if (accepted) return
+        actor.send(fact)
+        expect(actor.getSnapshot().value).toEqual(before.value)
+        expect(actor.getSnapshot().context).toBe(before.context)
+      }),
+    )
+  })
+}
+
+describe('tasks', () => {
+  promises(taskKind, taskHistory)
+
+  test('a run ends once, and what has ended changes only by a requeue', () => {
+    holdsForAll(taskKind, taskHistory, (steps) => {
+      for (const { before, after, facts } of steps) {
+        if (!isEnded(before.value)) continue
+        if (facts.some(({ type }) => type === 'TaskRequeued')) expect(after.value).toBe('pending')
+        else expect(after.value).toBe(before.value)
+      }
+      let ended = 0
+      for (const { type } of factsOf(steps)) {
+        if (type === 'TaskRequeued') ended = 0
+        if (['TaskCompleted', 'TaskFailed', 'TaskTimedOut', 'TaskCancelled'].includes(type)) expect(++ended).toBe(1)
+      }
+    })
+  })
+
+  test('at most one attempt holds a claim, and what it records carries that claim', () => {
+    holdsForAll(taskKind, taskHistory, (steps) => {
+      let claim: string | undefined
+      for (const { type, id, data } of factsOf(steps)) {
+        if (type === 'TaskStarted') {
+          expect(claim).toBeUndefined()
+          claim = id
+        } else if (type !== 'TaskWriteRefused' && 'claim' in data) {
+          expect(data.claim).toBe(claim)
+        }
+        if (
+          [
+            'TaskCompleted',
+            'TaskFailed',
+            'TaskTimedOut',
+            'TaskCancelled',
+            'TaskRetryScheduled',
+            'TaskInterrupted',
+          ].includes(type)
+        ) {
+          claim = undefined
+        }
+      }
+    })
+  })
+
+  test('a run uses up no more retries than it has', () => {
+    holdsForAll(taskKind, taskHistory, (steps) => {
+      for (const { after } of steps) {
+        expect(after.context.failures).toBeLessThanOrEqual(after.context.submission?.retries ?? 0)
+      }
+    })
+  })
+
+  test('after a request to cancel, a run ends as completed or cancelled', () => {
+    holdsForAll(taskKind, taskHistory, (steps) => {
+      for (const { before, after } of steps) {
+        if (before.context.cancelRequested) expect(['running', 'completed', 'cancelled']).toContain(after.value)
+      }
+    })
+  })
+
+  test('a start before its time is never recorded', () => {
+    holdsForAll(taskKind, taskHistory, (steps) => {
+      for (const { before, facts } of steps) {
+        const start = facts.find(({ type }) => type === 'TaskStarted')
+        if (start && before.context.runAt !== undefined) expect(start.at).toBeGreaterThanOrEqual(before.context.runAt)
+      }
+    })
+  })
+})
+
+describe('locks', () => {
+  promises(lockKind, historyOf(lockCommands))
+
+  test('nobody waits for a free lock, and nobody is in line twice', () => {
+    holdsForAll(lockKind, historyOf(lockCommands), (steps) => {
+      for (const { after } of steps) {
+        const { holder, queue } = after.context
+        if (!holder) expect(queue).toEqual([])
+        const ids = [holder, ...queue].flatMap((party) => party?.taskId ?? [])
+        expect(new Set(ids).size).toBe(ids.length)
+      }
+    })
+  })
+
+  test('each holder has a higher fencing token than the one before', () => {
+    holdsForAll(lockKind, historyOf(lockCommands), (steps) => {
+      let last = -1
+      let holder: string | undefined
+      for (const { after } of steps) {
+        const current = after.context.holder
+        if (current && (current.taskId !== holder || current.revision !== last)) {
+          expect(current.revision).toBeGreaterThan(last)
+          last = current.revision
+        }
+        holder = current?.taskId
+      }
+    })
+  })
+})
+
+describe('schedules', () => {
+  promises(scheduleKind, historyOf(scheduleCommands))
+
+  test('each due time is decided once, in order', () => {
+    holdsForAll(scheduleKind, historyOf(scheduleCommands), (steps) => {
+      const decided = factsOf(steps).flatMap(({ type, data }) => {
+        const { due, trigger } = data as { due?: string; trigger?: string }
+        return (type === 'OccurrenceDue' && trigger !== 'manual') || type === 'OccurrenceSkipped' ? [String(due)] : []
+      })
+      expect(decided).toEqual([...new Set(decided)].sort())
+    })
+  })
+
+  test("with overlap 'skip' the cron starts nothing while an occurrence runs", () => {
+    holdsForAll(scheduleKind, historyOf(scheduleCommands), (steps) => {
+      for (const { before, facts, command } of steps) {
+        if (command.type !== 'tick' || before.context.definition?.overlap !== 'skip') continue
+        if (before.context.running.length > 0) expect(facts.map(({ type }) => type)).not.toContain('OccurrenceDue')
+      }
+    })
+  })
+})
+
+describe('sessions', () => {
+  promises(sessionKind, historyOf(sessionCommands))
+
+  test('one turn at a time, in the order of the messages, each message once', () => {
+    holdsForAll(sessionKind, historyOf(sessionCommands), (steps) => {
+      const received: string[] = []
+      const answered: string[] = []
+      let turn: string | undefined
+      for (const { type, data } of factsOf(steps)) {
+        const { messageId, turn: id } = data as { messageId: string; turn?: string }
+        if (type === 'MessageReceived') received.push(messageId)
+        if (type === 'TurnStarted') {
+          expect(turn).toBeUndefined()
+          turn = id
+          answered.push(messageId)
+        }
+        if (type.startsWith('Turn') && type !== 'TurnStarted') turn = undefined
+      }
+      expect(answered).toEqual(received.slice(0, answered.length))
+    })
+  })
+
+  test('what was said once with an id is not said again', () => {
+    holdsForAll(sessionKind, historyOf(sessionCommands), (steps) => {
+      const said = factsOf(steps).flatMap(({ type, data }) =>
+        type === 'Replied' ? [(data as { replyId: string }).replyId] : [],
+      )
+      expect(new Set(said).size).toBe(said.length)
+    })
+  })
+})
