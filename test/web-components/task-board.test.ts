@@ -392,7 +392,7 @@ describe('looks', () => {
 
   test('at 320 px it is one column under tabs, accessible, and nothing sticks out', async () => {
     await page.viewport(320, 700)
-    const { element, root, column, press } = await board(jobs())
+    const { element, root, column, press, pick } = await board(jobs())
     const shown = () =>
       all(root, '.column')
         .filter((each) => each.checkVisibility())
@@ -403,7 +403,10 @@ describe('looks', () => {
     tab?.click()
     await eventually(() => shown().join() === 'Completed, 60 tasks')
     await eventually(() => all(column('Completed'), '[data-id]').length > 4, 'cards of the column now shown')
-    await frames(2)
+    for (const title of ['Invoice 0', 'Invoice 1']) pick(title).click()
+    const clear = await eventually(() => root.querySelector('[aria-label="Clear selection"]'))
+    await frames(30)
+    expect(clear.getBoundingClientRect().right).toBeLessThanOrEqual(320)
     await expectAccessible(element)
     expect(document.documentElement.scrollWidth).toBeLessThanOrEqual(320)
     one(root, '[role=tab][aria-selected=true]').focus()

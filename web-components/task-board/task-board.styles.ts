@@ -99,6 +99,7 @@ export const styles = css`
     box-shadow: var(--capsule-shadow-float); max-width: calc(100% - 24px); animation: rise var(--capsule-base) var(--capsule-ease);
   }
   @keyframes rise { from { opacity: 0; transform: translateY(8px); } }
+  .bulk > .num { white-space: nowrap; }
   .bulk .rule { width: 1px; height: 20px; background: currentColor; opacity: 0.2; margin: 0 8px; flex: none; }
   .float button {
     height: 32px; padding: 0 10px; border-radius: var(--capsule-radius-m); font-weight: var(--capsule-weight-medium);
@@ -153,7 +154,7 @@ export const styles = css`
     .column > footer .order { display: none; }
   }
   @container board (max-width: 640px) {
-    .only-wide { display: none; }
+    .only-wide, .float .only-wide { display: none; }
     .only-narrow { display: inline-flex; }
     .head { min-height: 52px; padding: 0 16px; }
     .filters { padding: 4px 16px 10px; }
@@ -176,7 +177,9 @@ export const styles = css`
     .list { padding: 12px 16px 0; }
     .card { padding: 11px 12px; margin-bottom: 8px; }
     .column > footer { padding-inline: 16px; }
-    .bulk { align-self: stretch; margin: 0 12px; }
+    .bulk { align-self: stretch; max-width: none; margin: 0 12px; flex-wrap: wrap; }
+    .bulk .rule { margin: 0 2px; }
+    .float { bottom: 36px; }
     .bulk .end { margin-inline-start: auto; }
     .float button { height: 40px; }
     .menu button { min-height: 40px; }
