@@ -1,0 +1,56 @@
+/** Holds the pages to the code: the first program is the demo, commands exist, links lead somewhere, elements are listed. */
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+
+const root = resolve(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root }).sort()
+
+it('shows the demo as it is', () => {
+  const [, shown] = /<!-- examples\/jobs-demo\/app\.ts -->\n```ts\n([\s\S]*?)^```$/m.exec(read('README.md')) ?? []
+  expect(shown).toBe(read('examples/jobs-demo/app.ts'))
+})
+
+it.each(pages)('%s names only scripts and files that exist', (page) => {
+  const text = read(page)
+  const { scripts } = z.object({ scripts: z.record(z.string(), z.string()) }).parse(JSON.parse(read('package.json')))
+  const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name)
+  expect(named.filter((name) => !(name in scripts))).toEqual([])
+
+  const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link = '']) => link)
+  const local = links.filter((link) => !/^[a-z]+:/.test(link))
+  expect(local.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([])
+
+  const sources = [...text.matchAll(/`((?:src|test|web-components|scripts|examples|docs)\/[\w./-]+)`/g)].map(
+    ([, path = '']) => path,
+  )
+  expect(sources.filter((path) => !existsSync(join(root, path)))).toEqual([])
+})
+
+it('lists every attribute, event, slot and part of every element', () => {
+  const page = read('docs/web-components.md')
+  const missing = globSync('web-components/*/*.ts', { cwd: root }).flatMap((file) => {
+    const source = read(file)
+    const [, element] = /@element ([\w-]+)/.exec(source) ?? []
+    if (!element) return []
+    const section = page.split(/^## /m).find((text) => text.startsWith(`\`<${element}>\``)) ?? ''
+    const tags = [...source.matchAll(/^ \* @(?:attr|fires|slot|csspart)(?: \{[^}]*\})? ([\w-]+)/gm)].map(
+      ([, name = '']) => name,
+    )
+    return tags.filter((name) => !section.includes(`\`${name}\``)).map((name) => `${element}: ${name}`)
+  })
+  expect(missing).toEqual([])
+})
+
+it('lists every route', () => {
+  const page = read('docs/http-api.md')
+  const routes = globSync('src/http/*.ts', { cwd: root }).flatMap((file) =>
+    [...read(file).matchAll(/method: '(\w+)',\s+path: '([^']+)'/g)].map(
+      ([, method, path = '']) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`,
+    ),
+  )
+  expect(routes.length).toBeGreaterThan(20)
+  expect(routes.filter((route) => !page.includes(`\`${route}\``))).toEqual([])
+})
