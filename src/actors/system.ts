@@ -214,15 +214,17 @@ export class ActorSystem {
       hash: GENESIS,
       position: START,
     }
+    // Room is made before: the newcomer has nothing in flight yet, and must stay.
+    this.#passivate(this.#limit - 1)
     this.#residents.set(stream, resident as unknown as AnyResident)
-    if (this.#residents.size > this.#limit) this.#passivate()
     return resident
   }
 
-  /** Drops the longest unused actors that have nothing in flight. */
-  #passivate(): void {
+  /** Drops the longest unused actors that have nothing in flight, until no more than `most` are left. */
+  #passivate(most: number): void {
+    if (this.#residents.size <= most) return
     for (const [stream, resident] of this.#residents) {
-      if (this.#residents.size <= this.#limit) return
+      if (this.#residents.size <= most) return
       if (resident.busy || resident.mailbox.length > 0) continue
       resident.mirror?.stop()
       this.#residents.delete(stream)
@@ -247,11 +249,11 @@ export class ActorSystem {
     resident.busy = false
     this.#underWay--
     if (this.#underWay === 0) for (const idle of this.#idle.splice(0)) idle()
-    if (this.#residents.size > this.#limit) this.#passivate()
+    this.#passivate(this.#limit)
   }
 
   async #look<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<Outcome<Context>> {
-    if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident)
+    if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident, false)
     return { state: resident.state, facts: [], position: resident.position }
   }
 
@@ -260,12 +262,13 @@ export class ActorSystem {
     command: Command,
     origin: Origin,
   ): Promise<Outcome<Context>> {
+    const { mustLand = false } = origin
     if (!resident.loaded) {
       if (origin.fresh) resident.loaded = true
-      else await this.#catchUp(resident)
+      else await this.#catchUp(resident, mustLand)
     }
     let known = this.#exclusive
-    for (let tries = 0; tries < DECIDE_AGAIN || origin.mustLand; tries++) {
+    for (let tries = 0; tries < DECIDE_AGAIN || mustLand; tries++) {
       const state = resident.state
       if (origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)) {
         return { state, facts: [], position: resident.position }
@@ -275,7 +278,7 @@ export class ActorSystem {
       if (decision.facts.length === 0 && !known) {
         // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true
-        if (await this.#catchUp(resident)) continue
+        if (await this.#catchUp(resident, mustLand)) continue
       }
       if (decision.facts.length === 0) {
         if (decision.refusal) throw decision.refusal
@@ -283,12 +286,12 @@ export class ActorSystem {
       }
       const events = this.#seal(resident, decision, origin, now)
       try {
-        const { position } = await this.#append(resident, events, origin.mustLand ?? false)
+        const { position } = await this.#append(resident, events, mustLand)
         resident.position = position
         this.#acknowledged.note(resident.stream, position)
       } catch (error) {
         if (!(error instanceof WrongExpectedRevision)) throw error
-        await this.#catchUp(resident)
+        await this.#catchUp(resident, mustLand)
         continue
       }
       this.#apply(resident, events, now)
@@ -334,17 +337,24 @@ export class ActorSystem {
   ): Promise<AppendResult> {
     const { revision } = resident.state.context
     const expected = revision < 0 ? 'no-stream' : BigInt(revision)
+    try {
+      return await this.#patiently(mustLand, () => this.#store.append(resident.stream, expected, events))
+    } catch (error) {
+      // Without an answer it may be recorded all the same: what we hold is no longer known to be the stream.
+      if (!(error instanceof WrongExpectedRevision)) resident.loaded = false
+      throw error
+    }
+  }
+
+  /** Asks the store again while it gives no answer: for ever, or until patience is at an end. */
+  async #patiently<T>(forEver: boolean, ask: () => Promise<T>): Promise<T> {
     const giveUpAt = this.clock.now() + this.#patienceMs
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
       try {
-        return await this.#store.append(resident.stream, expected, events)
+        return await ask()
       } catch (error) {
         const again = error instanceof StoreUnavailable && error.retryable
-        if (!again || (!mustLand && this.clock.now() + wait > giveUpAt)) {
-          // It may be recorded all the same: what we hold is no longer known to be the stream.
-          resident.loaded = false
-          throw error
-        }
+        if (!again || (!forEver && this.clock.now() + wait > giveUpAt)) throw error
         await new Promise<void>((resolve) => this.clock.at(this.clock.now() + wait, resolve))
       }
     }
@@ -359,7 +369,7 @@ export class ActorSystem {
   }
 
   /** Applies what the log has beyond what the actor knows. @returns whether there was anything */
-  async #catchUp<Context extends Applied>(resident: Replayable<Context>): Promise<boolean> {
+  async #catchUp<Context extends Applied>(resident: Replayable<Context>, mustLand: boolean): Promise<boolean> {
     if (!resident.loaded) {
       resident.mirror?.stop()
       resident.mirror = this.#mirror(resident.kind.machine)
@@ -367,7 +377,8 @@ export class ActorSystem {
       resident.hash = GENESIS
       resident.position = START
     }
-    const events = await this.#store.readStream(resident.stream, { from: BigInt(resident.state.context.revision + 1) })
+    const from = BigInt(resident.state.context.revision + 1)
+    const events = await this.#patiently(mustLand, () => this.#store.readStream(resident.stream, { from }))
     for (const event of events) this.#replay(resident, event)
     resident.loaded = true
     return events.length > 0

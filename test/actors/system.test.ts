@@ -1,0 +1,431 @@
+import { describe, expect, test } from 'vitest'
+import {
+  ActorSystem,
+  type ActorSystemOptions,
+  CommandRefused,
+  HistoryCorrupt,
+  MailboxFull,
+  ManualClock,
+  type Origin,
+  type Outcome,
+  sessionKind,
+  type TaskCommand,
+  type TaskContext,
+  TooContended,
+  taskKind,
+  WrittenByNewerCode,
+} from '../../src/actors/index.ts'
+import {
+  type EventStore,
+  expectedHash,
+  GENESIS,
+  type JsonObject,
+  openMemoryStore,
+  StoreUnavailable,
+} from '../../src/events/index.ts'
+import { submission } from './given.ts'
+import { interrupting, unavailable, withAppend } from './stores.ts'
+
+const BY: Origin = { by: 'user:ada' }
+const submit: TaskCommand = { type: 'submit', submission: submission() }
+const start: TaskCommand = { type: 'start', node: 'n1' }
+
+function systemOn(store: EventStore, options: Partial<ActorSystemOptions> = {}): ActorSystem {
+  return new ActorSystem({ app: 'demo', store, clock: new ManualClock(), ...options })
+}
+
+async function typesOf(store: EventStore, id = 't1'): Promise<string[]> {
+  return (await store.readStream(`demo.task-${id}`)).map(({ type }) => type)
+}
+
+async function runningTask(system: ActorSystem, id = 't1'): Promise<string> {
+  await system.execute(taskKind, id, submit, BY)
+  const { facts } = await system.execute(taskKind, id, start, BY)
+  return facts[0]?.id ?? ''
+}
+
+/** Appends a fact as it is, behind the system's back. */
+async function forge(store: EventStore, type: string, data: JsonObject, v = 1, id = 't1'): Promise<void> {
+  const at = new Date(0).toISOString()
+  const metadata = { at, by: 'system', correlationId: 'x', causationId: 'x', v, hash: 'f'.repeat(64) } as const
+  await store.append(`demo.task-${id}`, 'any', [{ id: crypto.randomUUID(), type, data, metadata }])
+}
+
+describe('a command', () => {
+  test('is recorded with who, why and when before it is applied', async () => {
+    const store = openMemoryStore()
+    const clock = new ManualClock('2026-02-03T04:05:06.789Z')
+    const system = systemOn(store, { clock })
+    const { state, facts, position } = await system.execute(taskKind, 't1', submit, {
+      by: 'user:ada',
+      commandId: 'cmd',
+      correlationId: 'first',
+      causationId: 'before',
+      traceparent: '00-trace',
+    })
+    const [event] = await store.readStream('demo.task-t1')
+    expect(event?.metadata).toMatchObject({
+      at: '2026-02-03T04:05:06.789Z',
+      by: 'user:ada',
+      commandId: 'cmd',
+      correlationId: 'first',
+      causationId: 'before',
+      traceparent: '00-trace',
+      v: 1,
+    })
+    expect(state).toMatchObject({ value: 'pending', context: { revision: 0 } })
+    expect(facts.map(({ id }) => id)).toEqual([event?.id])
+    expect(position).toBe(event?.position)
+    expect(system.acknowledged('demo.task-t1')).toBe(event?.position)
+  })
+
+  test('that is refused leaves no trace', async () => {
+    const store = openMemoryStore()
+    await expect(systemOn(store).execute(taskKind, 't1', { type: 'requeue' }, BY)).rejects.toThrow(CommandRefused)
+    expect(await typesOf(store)).toEqual([])
+  })
+
+  test('that is refused with a fact is recorded and refused', async () => {
+    const store = openMemoryStore()
+    const system = systemOn(store)
+    await runningTask(system)
+    const zombie: TaskCommand = { type: 'complete', claim: 'former', result: null }
+    await expect(system.execute(taskKind, 't1', zombie, BY)).rejects.toMatchObject({ code: 'attempt-fenced' })
+    expect(await typesOf(store)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskWriteRefused'])
+    await expect(system.execute(taskKind, 't1', zombie, BY)).rejects.toMatchObject({ code: 'attempt-fenced' })
+    expect(await typesOf(store)).toHaveLength(3)
+  })
+})
+
+describe('a mailbox', () => {
+  test('is worked off in order, one command at a time', async () => {
+    const store = openMemoryStore()
+    let underWay = 0
+    let most = 0
+    const slow = withAppend(store, (append) => async (...of) => {
+      most = Math.max(most, ++underWay)
+      await new Promise((resolve) => setImmediate(resolve))
+      underWay--
+      return append(...of)
+    })
+    const system = systemOn(slow)
+    const claim = await runningTask(system)
+    const fractions = [0.1, 0.2, 0.3, 0.4]
+    await Promise.all(
+      fractions.map((fraction) => system.execute(taskKind, 't1', { type: 'progress', claim, fraction }, BY)),
+    )
+    const recorded = await store.readStream('demo.task-t1', { from: 2n })
+    expect(recorded.map(({ data }) => data.fraction)).toEqual(fractions)
+    expect(most).toBe(1)
+  })
+
+  test('is bounded, except for what must land', async () => {
+    const gate = Promise.withResolvers<void>()
+    const system = systemOn(
+      interrupting(openMemoryStore(), () => gate.promise),
+      { mailbox: 2 },
+    )
+    // The first is under way; two wait.
+    const accepted = [submit, { type: 'delete' } as const, start].map((command) =>
+      system.execute(taskKind, 't1', command, BY),
+    )
+    await expect(system.execute(taskKind, 't1', { type: 'cancel' }, BY)).rejects.toThrow(MailboxFull)
+    const landed = system.execute(taskKind, 't1', { type: 'cancel' }, { ...BY, mustLand: true })
+    gate.resolve()
+    await Promise.all(accepted)
+    expect((await landed).facts.map(({ type }) => type)).toEqual(['TaskCancelRequested'])
+  })
+
+  test('goes on after a command that failed', async () => {
+    const system = systemOn(openMemoryStore())
+    const refused = system.execute(taskKind, 't1', { type: 'cancel' }, BY)
+    const done = system.execute(taskKind, 't1', submit, BY)
+    await expect(refused).rejects.toThrow(CommandRefused)
+    expect((await done).state.value).toBe('pending')
+  })
+})
+
+describe('when others append too', () => {
+  test('a command that lost the race is decided again on what is there now', async () => {
+    const store = openMemoryStore()
+    const other = systemOn(store)
+    await other.execute(taskKind, 't1', submit, BY)
+    let raced = false
+    const system = systemOn(
+      interrupting(store, async () => {
+        if (raced) return
+        raced = true
+        await other.execute(taskKind, 't1', { type: 'cancel' }, BY)
+      }),
+    )
+    await expect(system.execute(taskKind, 't1', start, BY)).rejects.toThrow('The task is cancelled, not waiting.')
+    expect(await typesOf(store)).toEqual(['TaskSubmitted', 'TaskCancelled'])
+  })
+
+  test('a decision that is made again has new event ids', async () => {
+    const store = openMemoryStore()
+    const other = systemOn(store)
+    const claim = await runningTask(other)
+    const tried: string[] = []
+    const watched = withAppend(store, (append) => async (stream, expected, events) => {
+      tried.push(...events.map(({ id }) => id))
+      if (tried.length === 1) await other.execute(taskKind, 't1', { type: 'delete' }, BY)
+      return append(stream, expected, events)
+    })
+    await systemOn(watched).execute(taskKind, 't1', { type: 'complete', claim, result: 1 }, BY)
+    expect(new Set(tried).size).toBe(2)
+    expect(await typesOf(store)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskDeleted', 'TaskCompleted'])
+  })
+
+  test('it gives up after many lost races, unless the command must land', async () => {
+    const store = openMemoryStore()
+    const other = systemOn(store)
+    const claim = await runningTask(other)
+    let races = 0
+    const contended = () =>
+      systemOn(
+        interrupting(store, async () => {
+          if (races-- > 0) await other.execute(taskKind, 't1', { type: 'progress', claim, message: String(races) }, BY)
+        }),
+      )
+    const complete: TaskCommand = { type: 'complete', claim, result: 1 }
+    races = 50
+    await expect(contended().execute(taskKind, 't1', complete, BY)).rejects.toThrow(TooContended)
+    races = 50
+    const { state } = await contended().execute(taskKind, 't1', complete, { ...BY, mustLand: true })
+    expect(state.value).toBe('completed')
+  })
+
+  test('a refusal never rests on what has been overtaken', async () => {
+    const store = openMemoryStore()
+    const [one, two] = [systemOn(store), systemOn(store)]
+    await one.execute(taskKind, 't1', submit, BY)
+    await one.execute(taskKind, 't1', { type: 'cancel' }, BY)
+    await two.read(taskKind, 't1')
+    await one.execute(taskKind, 't1', { type: 'requeue' }, BY)
+    await expect(two.execute(taskKind, 't1', { type: 'cancel' }, BY)).resolves.toMatchObject({
+      state: { value: 'cancelled' },
+    })
+    expect((await one.read(taskKind, 't1')).state.value).toBe('cancelled')
+  })
+})
+
+describe('a repeated command id', () => {
+  const complete = async (system: ActorSystem, text: string): Promise<Outcome<unknown>> =>
+    system.execute(
+      sessionKind,
+      's1',
+      { type: 'receive', messageId: text, text, createFor: 'ada' },
+      { ...BY, commandId: 'once' },
+    )
+
+  test.each([
+    ['on the same system', (_store: EventStore, first: ActorSystem) => first],
+    ['on another system', (store: EventStore) => systemOn(store)],
+  ])('adds nothing %s', async (_, other) => {
+    const store = openMemoryStore()
+    const system = systemOn(store)
+    const { position } = await complete(system, 'hi')
+    const again = await complete(other(store, system), 'hi')
+    expect(again).toMatchObject({ facts: [], position })
+    expect(await store.readStream('demo.session-s1')).toHaveLength(2)
+  })
+
+  test('adds nothing after passivation', async () => {
+    const store = openMemoryStore()
+    const system = systemOn(store, { residents: 1, exclusive: true })
+    await complete(system, 'hi')
+    await system.execute(taskKind, 't1', submit, BY)
+    expect(system.peek(sessionKind, 's1')).toBeUndefined()
+    expect((await complete(system, 'hi')).facts).toEqual([])
+  })
+})
+
+describe('a store that gives no answer', () => {
+  /** Records, then says that it is unavailable, `times` times. */
+  const forgetful = (store: EventStore, times: number) => {
+    let left = times
+    return withAppend(store, (append) => async (...of) => {
+      const result = await append(...of)
+      if (left-- > 0) throw unavailable()
+      return result
+    })
+  }
+
+  test('is asked again with the same ids: what it recorded is recorded once', async () => {
+    const store = openMemoryStore()
+    const clock = new ManualClock()
+    const system = systemOn(forgetful(store, 3), { clock })
+    const submitted = system.execute(taskKind, 't1', submit, BY)
+    await clock.advance(1000)
+    expect((await submitted).state.value).toBe('pending')
+    expect(await typesOf(store)).toEqual(['TaskSubmitted'])
+  })
+
+  test('is given up on in time, and the log decides what became of the command', async () => {
+    const store = openMemoryStore()
+    const clock = new ManualClock()
+    const system = systemOn(forgetful(store, 100), { clock, patienceMs: 5000, exclusive: true })
+    const submitted = system.execute(taskKind, 't1', submit, BY)
+    submitted.catch(() => {})
+    await clock.advance(5000)
+    await expect(submitted).rejects.toThrow(StoreUnavailable)
+    expect((await system.read(taskKind, 't1')).state.value).toBe('pending')
+  })
+
+  test('is asked for ever where the command must land', async () => {
+    const store = openMemoryStore()
+    const clock = new ManualClock()
+    const claim = await runningTask(systemOn(store))
+    let down = true
+    const system = systemOn(
+      withAppend(store, (append) => async (...of) => {
+        if (down) throw unavailable()
+        return append(...of)
+      }),
+      { clock },
+    )
+    const landed = system.execute(taskKind, 't1', { type: 'complete', claim, result: 1 }, { ...BY, mustLand: true })
+    await clock.advance(3_600_000)
+    down = false
+    await clock.advance(1000)
+    expect((await landed).state.value).toBe('completed')
+  })
+
+  test('not even to a read, is asked for ever where the command must land', async () => {
+    const store = openMemoryStore()
+    const clock = new ManualClock()
+    const claim = await runningTask(systemOn(store))
+    let down = true
+    const dumb: EventStore = {
+      ...withAppend(store, (append) => append),
+      readStream: async (...of) => {
+        if (down) throw unavailable()
+        return store.readStream(...of)
+      },
+    }
+    const system = systemOn(dumb, { clock })
+    const landed = system.execute(taskKind, 't1', { type: 'complete', claim, result: 1 }, { ...BY, mustLand: true })
+    const given = system.execute(taskKind, 't2', submit, BY)
+    given.catch(() => {})
+    await clock.advance(60_000)
+    await expect(given).rejects.toThrow(StoreUnavailable)
+    down = false
+    await clock.advance(1000)
+    expect((await landed).state.value).toBe('completed')
+  })
+
+  test('that cannot be helped is not asked again', async () => {
+    let asked = 0
+    const broken = withAppend(openMemoryStore(), () => async () => {
+      asked++
+      throw new StoreUnavailable('disk full', { retryable: false })
+    })
+    await expect(systemOn(broken).execute(taskKind, 't1', submit, { ...BY, mustLand: true })).rejects.toThrow(
+      'disk full',
+    )
+    expect(asked).toBe(1)
+  })
+})
+
+describe('residents', () => {
+  test('are bounded, and come back from their streams', async () => {
+    const system = systemOn(openMemoryStore(), { residents: 10, exclusive: true })
+    const ids = Array.from({ length: 100 }, (_, n) => `t${n}`)
+    await Promise.all(ids.map((id) => system.execute(taskKind, id, submit, { ...BY, fresh: true })))
+    expect(system.residents).toBeLessThanOrEqual(10)
+    const states = await Promise.all(ids.map((id) => system.read(taskKind, id)))
+    expect(new Set(states.map(({ state }) => state.value))).toEqual(new Set(['pending']))
+    expect(system.residents).toBeLessThanOrEqual(10)
+  })
+
+  test('are not dropped while something is in flight, nor before they began', async () => {
+    const gate = Promise.withResolvers<void>()
+    const store = openMemoryStore()
+    const system = systemOn(
+      interrupting(store, () => gate.promise),
+      { residents: 1, exclusive: true },
+    )
+    const first = system.execute(taskKind, 't1', submit, { ...BY, fresh: true })
+    const second = system.execute(taskKind, 't2', submit, { ...BY, fresh: true })
+    const after = system.execute(taskKind, 't2', start, BY)
+    const look = system.read(taskKind, 't2')
+    gate.resolve()
+    await Promise.all([first, second, after])
+    expect((await look).state.value).toBe('running')
+    expect(await typesOf(store, 't2')).toEqual(['TaskSubmitted', 'TaskStarted'])
+  })
+
+  test('that are used longest ago go first', async () => {
+    const system = systemOn(openMemoryStore(), { residents: 2, exclusive: true })
+    for (const id of ['t1', 't2']) await system.execute(taskKind, id, submit, BY)
+    await system.read(taskKind, 't1')
+    await system.execute(taskKind, 't3', submit, BY)
+    expect(['t1', 't2', 't3'].map((id) => system.peek<TaskCommand, TaskContext>(taskKind, id) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+    ])
+  })
+
+  test('with an inspector are mirrored by real XState actors', async () => {
+    const seen: string[] = []
+    const system = systemOn(openMemoryStore(), {
+      inspect: (inspected) => {
+        if (inspected.type === '@xstate.snapshot' && 'value' in inspected.snapshot)
+          seen.push(String(inspected.snapshot.value))
+      },
+    })
+    await runningTask(system)
+    expect(seen).toEqual(expect.arrayContaining(['new', 'pending', 'running']))
+  })
+})
+
+describe('a history', () => {
+  test('with a fact that cannot follow is corrupt, at a stream and revision', async () => {
+    const store = openMemoryStore()
+    await systemOn(store).execute(taskKind, 't1', submit, BY)
+    await forge(store, 'TaskCompleted', { claim: 'c', result: 1 })
+    const system = systemOn(store)
+    for (const command of [start, { type: 'cancel' } as const]) {
+      const failed = system.execute(taskKind, 't1', command, BY)
+      await expect(failed).rejects.toThrow(HistoryCorrupt)
+      await expect(failed).rejects.toMatchObject({ stream: 'demo.task-t1', revision: 1n })
+    }
+    await expect(system.read(taskKind, 't1')).rejects.toThrow('TaskCompleted is not accepted in state pending')
+    expect(await typesOf(store)).toEqual(['TaskSubmitted', 'TaskCompleted'])
+  })
+
+  test.each([
+    ['type', 'TaskTeleported', 1],
+    ['version of a type', 'TaskStarted', 2],
+  ])('with a newer %s is left to newer code', async (_, type, v) => {
+    const store = openMemoryStore()
+    const system = systemOn(store)
+    await system.execute(taskKind, 't1', submit, BY)
+    await forge(store, type, { attempt: 1, node: 'n9' }, v)
+    await expect(system.execute(taskKind, 't1', { type: 'requeue' }, BY)).rejects.toThrow(WrittenByNewerCode)
+    await expect(systemOn(store).read(taskKind, 't1')).rejects.toThrow(`has ${type} version ${v}`)
+    expect(await typesOf(store)).toHaveLength(2)
+  })
+
+  test('is a chain of hashes over every event, whoever appends', async () => {
+    const store = openMemoryStore()
+    const [one, two] = [systemOn(store), systemOn(store)]
+    const claim = await runningTask(one)
+    await two.execute(taskKind, 't1', { type: 'progress', claim, fraction: 0.5, message: 'ä €' }, BY)
+    await one.execute(taskKind, 't1', { type: 'complete', claim, result: { b: 1, a: [1.5, null] } }, BY)
+    let previous = GENESIS
+    const events = await store.readStream('demo.task-t1')
+    for (const event of events) {
+      expect(event.metadata.hash).toBe(expectedHash(previous, event))
+      previous = event.metadata.hash ?? ''
+    }
+    expect(events).toHaveLength(4)
+    const [first, second] = events
+    if (!first || !second) throw new Error('no events')
+    expect(expectedHash(first.metadata.hash ?? '', { ...second, data: { ...second.data, node: 'other' } })).not.toBe(
+      second.metadata.hash,
+    )
+  })
+})
