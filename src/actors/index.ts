@@ -2,9 +2,11 @@
 export { type Clock, ManualClock, settled, systemClock, type Timer } from './clock.ts'
 export * from './errors.ts'
 export type { ActorKind, State } from './kind.ts'
+export * from './limit/index.ts'
 export * from './lock/index.ts'
 export * from './schedule/index.ts'
 export * from './session/index.ts'
+export * from './setting/index.ts'
 export {
   ActorSystem,
   type ActorSystemOptions,

@@ -2,18 +2,22 @@
 import type { RecordedEvent } from '../event.ts'
 import type { StreamKind } from '../streams.ts'
 import type { Catalogue, EventDefinition } from './define.ts'
+import { limitEvents } from './limit.ts'
 import { lockEvents } from './lock.ts'
 import { nodeEvents } from './node.ts'
 import { scheduleEvents } from './schedule.ts'
 import { sessionEvents } from './session.ts'
+import { settingEvents } from './setting.ts'
 import { taskEvents } from './task.ts'
 
 export type { FactOf, TaskError } from './define.ts'
 export { taskError } from './define.ts'
+export { type LimitFact, limitEvents } from './limit.ts'
 export { type LockFact, lockEvents } from './lock.ts'
 export { type NodeFact, nodeEvents } from './node.ts'
 export { type ScheduleDefinition, type ScheduleFact, scheduleDefinition, scheduleEvents } from './schedule.ts'
 export { type SessionFact, sessionEvents } from './session.ts'
+export { type SettingFact, settingEvents } from './setting.ts'
 export { type Backoff, type Submission, submission, type TaskFact, taskEvents } from './task.ts'
 
 export const catalogue: Partial<Record<StreamKind, Catalogue>> = {
@@ -21,6 +25,8 @@ export const catalogue: Partial<Record<StreamKind, Catalogue>> = {
   session: sessionEvents,
   schedule: scheduleEvents,
   lock: lockEvents,
+  limit: limitEvents,
+  setting: settingEvents,
   node: nodeEvents,
 }
 

@@ -1,0 +1,34 @@
+/** The setting actor: configuration that people change while the app runs. */
+import { isDeepStrictEqual } from 'node:util'
+import type { JsonValue, SettingFact } from '../../events/index.ts'
+import { type ActorKind, type Decision, nothing, type State } from '../kind.ts'
+import { evolveSetting, type SettingContext, settingMachine } from './machine.ts'
+
+export { type SettingContext, settingMachine } from './machine.ts'
+
+export interface SettingCommand {
+  readonly type: 'set'
+  readonly key: string
+  readonly value: JsonValue
+}
+
+export function decideSetting(
+  { key, value }: SettingCommand,
+  { context }: State<SettingContext>,
+): Decision<SettingFact> {
+  return isDeepStrictEqual(context.values[key], value)
+    ? nothing
+    : { facts: [{ type: 'SettingSet', data: { key, value } }] }
+}
+
+export const settingKind: ActorKind<SettingCommand, SettingContext> = {
+  kind: 'setting',
+  machine: settingMachine,
+  evolve: evolveSetting,
+  decide: decideSetting,
+}
+
+/** The scope of what operators set for one task. */
+export function taskScope(task: string): string {
+  return `task:${task}`
+}
