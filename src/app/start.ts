@@ -45,7 +45,8 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       version,
       manifest: manifestOf(app),
       handlers: handlersOf(app, { system, reads, node: id }),
-      schedules: [...app.schedules.values()],
+      // What goes to the log is data: a handler in it would make every start look like a changed schedule.
+      schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
       concurrency: app.concurrency,
       random,
       report,
