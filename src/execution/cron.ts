@@ -29,30 +29,53 @@ export function validateCron(cron: string, timezone: string): void {
 
 /** The first due time after `after` (milliseconds since the epoch), undefined if there is none. */
 export function nextDue(cron: string, timezone: string, after: number): number | undefined {
-  try {
-    return CronExpressionParser.parse(cron, { tz: timezone, currentDate: new Date(after) })
-      .next()
-      .getTime()
-  } catch {
-    return undefined // e.g. the 30th of February: never due
+  for (const at of following(cron, timezone, after)) return at
+  return undefined
+}
+
+/** More than any change of the clocks. */
+const CHANGE_MS = 3 * 3_600_000
+
+/** The latest `limit` due times in (after, until], oldest first: just those that `nextDue` gives one by one. */
+export function dueBetween(cron: string, timezone: string, after: number, until: number, limit: number): number[] {
+  // Going back, cron-parser leaves out what a spring change moved and counts twice what an autumn change repeats: that
+  // only tells where to begin.
+  let start = until
+  let steps = 0
+  for (const at of preceding(cron, timezone, until)) {
+    start = at
+    if (++steps === limit || at <= after) break
+  }
+  const due: number[] = []
+  for (const at of following(cron, timezone, Math.max(after, start - CHANGE_MS))) {
+    if (at > until) break
+    due.push(at)
+  }
+  return due.slice(-limit)
+}
+
+/** Due times after an instant, until there are no more. */
+function* following(cron: string, timezone: string, after: number): Generator<number> {
+  const expression = CronExpressionParser.parse(cron, { tz: timezone, currentDate: new Date(after) })
+  for (;;) {
+    try {
+      yield expression.next().getTime()
+    } catch {
+      return
+    }
   }
 }
 
-/** The latest `limit` due times in (after, until], oldest first. */
-export function dueBetween(cron: string, timezone: string, after: number, until: number, limit: number): number[] {
-  const due: number[] = []
+/** Due times up to an instant, latest first. */
+function* preceding(cron: string, timezone: string, until: number): Generator<number> {
   const expression = CronExpressionParser.parse(cron, { tz: timezone, currentDate: new Date(until + 1) })
-  while (due.length < limit) {
-    let at: number
+  for (;;) {
     try {
-      at = expression.prev().getTime()
+      yield expression.prev().getTime()
     } catch {
-      break
+      return
     }
-    if (at <= after) break
-    if (at <= until) due.unshift(at)
   }
-  return due
 }
 
 /** The expression in words: "At 09:00 AM, Monday through Friday". */

@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Fifo, ReadyQueue } from '../../src/execution/ready-queue.ts'
+
+interface Item {
+  readonly ownerId: string
+  readonly priority: number
+  readonly n: number
+}
+
+const items = fc
+  .array(fc.tuple(fc.constantFrom('ada', 'bob', 'eve'), fc.integer({ min: -1, max: 2 })), { maxLength: 60 })
+  .map((all) => all.map(([ownerId, priority], n): Item => ({ ownerId, priority, n })))
+
+function drained(queue: ReadyQueue<Item>): Item[] {
+  const out: Item[] = []
+  for (let item = queue.shift(); item; item = queue.shift()) out.push(item)
+  return out
+}
+
+function filled(all: readonly Item[]): ReadyQueue<Item> {
+  const queue = new ReadyQueue<Item>()
+  for (const item of all) queue.push(item)
+  return queue
+}
+
+describe('what is ready', () => {
+  test('comes out once each, and is counted', () => {
+    fc.assert(
+      fc.property(items, (all) => {
+        const queue = filled(all)
+        expect(queue.size).toBe(all.length)
+        expect(
+          drained(queue)
+            .map(({ n }) => n)
+            .sort((a, b) => a - b),
+        ).toEqual(all.map(({ n }) => n))
+        expect(queue.size).toBe(0)
+        expect(queue.shift()).toBeUndefined()
+      }),
+    )
+  })
+
+  test('comes out by priority, and first come first served for one owner', () => {
+    fc.assert(
+      fc.property(items, (all) => {
+        const out = drained(filled(all))
+        expect(out.map(({ priority }) => priority)).toEqual(all.map(({ priority }) => priority).sort((a, b) => b - a))
+        for (const owner of ['ada', 'bob', 'eve']) {
+          for (const priority of [-1, 0, 1, 2]) {
+            const numbers = out.filter((item) => item.ownerId === owner && item.priority === priority).map(({ n }) => n)
+            expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+          }
+        }
+      }),
+    )
+  })
+
+  test('is taken from the owners in turn: while two wait, neither gets two in a row', () => {
+    fc.assert(
+      fc.property(items, (all) => {
+        const same = all.map((item) => ({ ...item, priority: 0 }))
+        const out = drained(filled(same))
+        out.forEach(({ ownerId }, index) => {
+          const others = out.slice(index + 1).some((later) => later.ownerId !== ownerId)
+          if (others) expect(out[index + 1]?.ownerId).not.toBe(ownerId)
+        })
+      }),
+    )
+  })
+
+  test('holds one who submits a thousand back for nobody else', () => {
+    const queue = new ReadyQueue<Item>()
+    for (let n = 0; n < 1000; n++) queue.push({ ownerId: 'ada', priority: 0, n })
+    queue.shift()
+    queue.push({ ownerId: 'bob', priority: 0, n: 1000 })
+    expect([queue.shift(), queue.shift()].map((item) => item?.ownerId)).toContain('bob')
+  })
+})
+
+test('a fifo gives back in order while both ends move', () => {
+  const fifo = new Fifo<number>()
+  const out: (number | undefined)[] = []
+  for (let n = 0; n < 5000; n++) {
+    fifo.push(n)
+    if (n % 3 !== 0) out.push(fifo.shift())
+  }
+  while (fifo.size > 0) out.push(fifo.shift())
+  expect(out).toEqual(Array.from({ length: 5000 }, (_, n) => n))
+  expect(fifo.shift()).toBeUndefined()
+})
