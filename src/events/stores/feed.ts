@@ -7,7 +7,6 @@
  * turn of the event loop, and `publish` runs in another, so nothing is missed and nothing comes twice. A live follower
  * gets the appended objects themselves. One that falls behind loses its buffer and pages again: memory stays bounded.
  */
-import { StoreClosed } from '../errors.ts'
 import { type Position, type RecordedEvent, START } from '../event.ts'
 import type { SubscribeOptions, Subscriber, Subscription } from '../store.ts'
 
@@ -26,7 +25,8 @@ const BUFFER_BYTES = 16 * 1024 * 1024
 
 export class Feed {
   #head: Position
-  #closed = false
+  /** Why there are no subscriptions any more. */
+  #ended: Error | undefined
   readonly #readPage: ReadPage
   readonly #followers = new Set<Follower>()
 
@@ -56,7 +56,7 @@ export class Feed {
   }
 
   subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription {
-    if (this.#closed) throw new StoreClosed()
+    if (this.#ended) throw this.#ended
     const from = options.from === 'now' ? this.#head : (options.from ?? START)
     const follower = new Follower(this, this.#readPage, from, options.prefixes, subscriber)
     this.#followers.add(follower)
@@ -64,9 +64,9 @@ export class Feed {
     return { close: async () => follower.stop() }
   }
 
-  /** Ends every subscription with `dropped(reason)`; later ones throw StoreClosed. */
+  /** Ends every subscription with `dropped(reason)`; later ones throw the reason. */
   close(reason: Error): void {
-    this.#closed = true
+    this.#ended ??= reason
     for (const follower of this.#followers) follower.stop(reason)
   }
 }

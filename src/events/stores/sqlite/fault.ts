@@ -1,9 +1,9 @@
 /**
- * Crashes on demand, for tests that must know what a power cut at the worst moment leaves behind.
+ * Faults on demand, for tests that must know what the worst moment leaves behind.
  *
- * `CAPSULE_FAULT=store:<before|after>-append:<EventType>[:<n>]` makes the process kill itself with SIGKILL right before
- * (`before`) or right after (`after`, so nobody got the answer) the commit of the n-th append, counted from 1, that
- * contains an event of that type. Unset, the writer has no hook at all.
+ * `CAPSULE_FAULT=store:<before|after|full>-append:<EventType>[:<n>]` strikes at the n-th append, counted from 1, that
+ * contains an event of that type: `before` kills the process with SIGKILL right before the commit, `after` right after it
+ * (so nobody got the answer), `full` fails the commit once as a full disk would. Unset, the writer has no hook at all.
  */
 
 export interface Fault {
@@ -16,23 +16,36 @@ export interface Fault {
 /** @throws TypeError when the variable is set to something it cannot mean. */
 export function readFault(setting: string | undefined): Fault | undefined {
   if (!setting?.startsWith('store:')) return undefined
-  const match = /^store:(before|after)-append:([A-Za-z0-9]+)(?::(\d+))?$/.exec(setting)
-  if (!match) throw new TypeError(`CAPSULE_FAULT="${setting}": expected store:<before|after>-append:<EventType>[:<n>]`)
+  const match = /^store:(before|after|full)-append:([A-Za-z0-9]+)(?::(\d+))?$/.exec(setting)
+  if (!match) {
+    throw new TypeError(`CAPSULE_FAULT="${setting}": expected store:<before|after|full>-append:<EventType>[:<n>]`)
+  }
   const [, moment, type = '', n = '1'] = match
   let left = Number(n)
+  let struck = false
+  const strikes = (at: string): boolean => {
+    if (struck || moment !== at || left > 0) return false
+    struck = true
+    return true
+  }
   return {
     noticed(types) {
       if (types.includes(type)) left--
     },
     beforeCommit() {
-      if (moment === 'before' && left <= 0) die()
+      if (strikes('before')) die()
+      if (strikes('full')) throw Object.assign(new Error('database or disk is full'), { errcode: SQLITE_FULL })
     },
     afterCommit() {
-      if (moment === 'after' && left <= 0) die()
+      if (strikes('after')) die()
     },
   }
 }
 
+const SQLITE_FULL = 13
+
 function die(): void {
   process.kill(process.pid, 'SIGKILL')
+  // The signal may take a moment to arrive, and nothing may happen meanwhile.
+  for (;;);
 }

@@ -22,6 +22,8 @@ export class Ledger {
   readonly #range: StatementSync
   readonly #find: StatementSync
   #head: number
+  /** After a failure, nothing remembered counts before the file was asked again. */
+  #stale = false
   // Two generations instead of an LRU list: a touch costs nothing, and the older generation goes at once.
   #revisions = new Map<string, number>()
   #older = new Map<string, number>()
@@ -52,6 +54,7 @@ export class Ledger {
   commit(batches: readonly Batch[]): readonly number[] {
     const results: number[] = []
     try {
+      if (this.#stale) this.#recall()
       this.#begin.run()
       for (const batch of batches) this.#apply(batch, results)
       this.#fault?.beforeCommit()
@@ -60,16 +63,18 @@ export class Ledger {
       return results
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      this.#revisions.clear()
-      this.#older.clear()
-      this.#head = this.#readHead()
+      this.#stale = true
       throw error
     }
   }
 
+  /** Moves the WAL into the file first; without room for that, the next open does it. */
   close(): void {
-    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    this.#db.close()
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } finally {
+      this.#db.close()
+    }
   }
 
   #apply(batch: Batch, results: number[]): void {
@@ -162,6 +167,13 @@ export class Ledger {
   #readLast(stream: string): number {
     const row = this.#last.get(stream)
     return row ? Number(row.revision) : NO_STREAM
+  }
+
+  #recall(): void {
+    this.#revisions.clear()
+    this.#older.clear()
+    this.#head = this.#readHead()
+    this.#stale = false
   }
 
   #readHead(): number {

@@ -23,7 +23,12 @@ export function lockDirectory(directory: string): DirectoryLock {
     if (isLocked(error)) throw new DataDirectoryInUse({ directory, pid: readPid(pidFile) })
     throw error
   }
-  writeFileSync(pidFile, `${process.pid}\n`)
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`)
+  } catch (error) {
+    db.close()
+    throw error
+  }
   return {
     release() {
       rmSync(pidFile, { force: true })

@@ -85,7 +85,8 @@ export class FileReader implements SqliteReader {
       const rows = this.#all(sql, stream, next, want)
       for (const row of rows) {
         const revision = Number(row.revision)
-        if (revision !== next && (forwards || next !== Number.MAX_SAFE_INTEGER) && events.length > 0) {
+        // Backwards, the first one found is the end of the stream.
+        if (revision !== next && (forwards || events.length > 0)) {
           throw new StoreCorrupt(`Stream ${stream} has revision ${revision} where ${next} belongs`)
         }
         events.push(toEvent(row))

@@ -47,8 +47,11 @@ function serve(ledger: Ledger): void {
     }
     if (batches.length > 0) write(batches)
     if (message === 'close') {
-      ledger.close()
-      port.close()
+      try {
+        ledger.close()
+      } finally {
+        port.close()
+      }
     }
   })
 
