@@ -1,31 +1,44 @@
-/**
- * How fast the read models take in the log, beside a bare loop that inserts the same events into one table.
- * node bench/projections.ts [tasks] [batch]
- */
+/** How fast the read models take in the log, beside a bare insert loop, and how long the board's questions take then. */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
 import type { JsonObject, Position, RecordedEvent } from '../src/events/index.ts'
-import { openReadCore, openReadDatabase } from '../src/projections/index.ts'
+import { openReadCore, openReadDatabase, type ReadCore } from '../src/projections/index.ts'
+import { apart, type Benchmark, type Measurement, median, monotonic, timed } from './harness.ts'
+import { APP } from './histories.ts'
 
-const TASKS = Number(process.argv[2] ?? 100_000)
-const BATCH = Number(process.argv[3] ?? 500)
+const TASKS = 100_000
+const BATCH = 500
 const EVENTS = TASKS * 3
 /** How many tasks are between a submission and its start, and between that and the end. */
 const LAG = 1000
 const NAMES = ['build_report', 'send_mail', 'resize_image', 'sync_contacts']
 
-const directory = mkdtempSync(join(tmpdir(), 'bench-projections-'))
-try {
-  const bare = measureBare(join(directory, 'bare.db'))
-  const { rate, core, db } = measureReadModels(join(directory, 'read.db'))
-  console.log(`bare insert loop      ${perSecond(bare)} events/s`)
-  console.log(`read models           ${perSecond(rate)} events/s, ${(1e6 / rate).toFixed(1)} µs an event,`)
-  console.log(
-    `                      ${(3e6 / rate).toFixed(1)} µs a task; bare : read models = ${(bare / rate).toFixed(2)} : 1`,
-  )
+export const projections: Benchmark = {
+  name: 'projections',
+  about: `${EVENTS} events of ${TASKS} tasks, ${BATCH} a commit; the bare loop inserts them into one table; then questions to the result`,
+  rounds: 3,
+  round: (directory) => apart(import.meta.url, project, directory),
+}
+
+export async function project(directory: string): Promise<Measurement[]> {
+  const bare = insertEvents(join(directory, 'bare.db'))
+  const db = openReadDatabase(join(directory, 'read.db'))
+  const core = openReadCore({ db, app: APP })
+  const rate = rateOf((batch) => core.apply(batch))
+  const questions = await askAll(core)
+  db.close()
+  return [
+    {
+      what: 'all read models',
+      value: rate,
+      unit: 'events/s',
+      bare: { what: 'bare SQLite loop, as many a commit', value: bare },
+    },
+    ...questions,
+  ]
+}
+
+async function askAll(core: ReadCore): Promise<Measurement[]> {
   const columns = [
     { label: 'Queued', statuses: ['pending', 'retry'] },
     { label: 'Running', statuses: ['running'] },
@@ -33,49 +46,51 @@ try {
     { label: 'Failed', statuses: ['failed', 'timeout', 'cancelled'] },
   ] as const
   const windows = columns.map(() => ({ after: 0, limit: 50 }))
-  timed('board', () => core.ask('board', { filter: {}, columns, windows }))
-  timed('board of a name', () => core.ask('board', { filter: { name: 'send_mail' }, columns, windows }))
-  timed('board, rare text', () => core.ask('board', { filter: { q: 'report-17 ' }, columns, windows }))
-  timed('board, today', () => core.ask('board', { filter: { since: 5 }, columns, windows }))
-  timed('board of an owner', () => core.ask('board', { filter: { ownerId: 'local' }, columns, windows }))
-  timed('page of jobs', () => core.ask('jobs', {}))
-  timed('page of failed jobs', () => core.ask('jobs', { status: ['failed'] }))
-  timed('page by an input', () => core.ask('jobs', { params: { report_id: 'report-17' } }))
-  db.close()
-} finally {
-  rmSync(directory, { recursive: true })
+  const board = (filter: object) => () => core.ask('board', { filter, columns, windows })
+  const questions: Record<string, () => unknown> = {
+    'the board': board({}),
+    'the board of a task': board({ name: 'send_mail' }),
+    'the board of an owner': board({ ownerId: 'local' }),
+    'the board, searched for a rare text': board({ q: 'report-17 ' }),
+    'a page of jobs': () => core.ask('jobs', {}),
+    'a page of failed jobs': () => core.ask('jobs', { status: ['failed'] }),
+    'a page of jobs by an input': () => core.ask('jobs', { params: { report_id: 'report-17' } }),
+  }
+  const measurements: Measurement[] = []
+  for (const [what, ask] of Object.entries(questions)) {
+    const times: number[] = []
+    while (times.length < 6) times.push(await timed(ask))
+    measurements.push({ what, value: median(times), unit: 'ms' })
+  }
+  return measurements
 }
 
-function measureBare(file: string): number {
+function insertEvents(file: string): number {
   const db = openReadDatabase(file)
   db.exec(
     'CREATE TABLE events (position INTEGER PRIMARY KEY, stream TEXT, revision INTEGER, type TEXT, data TEXT, metadata TEXT)',
   )
   const insert = db.prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)')
-  let spent = 0
-  for (const batch of batches()) {
-    const began = performance.now()
+  const rate = rateOf((batch) => {
     db.exec('BEGIN')
     for (const { position, stream, revision, type, data, metadata } of batch) {
       insert.run(Number(position), stream, Number(revision), type, JSON.stringify(data), JSON.stringify(metadata))
     }
     db.exec('COMMIT')
-    spent += performance.now() - began
-  }
+  })
   db.close()
-  return (EVENTS / spent) * 1000
+  return rate
 }
 
-function measureReadModels(file: string) {
-  const db: DatabaseSync = openReadDatabase(file)
-  const core = openReadCore({ db, app: 'bench' })
+/** Events a second, without the time it takes to make them up. */
+function rateOf(take: (batch: readonly RecordedEvent[]) => void): number {
   let spent = 0
   for (const batch of batches()) {
-    const began = performance.now()
-    core.apply(batch)
-    spent += performance.now() - began
+    const began = monotonic()
+    take(batch)
+    spent += monotonic() - began
   }
-  return { rate: (EVENTS / spent) * 1000, core, db }
+  return (EVENTS / spent) * 1000
 }
 
 function* batches(): Generator<RecordedEvent[]> {
@@ -95,7 +110,7 @@ function* batches(): Generator<RecordedEvent[]> {
       v: 1,
       hash: '0'.repeat(64),
     },
-    stream: `bench.task-${ids[task]}`,
+    stream: `${APP}.task-${ids[task]}`,
     revision: BigInt(revision),
     position: BigInt(position++) as Position,
     recordedAt: 0,
@@ -141,15 +156,4 @@ function submission(i: number): JsonObject {
 /** Like a UUIDv7: ids that follow each other in time are neighbours in an index. */
 function timeOrderedId(i: number): string {
   return `${i.toString(16).padStart(8, '0')}${randomUUID().slice(8)}`
-}
-
-function timed(what: string, ask: () => unknown): void {
-  ask()
-  const began = performance.now()
-  for (let i = 0; i < 5; i++) ask()
-  console.log(`${what.padEnd(21)} ${((performance.now() - began) / 5).toFixed(2)} ms`)
-}
-
-function perSecond(rate: number): string {
-  return Math.round(rate).toLocaleString('en-US').padStart(9)
 }

@@ -1,0 +1,45 @@
+/** How long a task waits on an idle machine: from before the submit to the first line of its handler. */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { createApp, startApp } from '../src/app/index.ts'
+import { insertBare } from './bare.ts'
+import { apart, type Benchmark, type Measurement, monotonic, percentile } from './harness.ts'
+import { APP, payload, rowsOf, TASK, waiting } from './histories.ts'
+
+const RATE = 50
+const SECONDS = 20
+const WARM_UP_SECONDS = 2
+
+export const latency: Benchmark = {
+  name: 'latency',
+  about: `${RATE} tasks a second for ${SECONDS} s, submitted whether or not the earlier ones were answered; the bare loop commits one event`,
+  rounds: 3,
+  round: (directory) => apart(import.meta.url, measureLatency, directory),
+}
+
+export async function measureLatency(directory: string): Promise<Measurement[]> {
+  const app = createApp({ name: APP })
+  const waits: number[] = []
+  const noop = app.task(TASK, { input: z.looseObject({ at: z.number() }) }, async ({ at }) => {
+    waits.push(monotonic() - at)
+  })
+  const running = await startApp(app, { data: join(directory, 'data'), version: '0.1.0' })
+  const submitted: Promise<unknown>[] = []
+  const began = monotonic()
+  for (let i = 0; i < RATE * (WARM_UP_SECONDS + SECONDS); i++) {
+    const wait = began + (i * 1000) / RATE - monotonic()
+    if (wait > 0) await sleep(wait)
+    submitted.push(noop.submit({ ...payload(i), at: monotonic() }))
+  }
+  await Promise.all(submitted)
+  await running.stop()
+  const counted = waits.slice(RATE * WARM_UP_SECONDS)
+  const bare = 1000 / insertBare(directory, rowsOf(Array.from({ length: 1000 }, (_, i) => waiting(i))), 1)
+  return [50, 95, 99].map((percent) => ({
+    what: `submit to start, p${percent}`,
+    value: percentile(counted, percent / 100),
+    unit: 'ms',
+    bare: { what: 'one bare commit, mean', value: bare },
+  }))
+}
