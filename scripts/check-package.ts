@@ -15,11 +15,12 @@ const manifest = z.object({ dependencies: z.record(z.string(), z.string()) })
 const DEADLINE = AbortSignal.timeout(60_000)
 
 const APP = `import { createApp } from 'capsule-actors'
+import { testApp } from 'capsule-actors/testing'
 import { z } from 'zod'
 
 export const app = createApp({ name: 'packed' })
 export const double = app.task('double', { input: z.object({ n: z.number() }) }, async ({ n }) => n * 2)
-export const submitted: Promise<string> = Promise.resolve().then(() => 'typed')
+export const inTests: typeof testApp = testApp
 `
 
 const TSCONFIG = {
@@ -51,7 +52,7 @@ try {
 function install() {
   execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], {
     cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', process.stderr, 'inherit'],
   })
   const [tarball = ''] = globSync('*.tgz', { cwd: directory })
   execFileSync('tar', ['-xzf', tarball], { cwd: directory })
