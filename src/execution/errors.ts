@@ -1,4 +1,5 @@
 /** User code throws anything; the log keeps what a reader needs of it: never `{}`. */
+import { types } from 'node:util'
 import type { JsonValue, TaskError } from '../events/index.ts'
 
 /** Thrown by a handler to say that no further attempt can help. */
@@ -25,29 +26,36 @@ const LONGEST_MESSAGE = 8_000
 const LONGEST_STACK = 16_000
 
 export function describeError(error: unknown, retryable: boolean): TaskError {
-  if (!(error instanceof Error)) {
+  if (!isError(error)) {
     return { type: 'NonError', message: cut(`Not an Error was thrown: ${printed(error)}`, LONGEST_MESSAGE), retryable }
   }
-  const { cause } = error
+  const { cause, stack } = error
+  const type = printed(error.name) || 'Error'
   return {
-    type: error.name || error.constructor.name,
-    message: cut(error.message || error.name, LONGEST_MESSAGE),
-    ...(error.stack ? { stack: cut(error.stack, LONGEST_STACK) } : {}),
+    type,
+    message: cut(printed(error.message) || type, LONGEST_MESSAGE),
+    ...(stack ? { stack: cut(printed(stack), LONGEST_STACK) } : {}),
     retryable,
     ...(cause === undefined
       ? {}
       : {
-          cause:
-            cause instanceof Error
-              ? { type: cause.name, message: cut(cause.message, LONGEST_MESSAGE) }
-              : { type: typeof cause, message: cut(printed(cause), LONGEST_MESSAGE) },
+          cause: isError(cause)
+            ? { type: printed(cause.name), message: cut(printed(cause.message), LONGEST_MESSAGE) }
+            : { type: typeof cause, message: cut(printed(cause), LONGEST_MESSAGE) },
         }),
   }
 }
 
-function printed(value: unknown): string {
+/** Errors of another realm (node:vm) are no instances of ours. */
+function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value)
+}
+
+/** Any value as text: fields of an error need not be what their types say. */
+export function printed(value: unknown): string {
+  if (typeof value === 'string') return value
   try {
-    return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+    return typeof value === 'bigint' || isError(value) ? String(value) : (JSON.stringify(value) ?? String(value))
   } catch {
     return Object.prototype.toString.call(value)
   }

@@ -18,7 +18,15 @@ import {
   taskKind,
 } from '../actors/index.ts'
 import { type Actor, EventTooLarge, type JsonValue } from '../events/index.ts'
-import { asJson, CancelledError, describeError, NonRetryableError, ShutdownError, TimeoutError } from './errors.ts'
+import {
+  asJson,
+  CancelledError,
+  describeError,
+  NonRetryableError,
+  printed,
+  ShutdownError,
+  TimeoutError,
+} from './errors.ts'
 import type { Attempt, TaskHandler } from './handlers.ts'
 
 /** At most so often is an attempt's progress recorded. */
@@ -103,21 +111,46 @@ export class Runner {
   }
 
   async #drive(attempt: LiveAttempt, handler: TaskHandler, failures: number): Promise<void> {
-    let ending: TaskCommand
+    let hasReturned = false
+    const returned = handler
+      .run(attempt)
+      .then(asJson)
+      .finally(() => {
+        hasReturned = true
+      })
+    // An abandoned handler may still reject, long after anybody waits for it.
+    returned.catch(() => {})
+    const ending = await this.#ending(attempt, handler, returned, failures)
+    const isAbandoned = !hasReturned
+    if (ending) await this.#record(attempt, ending)
+    if (isAbandoned) this.#offerLate(attempt, returned)
+  }
+
+  /** How the attempt ends, once its handler has, or is given up; undefined if somebody else ended the run. */
+  async #ending(
+    attempt: LiveAttempt,
+    handler: TaskHandler,
+    returned: Promise<JsonValue>,
+    failures: number,
+  ): Promise<TaskCommand | undefined> {
     try {
-      const settled = handler.run(attempt).then(asJson)
-      // An abandoned handler may still reject, long after anybody waits for it.
-      settled.catch(() => {})
-      const result = await Promise.race([settled, attempt.abandoned])
-      if (attempt.lost) return
+      const result = await Promise.race([returned, attempt.abandoned])
+      if (attempt.lost) return undefined
       attempt.settle()
-      ending = attempt.endedBy instanceof TimeoutError ? this.#timeOut(attempt, failures) : complete(attempt, result)
+      return attempt.endedBy instanceof TimeoutError ? this.#timeOut(attempt, failures) : complete(attempt, result)
     } catch (error) {
-      if (attempt.lost) return
+      if (attempt.lost) return undefined
       attempt.settle()
-      ending = this.#ending(attempt, handler, error, failures)
+      return this.#unfinished(attempt, handler, error, failures)
     }
-    await this.#record(attempt, ending)
+  }
+
+  /** What an abandoned handler returns in the end is offered all the same: its claim is over, and the log shows the try. */
+  #offerLate(attempt: LiveAttempt, returned: Promise<JsonValue>): void {
+    const { taskId, ending } = attempt
+    returned
+      .then((result) => this.#options.system.execute(taskKind, taskId, complete(attempt, result), ending))
+      .catch(() => {}) // refused, or failed in the end, or too late even for that: the store is closed
   }
 
   async #record(attempt: LiveAttempt, ending: TaskCommand): Promise<void> {
@@ -142,13 +175,23 @@ export class Runner {
     }
   }
 
-  #ending(attempt: LiveAttempt, handler: TaskHandler, error: unknown, failures: number): TaskCommand {
+  #unfinished(attempt: LiveAttempt, handler: TaskHandler, error: unknown, failures: number): TaskCommand {
     const claim = attempt.claim.id
     if (attempt.endedBy instanceof CancelledError) return { type: 'acknowledgeCancel', claim }
     if (attempt.endedBy instanceof ShutdownError) return { type: 'interrupt', claim, cause: 'drain' }
     if (attempt.endedBy instanceof TimeoutError) return this.#timeOut(attempt, failures)
-    const retryable = !(error instanceof NonRetryableError) && handler.retryable(error)
+    const retryable = !(error instanceof NonRetryableError) && this.#isRetryable(attempt, handler, error)
     return { type: 'fail', claim, error: describeError(error, retryable), delayMs: this.#backoff(attempt, failures) }
+  }
+
+  /** Asks user code, which may throw in turn. */
+  #isRetryable({ taskId }: LiveAttempt, handler: TaskHandler, error: unknown): boolean {
+    try {
+      return handler.retryable(error)
+    } catch (thrown) {
+      this.#options.report(thrown, `asking the retryFor of task ${taskId} about ${printed(error)}`)
+      return false
+    }
   }
 
   #timeOut(attempt: LiveAttempt, failures: number): TaskCommand {

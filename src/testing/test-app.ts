@@ -54,6 +54,19 @@ export class TestApp implements AsyncDisposable {
     await this.clock.advance(parseDuration(duration))
   }
 
+  /** For handlers: waits on the test's clock. Rejects with the signal's reason when that is aborted. */
+  sleep(duration: Duration, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason)
+      const timer = this.clock.at(this.clock.now() + parseDuration(duration), resolve)
+      signal?.addEventListener('abort', () => {
+        timer.cancel()
+        reject(signal.reason)
+      })
+    })
+  }
+
   /** Lets everything happen that does not wait for the clock. */
   async settle(): Promise<void> {
     await settled()

@@ -1,0 +1,498 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { App, TaskOptions } from '../../src/app/index.ts'
+import { NonRetryableError, TimeoutError } from '../../src/execution/index.ts'
+import { dataOf, declared, gate, running, storyOf } from './app.ts'
+
+const noop = () => {}
+
+describe('dispatch', () => {
+  test('a submitted task is claimed in the same append when a slot is free', async () => {
+    const t = await running((app) => app.task('work', async () => 42))
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 42, attempt: 1 })
+  })
+
+  test('no more handlers run at once than the app allows; the rest follows as slots come free', async () => {
+    let now = 0
+    let most = 0
+    const t = await running(
+      (app, sleep) =>
+        app.task('work', async () => {
+          most = Math.max(most, ++now)
+          await sleep(1)
+          now--
+        }),
+      { concurrency: 3 },
+    )
+    const ids = await Promise.all(Array.from({ length: 10 }, () => t.client.submit('work')))
+    await t.settle()
+    expect(now).toBe(3)
+    await t.advance(10)
+    expect(most).toBe(3)
+    for (const id of ids) expect((await t.client.job(id)).status).toBe('completed')
+  })
+
+  test('by priority, and fair between owners', async () => {
+    const order: string[] = []
+    const blocker = gate()
+    const t = await running(
+      (app) => {
+        app.task('block', () => blocker.opened)
+        app.task<void>('work', (input) => void order.push(String((input as { as: string }).as)))
+      },
+      { concurrency: 1 },
+    )
+    await t.client.submit('block')
+    for (const as of ['a1', 'a2', 'a3']) await t.client.submit('work', { as }, { owner: 'ada' })
+    await t.client.submit('work', { as: 'b1' }, { owner: 'bob' })
+    await t.client.submit('work', { as: 'urgent' }, { owner: 'bob', priority: 9 })
+    blocker.open()
+    await t.settle()
+    expect(order).toEqual(['urgent', 'a1', 'b1', 'a2', 'a3'])
+  })
+
+  test('a delayed task starts when it is due, however far away', async () => {
+    const t = await running((app) => app.task('work', noop))
+    const soon = await t.client.submit('work', {}, { delay: '10s' })
+    const late = await t.client.submit('work', {}, { runAt: '2026-06-01T00:00:00Z' })
+    await t.advance('9.999s')
+    expect((await t.client.job(soon)).status).toBe('scheduled')
+    await t.advance(0.001)
+    expect(await storyOf(t, soon)).toEqual(['Scheduled', 'Started', 'Completed'])
+    await t.advance('140d')
+    expect((await t.client.job(late)).status).toBe('scheduled')
+    await t.advance('11d')
+    expect(await t.client.job(late)).toMatchObject({
+      status: 'completed',
+      startedAt: Date.parse('2026-06-01T00:00:00Z'),
+    })
+  })
+
+  test('a task whose name the code does not know waits until code comes that does', async () => {
+    const t = await running((app) => {
+      app.task('old', noop)
+      app.task('other', noop)
+    })
+    const id = await t.client.submit('old', {}, { delay: 5 })
+    await t.restart(declared((app) => app.task('other', noop)))
+    await t.advance('1h')
+    const job = await t.client.job(id)
+    expect(t.running.waitingFor(job)).toBe('handler old')
+    expect(await storyOf(t, id)).toEqual(['Scheduled'])
+    await t.restart(declared((app) => app.task('old', () => 'at last')))
+    await t.settle()
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'at last' })
+  })
+
+  test('input that no longer fits the running code fails with the reason, without retries', async () => {
+    const t = await running((app) => app.task('work', { retries: 3 }, noop))
+    const id = await t.client.submit('work', { n: 'one' }, { delay: 5 })
+    await t.restart(declared((app) => app.task('work', { input: z.object({ n: z.number() }) }, noop)))
+    await t.advance(5)
+    const { status, error } = await t.client.job(id)
+    expect(status).toBe('failed')
+    expect(error?.message).toMatch(/no longer fits the running code.*n: .*expected number/)
+    expect(await storyOf(t, id)).toEqual(['Scheduled', 'Started', 'Failed'])
+  })
+
+  test('a start records the version of the code', async () => {
+    const t = await running((app) => app.task('work', noop), { version: '1.2.3+abc' })
+    const id = await t.client.submit('work')
+    expect(await dataOf(t, `task-${id}`, 'TaskStarted')).toMatchObject([{ version: '1.2.3+abc', attempt: 1 }])
+  })
+})
+
+describe('timeouts', () => {
+  test('abort the signal; a handler that stops in time is recorded as timed out', async () => {
+    let reason: unknown
+    const t = await running((app, sleep) =>
+      app.task('work', { timeout: 2 }, async (_, { signal }) => {
+        await sleep('1h', { signal }).catch((error: unknown) => {
+          reason = error
+          throw error
+        })
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.advance(2)
+    expect(reason).toBeInstanceOf(TimeoutError)
+    expect(await t.client.job(id)).toMatchObject({
+      status: 'timeout',
+      error: { type: 'TimeoutError', message: 'The attempt did not end within its timeout of 2 s.' },
+    })
+  })
+
+  test('a handler that finishes within the grace period has timed out all the same', async () => {
+    const t = await running((app, sleep) => app.task('work', { timeout: 2 }, () => sleep(4)))
+    const id = await t.client.submit('work')
+    await t.advance(2)
+    expect((await t.client.job(id)).status).toBe('running')
+    await t.advance(2)
+    expect((await t.client.job(id)).status).toBe('timeout')
+  })
+
+  test('a handler that does not stop is abandoned after the grace period, and can do nothing more', async () => {
+    const tried: unknown[] = []
+    const t = await running((app, sleep) => {
+      app.message(noop)
+      app.task('stubborn', { timeout: 2, grace: 3 }, async (_, { session, progress, heartbeat, log }) => {
+        await sleep(60)
+        for (const act of [
+          async () => progress(0.9),
+          heartbeat,
+          () => log('still here'),
+          async () => session?.reply('too late'),
+        ]) {
+          await act().catch((error: unknown) => tried.push(error))
+        }
+        return 'too late'
+      })
+    })
+    await t.client.createSession('s')
+    const id = await t.client.submit('stubborn', {}, { sessionId: 's' })
+    await t.advance(4.999)
+    expect((await t.client.job(id)).status).toBe('running')
+    await t.advance(0.001)
+    expect((await t.client.job(id)).status).toBe('timeout')
+    await t.advance(120)
+    expect(tried.map((error) => (error as { code: string }).code)).toEqual(Array(4).fill('attempt-fenced'))
+    expect(await t.client.job(id)).toMatchObject({ status: 'timeout', result: null })
+    expect(await t.client.replies('s')).toEqual([])
+    expect((await storyOf(t, id)).slice(0, 3)).toEqual(['Submitted', 'Started', 'TimedOut'])
+  })
+
+  test('the late end of an abandoned handler is refused, and the refusal is recorded', async () => {
+    const t = await running((app, sleep) => app.task('stubborn', { timeout: 2, grace: 1 }, () => sleep(60)))
+    const id = await t.client.submit('stubborn')
+    await t.advance(120)
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'TimedOut', 'WriteRefused'])
+    expect(await dataOf(t, `task-${id}`, 'TaskWriteRefused')).toMatchObject([{ tried: 'complete' }])
+  })
+
+  test('with retryOnTimeout use up a retry', async () => {
+    const t = await running((app, sleep) =>
+      app.task('work', { timeout: 2, retries: 1, retryOnTimeout: true }, (_, { signal }) => sleep('1h', { signal })),
+    )
+    const id = await t.client.submit('work')
+    await t.advance(60)
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'RetryScheduled', 'Started', 'TimedOut'])
+  })
+
+  test('are pushed out by a heartbeat and by a refresh', async () => {
+    const t = await running((app, sleep) => {
+      app.task('beats', { timeout: 10 }, async (_, { heartbeat }) => {
+        for (let beat = 0; beat < 5; beat++) {
+          await sleep(8)
+          await heartbeat()
+        }
+        return 'done'
+      })
+      app.task('quiet', { timeout: 10 }, (_, { signal }) => sleep(15, { signal }))
+    })
+    const beats = await t.client.submit('beats')
+    const quiet = await t.client.submit('quiet')
+    await t.advance(9)
+    await t.client.refresh(quiet)
+    await t.advance(60)
+    expect(await t.client.job(beats)).toMatchObject({ status: 'completed', result: 'done' })
+    expect((await t.client.job(quiet)).status).toBe('completed')
+  })
+
+  test('of a task without one, a heartbeat is nothing and a refresh is refused', async () => {
+    const t = await running((app, sleep) =>
+      app.task('work', async (_, { heartbeat }) => {
+        await heartbeat()
+        await sleep(5)
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    await expect(t.client.refresh(id)).rejects.toThrow('no timeout')
+    await t.advance(5)
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
+  })
+})
+
+describe('cancel', () => {
+  test('of a waiting task is immediate: it never starts', async () => {
+    let ran = 0
+    const t = await running((app) => app.task('work', () => void ran++))
+    const id = await t.client.submit('work', {}, { delay: 10 })
+    await t.client.cancel(id, 'changed my mind')
+    await t.advance(60)
+    expect(await storyOf(t, id)).toEqual(['Scheduled', 'Cancelled'])
+    expect(await t.client.job(id)).toMatchObject({ status: 'cancelled', cancelledBy: 'user:local' })
+    expect(ran).toBe(0)
+  })
+
+  test('of a running one aborts its signal and ends when the handler has stopped', async () => {
+    const t = await running((app, sleep) =>
+      app.task('work', async (_, { signal }) => {
+        await sleep('1h', { signal }).catch(() => sleep(2))
+        throw new Error('cleaned up')
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    await t.client.cancel(id)
+    await t.advance(1.9)
+    expect(await t.client.job(id)).toMatchObject({ status: 'running', cancelRequested: true })
+    await t.advance(0.1)
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'CancelRequested', 'Cancelled'])
+  })
+
+  test('of one that does not stop ends after the grace period', async () => {
+    const t = await running((app, sleep) => app.task('work', { grace: 5 }, () => sleep('1h')))
+    const id = await t.client.submit('work')
+    await t.settle()
+    await t.client.cancel(id)
+    await t.advance(5)
+    expect((await t.client.job(id)).status).toBe('cancelled')
+  })
+
+  test('of one that finishes all the same is completed', async () => {
+    const t = await running((app, sleep) => app.task('work', () => sleep(3).then(() => 'done')))
+    const id = await t.client.submit('work')
+    await t.settle()
+    await t.client.cancel(id)
+    await t.advance(3)
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done' })
+  })
+
+  test('of one that waits for a retry is immediate', async () => {
+    const t = await running((app) =>
+      app.task('work', { retries: 3, backoff: { base: 60 } }, () => {
+        throw new Error('no')
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect((await t.client.job(id)).status).toBe('retry')
+    await t.client.cancel(id)
+    await t.advance('1h')
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'RetryScheduled', 'Cancelled'])
+  })
+
+  test('of one that has ended is refused and says so', async () => {
+    const t = await running((app) => app.task('work', noop))
+    const id = await t.client.submit('work')
+    await t.settle()
+    await expect(t.client.cancel(id)).rejects.toThrow('The task has ended already: it is completed.')
+  })
+})
+
+describe('retries', () => {
+  const failing = (errors: readonly unknown[], options: TaskOptions = {}) => {
+    let attempt = 0
+    return (app: App) =>
+      app.task('work', options, () => {
+        if (attempt < errors.length) throw errors[attempt++]
+        return `attempt ${attempt + 1}`
+      })
+  }
+
+  test('run again after an exponential pause with jitter, as often as was declared', async () => {
+    const t = await running(
+      failing(Array(9).fill(new Error('no')), { retries: 4, backoff: { base: 2, factor: 3, max: 30 } }),
+      { random: () => 0.5 },
+    )
+    const id = await t.client.submit('work')
+    await t.advance('10m')
+    const started = (await t.events(`task-${id}`)).filter(({ type }) => type === 'TaskStarted')
+    const times = started.map(({ metadata }) => Date.parse(metadata.at) / 1000)
+    // Half of 2, 6, 18 and, at most, 30 seconds.
+    expect(times.slice(1).map((at, index) => at - (times[index] ?? 0))).toEqual([1, 3, 9, 15])
+    expect(await t.client.job(id)).toMatchObject({ status: 'failed', attempt: 5, error: { message: 'no' } })
+  })
+
+  test('end with the first success', async () => {
+    const t = await running(failing([new Error('no')], { retries: 5 }))
+    const id = await t.client.submit('work')
+    await t.advance(60)
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'attempt 2', error: undefined })
+  })
+
+  test('are none after a NonRetryableError', async () => {
+    const t = await running(failing([new NonRetryableError('hopeless')], { retries: 5 }))
+    const id = await t.client.submit('work')
+    await t.advance(60)
+    expect(await t.client.job(id)).toMatchObject({
+      status: 'failed',
+      error: { type: 'NonRetryableError', retryable: false },
+    })
+  })
+
+  test('are only for the errors that retryFor names', async () => {
+    class Flaky extends Error {}
+    const retryFor = [Flaky, (error: unknown) => error instanceof Error && error.message === 'again']
+    const t = await running(failing([new Flaky(), new Error('again'), new Error('other')], { retries: 5, retryFor }))
+    const id = await t.client.submit('work')
+    await t.advance('10m')
+    expect(await t.client.job(id)).toMatchObject({ status: 'failed', attempt: 3, error: { message: 'other' } })
+  })
+
+  test('a retryFor that throws is reported, and the task fails for what its handler threw', async () => {
+    const retryFor = [(error: unknown) => (error as { details: { code: number } }).details.code === 503]
+    const t = await running(failing([new Error('the real reason')], { retries: 5, retryFor }))
+    const id = await t.client.submit('work')
+    await t.advance('10m')
+    expect(await t.client.job(id)).toMatchObject({ status: 'failed', error: { message: 'the real reason' } })
+    expect(t.problems.splice(0)).toMatchObject([{ doing: expect.stringContaining('retryFor') }])
+  })
+
+  test('by hand begin a new run', async () => {
+    const t = await running(failing([new Error('no')]))
+    const id = await t.client.submit('work')
+    await t.settle()
+    await t.client.retry(id)
+    await t.settle()
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Failed', 'Requeued', 'Started', 'Completed'])
+  })
+})
+
+describe('what handlers throw and return', () => {
+  const ended = async (handler: () => unknown) => {
+    const t = await running((app) => app.task('work', handler))
+    const id = await t.client.submit('work')
+    await t.settle()
+    return t.client.job(id)
+  }
+  const strange = Object.assign(new Error('x'), { name: 7, message: { deep: true }, stack: null })
+
+  test.each([
+    ['text', 'oops', { type: 'NonError', message: 'Not an Error was thrown: oops' }],
+    ['nothing', undefined, { message: 'Not an Error was thrown: undefined' }],
+    ['an object', { a: 1 }, { message: 'Not an Error was thrown: {"a":1}' }],
+    ['a bigint', 1n, { message: 'Not an Error was thrown: 1' }],
+    [
+      'an error with a cause',
+      new TypeError('a', { cause: new RangeError('b') }),
+      { type: 'TypeError', cause: { type: 'RangeError', message: 'b' } },
+    ],
+    ['an error without a message', new RangeError(), { type: 'RangeError', message: 'RangeError' }],
+    ['an error whose fields are no text', strange, { type: '7', message: '{"deep":true}' }],
+  ])('%s', async (_, thrown, error) => {
+    const job = await ended(() => {
+      throw thrown
+    })
+    expect(job).toMatchObject({ status: 'failed', error })
+  })
+
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+
+  test.each([
+    ['nothing', undefined, null],
+    ['a date', new Date(0), '1970-01-01T00:00:00.000Z'],
+    ['NaN', Number.NaN, null],
+    ['a function', noop, null],
+    ['undefined members', { a: undefined, b: [undefined] }, { b: [null] }],
+  ])('%s is recorded as JSON has it', async (_, returned, result) => {
+    expect(await ended(() => returned)).toMatchObject({ status: 'completed', result })
+  })
+
+  test.each([
+    ['a bigint', 1n],
+    ['a circle', circular],
+  ])('%s is not JSON: the task fails and says so', async (_, returned) => {
+    expect(await ended(() => returned)).toMatchObject({
+      status: 'failed',
+      error: { type: 'NonRetryableError', message: expect.stringContaining('is not JSON') },
+    })
+  })
+
+  test('a result over 256 KiB fails with its size', async () => {
+    const job = await ended(() => 'x'.repeat(300_000))
+    expect(job.status).toBe('failed')
+    expect(job.error?.message).toMatch(/The result has 300\d{3} bytes of JSON, the limit is 262144/)
+  })
+
+  test('a long message is cut', async () => {
+    const job = await ended(() => {
+      throw new Error('x'.repeat(100_000))
+    })
+    expect(job.error?.message.length).toBeLessThan(9000)
+  })
+})
+
+describe('progress', () => {
+  test('is conflated to four a second; the last is always recorded', async () => {
+    const t = await running((app, sleep) =>
+      app.task('work', async (_, { progress }) => {
+        for (let n = 1; n <= 100; n++) {
+          progress(n / 100, `${n} of 100`)
+          await sleep(0.01)
+        }
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.advance(2)
+    const recorded = await dataOf(t, `task-${id}`, 'TaskProgressed')
+    expect(recorded.length).toBeGreaterThanOrEqual(4)
+    expect(recorded.length).toBeLessThanOrEqual(6)
+    expect(recorded.at(-1)).toMatchObject({ fraction: 1, message: '100 of 100' })
+  })
+
+  test('outside of 0 to 1 is an error of the handler', async () => {
+    const t = await running((app) => app.task('work', (_, { progress }) => progress(50)))
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect((await t.client.job(id)).error?.message).toBe('progress(50): the fraction done is a number from 0 to 1.')
+  })
+
+  test('and log lines are recorded in order, before the end', async () => {
+    const t = await running((app) =>
+      app.task('work', async (_, { progress, log }) => {
+        progress(0.5)
+        await log('half', { n: 1 })
+        progress(0.75)
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Progressed', 'Logged', 'Progressed', 'Completed'])
+  })
+})
+
+describe('a stop', () => {
+  test('waits for what runs, and leaves nothing on the clock', async () => {
+    const t = await running((app, sleep) => app.task('work', () => sleep(5)))
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect(await t.stop(10)).toEqual({ clean: true })
+    expect(t.clock.next).toBeUndefined()
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
+  })
+
+  test('interrupts what does not end in time; it runs again at the next start and uses up no retry', async () => {
+    let starts = 0
+    const t = await running((app, sleep) =>
+      app.task('work', async (_, { signal }) => {
+        if (++starts === 1) await sleep('1h', { signal })
+        return 'done'
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect(await t.stop(10)).toEqual({ clean: false })
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Interrupted'])
+    await t.restart()
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done', failures: 0, crashes: 0 })
+  })
+
+  test('begins nothing new', async () => {
+    const blocker = gate()
+    const t = await running((app) => app.task('work', () => blocker.opened), { concurrency: 1 })
+    await t.client.submit('work')
+    const waiting = await t.client.submit('work')
+    const stopping = t.stop(10)
+    blocker.open()
+    await stopping
+    expect(await storyOf(t, waiting)).toEqual(['Submitted'])
+    await t.restart()
+    expect((await t.client.job(waiting)).status).toBe('completed')
+  })
+})
