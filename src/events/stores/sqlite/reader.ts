@@ -160,7 +160,7 @@ export class FileReader implements SqliteReader {
         'ORDER BY position LIMIT ?',
       after,
       end,
-      ...(prefixes ?? []).flatMap((prefix) => [prefix, `${prefix}\u{10ffff}`]),
+      ...(prefixes ?? []).flatMap((prefix) => [prefix, firstAfter(prefix)]),
       limit,
     )
     const last = rows.at(-1)
@@ -171,7 +171,7 @@ export class FileReader implements SqliteReader {
     return this.#all('SELECT position FROM events ORDER BY position DESC LIMIT 1')[0]?.position ?? -1
   }
 
-  #all(sql: string, ...parameters: (string | number)[]): Row[] {
+  #all(sql: string, ...parameters: (string | number | Uint8Array)[]): Row[] {
     if (this.#closed) throw new StoreClosed()
     return rethrow(() => {
       let statement = this.#statements.get(sql)
@@ -182,6 +182,17 @@ export class FileReader implements SqliteReader {
       return statement.all(...parameters) as unknown as Row[]
     })
   }
+}
+
+/** The first text, in SQLite's order of bytes, after all that begin with the prefix. */
+function firstAfter(prefix: string): string | Uint8Array {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
+  while (points.at(-1) === 0x10ffff) points.pop()
+  const last = points.pop()
+  // A blob comes after every text.
+  if (last === undefined) return new Uint8Array()
+  // The halves of surrogate pairs are not characters.
+  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
 interface Row {

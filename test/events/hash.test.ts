@@ -1,0 +1,153 @@
+/** The hash chain: canonical JSON by RFC 8785, and a chain in which every kind of tampering shows. */
+import { describe, expect, it } from 'vitest'
+import {
+  canonicalJson,
+  type EventMetadata,
+  GENESIS,
+  type JsonObject,
+  type JsonValue,
+  type Position,
+  type RecordedEvent,
+  seal,
+  verifyChain,
+} from '../../src/events/index.ts'
+
+const METADATA: EventMetadata = {
+  at: '2025-01-02T03:04:05.678Z',
+  by: 'system',
+  correlationId: 'correlation',
+  causationId: 'causation',
+  v: 1,
+}
+
+/** A sound chain of `count` events, as a store gives it back. */
+function chain(stream: string, count: number): RecordedEvent[] {
+  const events: RecordedEvent[] = []
+  let previous = GENESIS
+  for (let i = 0; i < count; i++) {
+    const revision = BigInt(i)
+    const sealed = seal(stream, revision, previous, { id: `id-${i}`, type: 'Noted', data: { i }, metadata: METADATA })
+    previous = sealed.metadata.hash
+    const { json: _, ...event } = sealed
+    events.push({ ...event, stream, revision, position: revision as Position, recordedAt: 0 })
+  }
+  return events
+}
+
+describe('canonical JSON (RFC 8785)', () => {
+  it.each<[string, JsonValue, string]>([
+    [
+      'the sample of section 3.2.2',
+      {
+        // As text: no double is exactly this number, and that is the point of the sample.
+        numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+        string: '\u20ac$\u000f\u000aA\'\u0042\u0022\u005c\\"/',
+        literals: [null, true, false],
+      },
+      '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
+    ],
+    [
+      'the sorting sample of section 3.2.3',
+      {
+        '\u20ac': 'Euro Sign',
+        '\r': 'Carriage Return',
+        '\ufb33': 'Hebrew Letter Dalet With Dagesh',
+        '1': 'One',
+        '\ud83d\ude00': 'Emoji: Grinning Face',
+        '\u0080': 'Control',
+        '\u00f6': 'Latin Small Letter O With Diaeresis',
+      },
+      '{"\\r":"Carriage Return","1":"One","\u0080":"Control","ö":"Latin Small Letter O With Diaeresis",' +
+        '"€":"Euro Sign","😀":"Emoji: Grinning Face","\ufb33":"Hebrew Letter Dalet With Dagesh"}',
+    ],
+    ['the smallest number', 5e-324, '5e-324'],
+    ['the largest number', 1.7976931348623157e308, '1.7976931348623157e+308'],
+    ['minus zero', -0, '0'],
+    ['a number at the edge of exponents', 1e21, '1e+21'],
+    ['a number below the edge', 999999999999999700000, '999999999999999700000'],
+    ['a small number at the edge', 0.000001, '0.000001'],
+    ['a small number past the edge', 1e-7, '1e-7'],
+    ['nothing', {}, '{}'],
+    ['nested objects', { b: { d: 1, c: [{ z: 1, y: 2 }] }, a: [] }, '{"a":[],"b":{"c":[{"y":2,"z":1}],"d":1}}'],
+    ['a member that is undefined', { a: undefined, b: 1 }, '{"b":1}'],
+  ])('writes %s', (_, value, expected) => {
+    expect(canonicalJson(value)).toBe(expected)
+  })
+})
+
+describe('a hash chain', () => {
+  it('verifies as it was sealed, with streams mixed', () => {
+    const [a, b] = [chain('app.task-a', 3), chain('app.task-b', 3)]
+    expect(verifyChain(a.flatMap((event, i) => [event, ...b.slice(i, i + 1)]))).toEqual({ ok: true })
+    expect(verifyChain([])).toEqual({ ok: true })
+  })
+
+  it('does not depend on the order of keys, nor on members that are undefined', () => {
+    const make = (data: JsonObject) => seal('app.task-a', 0n, GENESIS, { id: 'i', type: 'T', data, metadata: METADATA })
+    expect(make({ b: 1, a: 2, c: undefined }).metadata.hash).toBe(make({ a: 2, b: 1 }).metadata.hash)
+  })
+
+  it('hands the store JSON that says what the event says', () => {
+    const sealed = seal('app.task-a', 0n, GENESIS, { id: 'i', type: 'T', data: { b: 'é', a: 1 }, metadata: METADATA })
+    expect(JSON.parse(sealed.json?.data ?? '')).toEqual(sealed.data)
+    expect(JSON.parse(sealed.json?.metadata ?? '')).toEqual(sealed.metadata)
+  })
+
+  it.each<[string, (event: RecordedEvent) => RecordedEvent]>([
+    ['data', (event) => ({ ...event, data: { i: 99 } })],
+    ['type', (event) => ({ ...event, type: 'Other' })],
+    ['id', (event) => ({ ...event, id: 'other' })],
+    ['who', (event) => ({ ...event, metadata: { ...event.metadata, by: 'user:mallory' } })],
+    ['hash', (event) => ({ ...event, metadata: { ...event.metadata, hash: GENESIS } })],
+  ])('names the event whose %s was altered', (_, alter) => {
+    const events = chain('app.task-a', 5).map((event, i) => (i === 2 ? alter(event) : event))
+    expect(verifyChain(events)).toEqual({ ok: false, stream: 'app.task-a', revision: 2n, reason: 'altered' })
+  })
+
+  it('names the next event when one was altered and sealed anew', () => {
+    const events = chain('app.task-a', 4)
+    const forged = seal('app.task-a', 1n, events[0]?.metadata.hash ?? '', {
+      id: 'id-1',
+      type: 'Noted',
+      data: { i: 'forged' },
+      metadata: METADATA,
+    })
+    const after = events.map((event, i) =>
+      i === 1 ? { ...event, data: forged.data, metadata: forged.metadata } : event,
+    )
+    expect(verifyChain(after)).toMatchObject({ ok: false, revision: 2n, reason: 'altered' })
+  })
+
+  it.each([0, 2])('names event %i when it is missing', (gone) => {
+    const events = chain('app.task-a', 4).filter((_, i) => i !== gone)
+    expect(verifyChain(events)).toEqual({ ok: false, stream: 'app.task-a', revision: BigInt(gone), reason: 'missing' })
+  })
+
+  it('names the event that comes too late', () => {
+    const [a, b, c, d] = chain('app.task-a', 4)
+    expect(verifyChain([a, c, b, d].filter((event) => event !== undefined))).toMatchObject({
+      revision: 1n,
+      reason: 'reordered',
+    })
+  })
+
+  it('finds two events that changed places and revisions', () => {
+    const events = chain('app.task-a', 4).map((event, i) => ({ ...event, revision: BigInt([0, 2, 1, 3][i] ?? 0) }))
+    expect(verifyChain(events.toSorted((a, b) => Number(a.revision - b.revision)))).toMatchObject({
+      revision: 1n,
+      reason: 'altered',
+    })
+  })
+
+  it('finds an event moved to another stream', () => {
+    const events = chain('app.task-a', 2).map((event) => ({ ...event, stream: 'app.task-b' }))
+    expect(verifyChain(events)).toMatchObject({ stream: 'app.task-b', revision: 0n, reason: 'altered' })
+  })
+
+  it('wants a hash on every stream but those of nodes', () => {
+    const unsealed = (stream: string) => chain(stream, 1).map((event) => ({ ...event, metadata: METADATA }))
+    expect(verifyChain(unsealed('app.task-a'))).toMatchObject({ ok: false, revision: 0n, reason: 'unsealed' })
+    expect(verifyChain(unsealed('app.node-a'))).toEqual({ ok: true })
+    expect(verifyChain(unsealed('app.task-x.node-a'))).toMatchObject({ ok: false, reason: 'unsealed' })
+  })
+})
