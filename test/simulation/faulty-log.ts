@@ -1,0 +1,229 @@
+/**
+ * A log that behaves as badly as its port allows: it answers late or not at all, fails before or after it has recorded,
+ * is gone for a while, and lets subscribers lag or drops them. Each process has its own connection to it, which can be
+ * cut as `kill -9` would.
+ */
+import type { Clock, Timer } from '../../src/actors/index.ts'
+import {
+  type AppendResult,
+  type EventData,
+  type EventStore,
+  type ExpectedRevision,
+  openMemoryStore,
+  type Position,
+  type ReadAllOptions,
+  type ReadStreamOptions,
+  type RecordedEvent,
+  StoreUnavailable,
+  type SubscribeOptions,
+  type Subscriber,
+  type Subscription,
+} from '../../src/events/index.ts'
+import type { Random } from './random.ts'
+
+/** Chances from 0 to 1, and times in milliseconds. */
+export interface Faults {
+  readonly slow: number
+  readonly slowestMs: number
+  /** Of an append: not recorded, and said so. */
+  readonly failBefore: number
+  /** Of an append: recorded, and said to have failed. */
+  readonly failAfter: number
+  readonly failRead: number
+  /** Of a batch of a subscription. */
+  readonly lag: number
+  readonly longestLagMs: number
+  readonly drop: number
+}
+
+export const NO_FAULTS: Faults = {
+  slow: 0,
+  slowestMs: 0,
+  failBefore: 0,
+  failAfter: 0,
+  failRead: 0,
+  lag: 0,
+  longestLagMs: 0,
+  drop: 0,
+}
+
+export class FaultyLog {
+  /** What is recorded: never fails. */
+  readonly recorded: EventStore
+  readonly clock: Clock
+  readonly random: Random
+  faults: Faults
+  /** Until then nothing gets an answer. */
+  #downUntil = 0
+
+  constructor(options: { readonly clock: Clock; readonly random: Random; readonly faults: Faults }) {
+    this.clock = options.clock
+    this.random = options.random
+    this.faults = options.faults
+    this.recorded = openMemoryStore({ now: () => options.clock.now() })
+  }
+
+  connect(): Connection {
+    return new Connection(this)
+  }
+
+  /** The log is out of reach for so long. */
+  outage(ms: number): void {
+    this.#downUntil = Math.max(this.#downUntil, this.clock.now() + ms)
+  }
+
+  get isDown(): boolean {
+    return this.clock.now() < this.#downUntil
+  }
+
+  /** From now on it is as good as a log can be. */
+  heal(): void {
+    this.faults = NO_FAULTS
+    this.#downUntil = 0
+  }
+}
+
+export class Connection implements EventStore {
+  readonly clock: Clock
+  readonly #log: FaultyLog
+  /** Appends on their way: what each does when it arrives. */
+  readonly #travelling = new Set<() => void>()
+  readonly #subscriptions = new Set<Subscription>()
+  #isCut = false
+
+  constructor(log: FaultyLog) {
+    this.#log = log
+    this.clock = {
+      now: () => log.clock.now(),
+      at: (at, fire): Timer =>
+        log.clock.at(at, () => {
+          if (!this.#isCut) fire()
+        }),
+    }
+  }
+
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  /**
+   * The process is gone: it hears and does nothing more. What it had sent has arrived or never will, since the directory
+   * is let go only with the process.
+   */
+  cut(): void {
+    for (const arrive of this.#travelling) if (this.#log.random.chance(0.5)) arrive()
+    this.#travelling.clear()
+    this.#isCut = true
+    for (const subscription of this.#subscriptions) void subscription.close()
+  }
+
+  async append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
+    const { random } = this.#log
+    const { failBefore, failAfter } = this.#log.faults
+    const failsBefore = this.#log.isDown || random.chance(failBefore)
+    const failsAfter = random.chance(failAfter)
+    const record = () => this.#log.recorded.append(stream, expected, events)
+    if (!failsBefore) {
+      const arrive = () => void record().catch(() => {})
+      this.#travelling.add(arrive)
+      await this.#travel()
+      this.#travelling.delete(arrive)
+    } else await this.#travel()
+    if (failsBefore) throw unavailable('append was not recorded')
+    const result = await record()
+    await this.#travel()
+    if (failsAfter) throw unavailable('append was recorded, and its answer lost')
+    return result
+  }
+
+  readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
+    return this.#read(() => this.#log.recorded.readStream(stream, options))
+  }
+
+  readAll(options?: ReadAllOptions): Promise<readonly RecordedEvent[]> {
+    return this.#read(() => this.#log.recorded.readAll(options))
+  }
+
+  head(): Promise<Position> {
+    return this.#read(() => this.#log.recorded.head())
+  }
+
+  /** The log outlives its connections. */
+  async close(): Promise<void> {
+    this.cut()
+  }
+
+  subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription {
+    let ended = false
+    const subscription = this.#log.recorded.subscribe(options, {
+      events: async (batch) => {
+        for (const part of this.#parts(batch)) {
+          await this.#lag()
+          if (ended || this.#isCut) return
+          const { faults, random, isDown } = this.#log
+          if (isDown || random.chance(faults.drop)) {
+            ended = true
+            void subscription.close()
+            subscriber.dropped?.(unavailable('subscription was dropped'))
+            return
+          }
+          await subscriber.events(part)
+        }
+      },
+      caughtUp: (position) => {
+        if (!ended && !this.#isCut) subscriber.caughtUp?.(position)
+      },
+      dropped: (error) => {
+        if (!ended && !this.#isCut) subscriber.dropped?.(error)
+      },
+    })
+    this.#subscriptions.add(subscription)
+    return {
+      close: async () => {
+        ended = true
+        this.#subscriptions.delete(subscription)
+        await subscription.close()
+      },
+    }
+  }
+
+  /** A batch, perhaps in two. */
+  #parts(batch: readonly RecordedEvent[]): readonly (readonly RecordedEvent[])[] {
+    const { faults, random } = this.#log
+    if (batch.length < 2 || !random.chance(faults.lag)) return [batch]
+    const cut = random.between(1, batch.length - 1)
+    return [batch.slice(0, cut), batch.slice(cut)]
+  }
+
+  async #read<T>(read: () => Promise<T>): Promise<T> {
+    const { faults, random, isDown } = this.#log
+    const fails = isDown || random.chance(faults.failRead)
+    await this.#travel()
+    if (fails) throw unavailable('read was not answered')
+    return read()
+  }
+
+  async #travel(): Promise<void> {
+    const { faults, random } = this.#log
+    if (random.chance(faults.slow)) await this.#pause(random.between(0, faults.slowestMs))
+    if (this.#isCut) await never()
+  }
+
+  async #lag(): Promise<void> {
+    const { faults, random } = this.#log
+    if (random.chance(faults.lag)) await this.#pause(random.between(0, faults.longestLagMs))
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#log.clock.at(this.#log.clock.now() + ms, resolve))
+  }
+}
+
+function unavailable(what: string): StoreUnavailable {
+  return new StoreUnavailable(`The simulated ${what}.`, { retryable: true })
+}
+
+/** What a process that is gone hears of its calls. */
+function never(): Promise<never> {
+  return new Promise(() => {})
+}

@@ -1,0 +1,107 @@
+/** One process of the simulated app: a node with all that belongs to it, on a connection that can be cut. */
+import { ActorSystem } from '../../src/actors/index.ts'
+import { Engine } from '../../src/app/engine.ts'
+import { handlersOf } from '../../src/app/handlers.ts'
+import type { App } from '../../src/app/index.ts'
+import type { EventStore } from '../../src/events/index.ts'
+import { Node } from '../../src/execution/index.ts'
+import { openReadModels, type Clock as ReadClock, type ReadModels } from '../../src/projections/index.ts'
+import type { Connection, FaultyLog } from './faulty-log.ts'
+import { type Execution, simulatedApp } from './simulated-app.ts'
+
+export interface ProcessOptions {
+  readonly id: string
+  readonly log: FaultyLog
+  readonly concurrency: number
+  /** Actors that stay in memory: few, so that they come and go. */
+  readonly residents: number
+  readonly scheduled: boolean
+  readonly random: () => number
+  readonly executions: Execution[]
+  readonly report: (error: unknown, doing: string) => void
+  /** For mutations: what stands between the node and its connection. */
+  readonly wrapStore?: ((store: EventStore) => EventStore) | undefined
+}
+
+export class Process {
+  readonly id: string
+  readonly engine: Engine
+  readonly #app: App
+  readonly #node: Node
+  readonly #reads: ReadModels
+  readonly #connection: Connection
+
+  private constructor(id: string, connection: Connection, app: App, node: Node, reads: ReadModels, engine: Engine) {
+    this.id = id
+    this.engine = engine
+    this.#app = app
+    this.#node = node
+    this.#reads = reads
+    this.#connection = connection
+  }
+
+  /**
+   * Starts one. The process is handed out at once, since it may be killed while it starts.
+   * @throws StoreUnavailable when the log cannot be reached
+   */
+  static async open(options: ProcessOptions, connection: Connection): Promise<Process> {
+    const { id, concurrency, residents, random, wrapStore = (store) => store } = options
+    const { clock } = connection
+    const report = (error: unknown, doing: string): void => {
+      if (!connection.isCut) options.report(error, doing)
+    }
+    const store = wrapStore(connection)
+    const app = simulatedApp({ process: id, clock, concurrency, executions: options.executions }, options.scheduled)
+    const readClock: ReadClock = {
+      now: () => clock.now(),
+      after(ms, run) {
+        const timer = clock.at(clock.now() + ms, run)
+        return () => timer.cancel()
+      },
+    }
+    const onError = (error: Error): void => report(error, 'projecting')
+    const reads = await openReadModels({ app: app.name, store, clock: readClock, onError })
+    const system = new ActorSystem({ app: app.name, store, clock, exclusive: true, residents })
+    const node = new Node({
+      system,
+      store,
+      reads,
+      id,
+      version: '0.0.0',
+      manifest: {},
+      handlers: handlersOf(app, { system, reads, node: id }),
+      schedules: [...app.schedules.values()],
+      concurrency,
+      random,
+      report,
+    })
+    const engine = new Engine({ app, version: '0.0.0', system, store, reads, node })
+    app.runOn(engine)
+    return new Process(id, connection, app, node, reads, engine)
+  }
+
+  start(): Promise<void> {
+    return this.#node.start()
+  }
+
+  /** Nothing runs or waits to run, as far as the node knows. */
+  get isQuiet(): boolean {
+    const { running, live } = this.#node.work
+    return running === 0 && live === 0
+  }
+
+  get isGone(): boolean {
+    return this.#connection.isCut
+  }
+
+  crash(): void {
+    this.#connection.cut()
+    this.#app.runOn(undefined)
+    void this.#reads.close()
+  }
+
+  /** Drains and stops. */
+  async stop(drainMs: number): Promise<void> {
+    await this.engine.stop({ drainMs })
+  }
+}

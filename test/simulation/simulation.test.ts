@@ -1,0 +1,34 @@
+/** Five hundred seeds with every run of the tests; many more by `npm run simulate`. */
+import { describe, expect, test } from 'vitest'
+import { simulate } from './simulation.ts'
+
+const SEEDS = 500
+const AT_ONCE = 50
+const LIMIT_MS = 120_000
+
+describe('whatever happens, the promises hold', () => {
+  for (let first = 1; first <= SEEDS; first += AT_ONCE) {
+    test(`seeds ${first} to ${first + AT_ONCE - 1}`, { timeout: LIMIT_MS }, async () => {
+      for (let seed = first; seed < first + AT_ONCE; seed++) {
+        const { violations } = await simulate(seed)
+        expect(violations, `npm run simulate -- --seed ${seed}`).toEqual([])
+      }
+    })
+  }
+})
+
+describe('a seed', () => {
+  test('is the same history every time', { timeout: LIMIT_MS }, async () => {
+    for (const seed of [1, 2, 3, 50, 173]) {
+      const { hash, events } = await simulate(seed)
+      expect(events.length).toBeGreaterThan(10)
+      expect((await simulate(seed)).hash, `seed ${seed}`).toBe(hash)
+    }
+  })
+
+  test('is another history than its neighbour', { timeout: LIMIT_MS }, async () => {
+    const hashes = new Set<string>()
+    for (let seed = 1; seed <= 20; seed++) hashes.add((await simulate(seed)).hash)
+    expect(hashes.size).toBe(20)
+  })
+})

@@ -1,0 +1,331 @@
+/**
+ * Runs one seed: random commands, faults, crashes and restarts on the real actors, dispatcher, runner, turns, schedules,
+ * locks and read models, in simulated time. Then the faults stop, everything is given time to end, and the invariants
+ * are held against what was recorded.
+ *
+ * Nothing waits for real time. All waiting is on the simulated clock, everything else is microtasks; one turn of the
+ * event loop lets all of those run.
+ */
+import { createHash } from 'node:crypto'
+import { CapsuleError, ManualClock } from '../../src/actors/index.ts'
+import { type EventStore, type RecordedEvent, START, StoreClosed, StoreUnavailable } from '../../src/events/index.ts'
+import { ReadModelBehind, ReadModelsClosed } from '../../src/projections/index.ts'
+import { type Command, Commands } from './commands.ts'
+import { type Faults, FaultyLog, NO_FAULTS } from './faulty-log.ts'
+import type { Acknowledged, History, Invariant } from './history.ts'
+import { INVARIANTS } from './invariants/index.ts'
+import { Process } from './process.ts'
+import { Random } from './random.ts'
+import type { Execution } from './simulated-app.ts'
+
+export interface SimulationOptions {
+  readonly invariants?: readonly Invariant[]
+  /** For mutations of the store (see mutations.ts). */
+  readonly wrapStore?: (store: EventStore) => EventStore
+  /** Told each step as it is taken. */
+  readonly trace?: (line: string) => void
+}
+
+export interface Outcome {
+  readonly seed: number
+  /** Broken invariants, and what nobody expected; empty if all is well. */
+  readonly violations: readonly string[]
+  readonly events: readonly RecordedEvent[]
+  /** SHA-256 of the log without what differs from run to run: ids, their hashes, stacks. */
+  readonly hash: string
+}
+
+/** The chances of one seed: each has some features and faults, and is without the others. */
+interface Weather {
+  readonly steps: number
+  readonly crash: number
+  readonly stop: number
+  readonly outage: number
+  readonly faults: Faults
+  readonly scheduled: boolean
+  readonly concurrency: number
+  readonly residents: number
+  readonly longestWaitMs: number
+}
+
+/** Codes of errors that say that something is broken, not that a command does not fit. */
+const BROKEN = ['history-corrupt', 'written-by-newer-code', 'too-contended', 'mailbox-full']
+/** The longest that anything may take once the faults are over: a turn's timeout, and some. */
+const SETTLE_MINUTES = 30
+
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  const simulation = new Simulation(seed, options)
+  return simulation.run()
+}
+
+class Simulation {
+  readonly #seed: number
+  readonly #options: SimulationOptions
+  readonly #clock = new ManualClock()
+  readonly #random: Random
+  readonly #weather: Weather
+  readonly #log: FaultyLog
+  readonly #commands: Commands
+  readonly #executions: Execution[] = []
+  readonly #acknowledged: Acknowledged[] = []
+  readonly #violations: string[] = []
+  /** Commands that a live process has not answered. */
+  readonly #waiting = new Set<Command>()
+  readonly #jitter: Random
+  #process: Process | undefined
+  #processes = 0
+  /** Ends the process that is starting, running or stopping. */
+  #kill: (() => void) | undefined
+
+  constructor(seed: number, options: SimulationOptions) {
+    this.#seed = seed
+    this.#options = options
+    this.#random = new Random(seed)
+    this.#jitter = this.#random.fork()
+    this.#weather = weatherOf(this.#random.fork())
+    this.#commands = new Commands(this.#random.fork())
+    this.#log = new FaultyLog({ clock: this.#clock, random: this.#random.fork(), faults: this.#weather.faults })
+  }
+
+  async run(): Promise<Outcome> {
+    const { steps } = this.#weather
+    await this.#start()
+    for (let step = 0; step < steps; step++) await this.#step()
+    await this.#settle()
+    const process = this.#process
+    const events = await this.#events()
+    if (process) await this.#check(process, events)
+    process?.crash()
+    return { seed: this.#seed, violations: this.#violations, events, hash: hashOf(events) }
+  }
+
+  async #step(): Promise<void> {
+    const random = this.#random
+    const { crash, stop, outage, longestWaitMs } = this.#weather
+    const process = this.#process
+    if (!process) {
+      // Killed or failed to start: what comes next is another one, perhaps after a while.
+      if (random.chance(0.3)) await this.#pass(random.between(0, 240_000))
+      await this.#start()
+    } else if (random.chance(crash)) this.#crash()
+    else if (random.chance(stop)) await this.#stop(random.between(0, 12_000))
+    else if (random.chance(outage)) {
+      const ms = random.between(100, 20_000)
+      this.#tell(`the log is gone for ${ms} ms`)
+      this.#log.outage(ms)
+    } else if (random.chance(0.35)) await this.#pass(random.between(0, longestWaitMs))
+    else this.#command(process, this.#commands.next())
+    await turn()
+  }
+
+  #command(process: Process, command: Command): void {
+    this.#tell(`${command.name} ${command.id}`)
+    this.#waiting.add(command)
+    command
+      .give(process.engine)
+      .then(
+        (answer) => {
+          if (process.isGone) return
+          this.#tell(`  answered: ${command.name} ${command.id}`)
+          const { name, commandId, id } = command
+          this.#acknowledged.push({ command: name, commandId, id, answer })
+          this.#violations.push(...this.#commands.answered(command, answer))
+        },
+        (error) => {
+          if (process.isGone) return
+          this.#tell(`  refused: ${command.name} ${command.id}: ${error}`)
+          if (!isExpected(error)) this.#violations.push(`${command.name} ${command.id} failed with ${printed(error)}`)
+        },
+      )
+      .finally(() => this.#waiting.delete(command))
+  }
+
+  async #start(): Promise<void> {
+    const id = `n${++this.#processes}`
+    this.#tell(`process ${id} starts`)
+    const { concurrency, residents, scheduled } = this.#weather
+    const connection = this.#log.connect()
+    const report = (error: unknown, doing: string): void => {
+      this.#tell(`  reported by ${id}: ${doing}: ${error}`)
+      if (!isExpected(error)) this.#violations.push(`${id} reported, ${doing}: ${printed(error)}`)
+    }
+    this.#kill = () => connection.cut()
+    const starting = Process.open(
+      {
+        id,
+        log: this.#log,
+        concurrency,
+        residents,
+        scheduled,
+        random: () => this.#jitter.next(),
+        executions: this.#executions,
+        report,
+        wrapStore: this.#options.wrapStore,
+      },
+      connection,
+    ).then(async (process) => {
+      this.#kill = () => process.crash()
+      await process.start()
+      return process
+    })
+    const outcome = await this.#inTime(starting)
+    if (outcome === 'late') this.#kill()
+    else if (outcome instanceof Process) this.#process = outcome
+    else {
+      this.#kill()
+      this.#tell(`  failed to start: ${outcome}`)
+      if (!isExpected(outcome)) this.#violations.push(`${id} failed to start: ${printed(outcome)}`)
+    }
+  }
+
+  #crash(): void {
+    this.#tell('the process is killed')
+    this.#process?.crash()
+    this.#process = undefined
+    this.#waiting.clear()
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    const process = this.#process
+    this.#tell(`the process drains for ${drainMs} ms`)
+    this.#process = undefined
+    const outcome = await this.#inTime(process?.stop(drainMs))
+    if (outcome !== undefined) {
+      this.#tell(`  did not stop: ${outcome}`)
+      if (outcome !== 'late' && !isExpected(outcome)) this.#violations.push(`did not stop: ${printed(outcome)}`)
+    }
+    this.#kill?.()
+    this.#waiting.clear()
+  }
+
+  /** Lets up to two minutes pass for `work`: what it resolves with, its error, or `late`. */
+  async #inTime<T>(work: Promise<T> | undefined): Promise<T | unknown | 'late'> {
+    let done = false
+    let outcome: unknown = 'late'
+    work?.then(
+      (result) => {
+        done = true
+        outcome = result
+      },
+      (error) => {
+        done = true
+        outcome = error
+      },
+    )
+    await turn()
+    for (let waited = 0; !done && waited < 120_000; waited += 500) await this.#pass(500)
+    return outcome
+  }
+
+  /** The faults are over, everybody may end. */
+  async #settle(): Promise<void> {
+    this.#tell('the faults are over')
+    this.#log.heal()
+    if (!this.#process) await this.#start()
+    const process = this.#process
+    if (!process) {
+      this.#violations.push('no process starts though the log is well')
+      return
+    }
+    // The rest is that of the schedules: they would go on for ever.
+    if (this.#weather.scheduled) for (const pause of this.#commands.pauses()) this.#command(process, pause)
+    await this.#pass(60_000)
+    for (let minute = 1; minute < SETTLE_MINUTES && !process.isQuiet; minute++) await this.#pass(60_000)
+    for (const { name, id } of this.#waiting) this.#violations.push(`${name} ${id} was never answered`)
+  }
+
+  async #check(process: Process, events: readonly RecordedEvent[]): Promise<void> {
+    const history: History = {
+      events,
+      acknowledged: this.#acknowledged,
+      executions: this.#executions,
+      reads: process.engine.reads,
+      endedAt: this.#clock.now(),
+    }
+    for (const { name, check } of this.#options.invariants ?? INVARIANTS) {
+      for await (const broken of check(history)) this.#violations.push(`${name}: ${broken}`)
+    }
+  }
+
+  async #pass(ms: number): Promise<void> {
+    this.#tell(`${ms} ms pass`)
+    await this.#clock.advance(ms, turn)
+  }
+
+  async #events(): Promise<readonly RecordedEvent[]> {
+    return this.#log.recorded.readAll({ from: START, limit: Number.MAX_SAFE_INTEGER })
+  }
+
+  #tell(line: string): void {
+    this.#options.trace?.(`${new Date(this.#clock.now()).toISOString().slice(11, 23)} ${line}`)
+  }
+}
+
+function weatherOf(random: Random): Weather {
+  const some = (chance: number, most: number) => (random.chance(chance) ? random.next() * most : 0)
+  const faulty = random.chance(0.75)
+  return {
+    steps: random.between(15, 70),
+    crash: some(0.6, 0.1),
+    stop: some(0.3, 0.06),
+    outage: some(0.3, 0.06),
+    faults: faulty
+      ? {
+          slow: some(0.6, 0.6),
+          slowestMs: random.pick([5, 100, 3000]),
+          failBefore: some(0.5, 0.2),
+          failAfter: some(0.5, 0.2),
+          failRead: some(0.3, 0.1),
+          lag: some(0.6, 0.6),
+          longestLagMs: random.pick([10, 500, 5000]),
+          drop: some(0.3, 0.05),
+        }
+      : NO_FAULTS,
+    scheduled: random.chance(0.4),
+    concurrency: random.pick([1, 2, 3, 8]),
+    residents: random.pick([1, 3, 100]),
+    longestWaitMs: random.pick([500, 5000, 60_000]),
+  }
+}
+
+/** Everything that waits for nothing but the event loop runs. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** A command that does not fit, or a log that could not be reached. */
+function isExpected(error: unknown): boolean {
+  if (error instanceof CapsuleError) return !BROKEN.includes(error.code)
+  return (
+    error instanceof StoreUnavailable ||
+    error instanceof StoreClosed ||
+    error instanceof ReadModelBehind ||
+    error instanceof ReadModelsClosed
+  )
+}
+
+function printed(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
+
+/** Ids are numbered as they appear, and what is made of them or of file names is left out. */
+function hashOf(events: readonly RecordedEvent[]): string {
+  const ids = new Map<string, string>()
+  const hash = createHash('sha256')
+  for (const { stream, revision, type, data, metadata, recordedAt, id } of events) {
+    const { hash: _, ...rest } = metadata
+    const text = JSON.stringify([stream, String(revision), type, id, data, rest, recordedAt], (key, value) =>
+      key === 'stack' ? undefined : value,
+    )
+    hash.update(
+      text.replaceAll(UUID, (uuid) => {
+        const known = ids.get(uuid) ?? `id${ids.size}`
+        ids.set(uuid, known)
+        return known
+      }),
+    )
+  }
+  return hash.digest('hex')
+}
