@@ -10,6 +10,7 @@ import {
   LockHeldError,
   NotFound,
   type Origin,
+  QueueFull,
   scheduleKind,
   sessionKind,
   type TaskCommand,
@@ -58,6 +59,8 @@ const ID = /^[A-Za-z0-9_-]{1,200}$/
 
 export class Engine implements RunningApp, Runs {
   readonly #parts: EngineParts
+  /** By task with maxQueued: submits on their way to the log. */
+  readonly #submitting = new Map<string, number>()
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -92,11 +95,42 @@ export class Engine implements RunningApp, Runs {
     const { sessionId } = request
     const ownerId = sessionId === undefined ? caller.ownerId : await this.#sessionOwner(sessionId)
     const submission = this.#submission(definition, request, ownerId)
-    return this.#parts.node.submitter.submit(
-      this.#taskId(definition.name, ownerId, request, caller),
-      submission,
-      originOf(caller),
-    )
+    const taskId = this.#taskId(definition.name, ownerId, request, caller)
+    const { maxQueued } = definition
+    return maxQueued === undefined
+      ? this.#parts.node.submitter.submit(taskId, submission, originOf(caller))
+      : this.#submitBounded(maxQueued, taskId, submission, originOf(caller))
+  }
+
+  /** @throws QueueFull if as many wait, or are on their way to the log, as the task allows */
+  async #submitBounded(limit: number, taskId: string, submission: Submission, origin: Origin): Promise<Submitted> {
+    const { node, system } = this.#parts
+    const { name } = submission
+    if (node.queued(name) + (this.#submitting.get(name) ?? 0) >= limit) {
+      // A repeat of one that was taken is no addition.
+      const { state } = await system.read(taskKind, taskId)
+      if (state.value === 'new') throw new QueueFull(name, limit)
+    }
+    this.#submitting.set(name, (this.#submitting.get(name) ?? 0) + 1)
+    try {
+      return await node.submitter.submit(taskId, submission, origin)
+    } finally {
+      this.#submitting.set(name, (this.#submitting.get(name) ?? 1) - 1)
+    }
+  }
+
+  async pauseTask(name: string, caller: Caller): Promise<Position> {
+    this.#definition(name)
+    return this.#parts.node.setPaused(name, true, originOf(caller))
+  }
+
+  async resumeTask(name: string, caller: Caller): Promise<Position> {
+    this.#definition(name)
+    return this.#parts.node.setPaused(name, false, originOf(caller))
+  }
+
+  isPaused(name: string): boolean {
+    return this.#parts.node.isPaused(name)
   }
 
   async execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed> {
@@ -184,8 +218,9 @@ export class Engine implements RunningApp, Runs {
   }
 
   waitingFor(job: JobView): string | undefined {
-    const waits = job.status === 'pending' || job.status === 'scheduled' || job.status === 'retry'
-    return waits && !this.#runs(job.name) ? `handler ${job.name}` : undefined
+    if (!(WAITING as readonly JobStatus[]).includes(job.status)) return undefined
+    if (!this.#runs(job.name)) return `handler ${job.name}`
+    return this.#parts.node.waitsFor(job.id)
   }
 
   taskApi<Result>(name: string): TaskApi<Result> {
@@ -290,8 +325,8 @@ export class Engine implements RunningApp, Runs {
       { type: 'trigger', name },
       originOf(caller),
     )
-    const due = facts.find(({ type }) => type === 'OccurrenceDue')
-    return { taskId: String(due?.data.taskId ?? ''), position }
+    const due = facts[0] ?? (await this.#recordedFor(caller, 'schedule', name))
+    return { taskId: String(due?.data.taskId), position }
   }
 
   async pauseSchedule(name: string, caller: Caller): Promise<Position> {
@@ -348,6 +383,7 @@ export class Engine implements RunningApp, Runs {
     const { timeoutMs, lockKey, retryOnTimeout, onInterrupt } = definition
     const { sessionId, idempotencyKey } = request
     const runAt = this.#runAt(request)
+    const expiresAt = this.#expiresAt(definition.expiresMs, runAt)
     return {
       name: definition.name,
       params,
@@ -363,6 +399,7 @@ export class Engine implements RunningApp, Runs {
       ...(onInterrupt === 'fail' ? { onInterrupt } : {}),
       ...(lockKey === undefined ? {} : { lockKey: lockKey(params), onLocked: definition.onLocked }),
       ...(runAt === undefined ? {} : { runAt }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     }
   }
@@ -385,6 +422,13 @@ export class Engine implements RunningApp, Runs {
       ])
     }
     return new Date(at).toISOString()
+  }
+
+  /** Counted from when it could start. */
+  #expiresAt(expiresMs: number | undefined, runAt: string | undefined): string | undefined {
+    if (expiresMs === undefined) return undefined
+    const from = runAt === undefined ? this.#parts.system.clock.now() : Date.parse(runAt)
+    return new Date(Math.min(LATEST, from + expiresMs)).toISOString()
   }
 
   /** With a key, or a client's id of the command, the same asking is the same task. */
@@ -459,6 +503,12 @@ export class Engine implements RunningApp, Runs {
       cancel: async (reason) => void (await this.cancelJob(taskId, SYSTEM, reason)),
       refresh: async () => void (await this.refreshJob(taskId, SYSTEM)),
     }
+  }
+
+  /** What a command that is repeated led to the first time. */
+  async #recordedFor({ commandId }: Caller, kind: StreamKind, id: string): Promise<RecordedEvent | undefined> {
+    const events = await this.history(kind, id)
+    return events.findLast(({ metadata }) => metadata.commandId === commandId)
   }
 
   async #caughtUp(): Promise<void> {
