@@ -1,0 +1,263 @@
+/**
+ * The process dies right before an append, the one after it right after that append, by its own hand at exactly that
+ * place. The third puts right what was left between two streams, the clients repeat what they got no answer for, and
+ * then the log, the locks and the board are as if nothing had happened.
+ */
+import { describe, expect, it, vi } from 'vitest'
+import type { Job, JobStatus, Session, TranscriptItem } from '../../src/http/wire.ts'
+import { boardDifferences } from './board.ts'
+import { type History, halves, readHistory, unsettled, violations } from './history.ts'
+import { ConnectionLost, eventually, type RunningServer, serve, start, temporaryDirectory } from './server.ts'
+
+// Each test is three processes in turn; there may be only two processors.
+vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
+
+/** Every command has a key, so that the same script can be said again to the next process. */
+class Client {
+  /** 1 for the first process. */
+  readonly life: number
+  readonly #server: RunningServer
+  readonly #acknowledged: Map<string, string>
+
+  constructor(server: RunningServer, acknowledged: Map<string, string>, life: number) {
+    this.#server = server
+    this.#acknowledged = acknowledged
+    this.life = life
+  }
+
+  async submit(task: string, params: object = {}, more: object = {}): Promise<string> {
+    const key = `${task} ${JSON.stringify(params)}`
+    const { id } = await this.command<Job>(`/api/v1/tasks/${task}/$submit`, key, { params, ...more })
+    return this.#same(key, id)
+  }
+
+  async cancel(id: string): Promise<void> {
+    await this.command(`/api/v1/jobs/${id}/$cancel`, `cancel ${id}`)
+  }
+
+  async retry(id: string): Promise<void> {
+    await this.command(`/api/v1/jobs/${id}/$retry`, `retry ${id}`)
+  }
+
+  async trigger(schedule: string): Promise<void> {
+    const path = `/api/v1/schedules/${schedule}/$trigger`
+    this.#same(path, (await this.command<{ job_id: string }>(path, 'trigger')).job_id)
+  }
+
+  async command<T>(path: string, key: string, body?: object): Promise<T> {
+    const { status, body: answer } = await this.#server.ask<T>('POST', path, body, { 'idempotency-key': key })
+    expect(status, `${path}: ${JSON.stringify(answer)}`).toBeLessThan(300)
+    return answer
+  }
+
+  async until(id: string, status: JobStatus): Promise<void> {
+    await eventually(`job ${id} to be ${status}`, async () => {
+      const { body } = await this.#server.ask<Job>('GET', `/api/v1/jobs/${id}`)
+      return body.status === status || undefined
+    })
+  }
+
+  /** What was acknowledged as one job stays that job. */
+  #same(key: string, id: string): string {
+    expect(id, `${key} again`).toBe(this.#acknowledged.get(key) ?? id)
+    expect(id).not.toBe('')
+    this.#acknowledged.set(key, id)
+    return id
+  }
+}
+
+interface Boundary {
+  readonly what: string
+  /** The append that is hit contains this event; the n-th of them. */
+  readonly event: string
+  readonly nth?: number
+  /** The second process dies after this one. Default: the same. */
+  readonly after?: string
+  /** What the clients do: until the process dies, and again from the start with the next one. */
+  readonly script: (client: Client) => Promise<void>
+  /** How the jobs end, by task name; more than one where the crash may decide it. */
+  readonly ends?: Readonly<Record<string, readonly JobStatus[]>>
+}
+
+const COMPLETED = ['completed'] as const
+const MINUTE = 60_000
+
+const queueUp = async (client: Client) => {
+  const first = await client.submit('queue', { key: 'k', ms: 150 })
+  await client.submit('queue', { key: 'k', n: 2 })
+  await client.until(first, 'completed')
+}
+const joinTwice = async (client: Client) => {
+  const first = await client.submit('join', { key: 'k', ms: 150 })
+  const second = await client.submit('join', { key: 'k', n: 2 })
+  await client.until(first, 'completed')
+  await client.until(second, 'completed')
+}
+const replace = async (client: Client) => {
+  const first = await client.submit('replace', { key: 'k', ms: MINUTE })
+  const second = await client.submit('replace', { key: 'k', n: 2 })
+  await client.until(second, 'completed')
+  await client.until(first, 'cancelled')
+}
+const wait = async (client: Client) => client.until(await client.submit('plain', { ms: 30 }), 'completed')
+const waitFlaky = async (client: Client) => client.until(await client.submit('flaky'), 'completed')
+const waitBroken = async (client: Client) => client.until(await client.submit('broken'), 'failed')
+const timeOut = async (client: Client) => client.until(await client.submit('late', { ms: MINUTE }), 'timeout')
+const cancelDelayed = async (client: Client) => client.cancel(await client.submit('plain', {}, { delay: '1h' }))
+const cancelRunning = async (client: Client) => {
+  const job = await client.submit('plain', { ms: MINUTE })
+  await client.cancel(job)
+  await client.until(job, 'cancelled')
+}
+const retry = async (client: Client) => {
+  const job = await client.submit('broken')
+  if (client.life === 1) await client.until(job, 'failed')
+  await client.retry(job)
+}
+const retryLocked = async (client: Client) => {
+  const job = await client.submit('brittle', { key: 'k' })
+  if (client.life === 1) await client.until(job, 'failed')
+  await client.retry(job)
+}
+const delayed = async (client: Client) => {
+  await client.until(await client.submit('plain', {}, { delay: '100ms' }), 'completed')
+}
+const delayedLocked = async (client: Client) => {
+  await client.until(await client.submit('queue', { key: 'k' }, { delay: '100ms' }), 'completed')
+}
+const delayedBehind = async (client: Client) => {
+  await client.submit('queue', { key: 'k', ms: 400 })
+  await client.until(await client.submit('queue', { key: 'k', n: 2 }, { delay: '100ms' }), 'completed')
+}
+const trigger = (client: Client) => client.trigger('yearly')
+/** A turn that was cut off is not begun again by itself: whoever wants an answer asks again. */
+const talk = async (client: Client) => {
+  const { id } = await client.command<{ id: string }>('/api/v1/sessions', 'talk')
+  await client.command(`/api/v1/sessions/${id}/messages`, `hello-${client.life}`, { text: `Hello ${client.life}` })
+}
+
+const boundaries: readonly Boundary[] = [
+  { what: 'a submit', event: 'TaskSubmitted', script: wait, ends: { plain: COMPLETED } },
+  { what: 'a completion', event: 'TaskCompleted', script: wait, ends: { plain: COMPLETED } },
+  {
+    what: 'an interruption',
+    event: 'TaskCompleted',
+    after: 'TaskInterrupted',
+    script: wait,
+    ends: { plain: COMPLETED },
+  },
+  { what: 'a delayed submit', event: 'TaskScheduled', script: delayed, ends: { plain: COMPLETED } },
+  { what: 'the start of a delayed task', event: 'TaskStarted', script: delayed, ends: { plain: COMPLETED } },
+  { what: 'a failure with a retry left', event: 'TaskRetryScheduled', script: waitFlaky, ends: { flaky: COMPLETED } },
+  { what: 'the start of a retry', event: 'TaskStarted', nth: 2, script: waitFlaky, ends: { flaky: COMPLETED } },
+  { what: 'the last failure', event: 'TaskFailed', script: waitBroken, ends: { broken: ['failed'] } },
+  { what: 'a timeout', event: 'TaskTimedOut', script: timeOut, ends: { late: ['timeout'] } },
+  { what: 'the cancel of a waiter', event: 'TaskCancelled', script: cancelDelayed, ends: { plain: ['cancelled'] } },
+  { what: 'asking a run to stop', event: 'TaskCancelRequested', script: cancelRunning, ends: { plain: ['cancelled'] } },
+  { what: 'the end of a cancelled run', event: 'TaskCancelled', script: cancelRunning, ends: { plain: ['cancelled'] } },
+  { what: 'a requeue', event: 'TaskRequeued', script: retry, ends: { broken: ['failed'] } },
+
+  { what: 'a lock acquired', event: 'LockAcquired', script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'the submit after a lock', event: 'TaskSubmitted', script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'a lock queued for', event: 'LockQueued', script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'the submit of a waiter', event: 'TaskSubmitted', nth: 2, script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'a hand-over', event: 'LockTakenOver', script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'the start after a hand-over', event: 'TaskStarted', nth: 2, script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'a release', event: 'LockReleased', nth: 2, script: queueUp, ends: { queue: COMPLETED } },
+  { what: 'a join', event: 'LockJoined', script: joinTwice, ends: { join: COMPLETED } },
+  { what: 'a replacement', event: 'LockQueued', script: replace, ends: { replace: ['completed', 'cancelled'] } },
+  {
+    what: 'the cancel of the replaced',
+    event: 'TaskCancelRequested',
+    // By then nothing runs that would have to be asked.
+    after: 'TaskCancelled',
+    script: replace,
+    ends: { replace: ['completed', 'cancelled'] },
+  },
+  { what: 'a lock acquired when due', event: 'LockAcquired', script: delayedLocked, ends: { queue: COMPLETED } },
+  { what: 'a lock queued for when due', event: 'LockQueued', script: delayedBehind, ends: { queue: COMPLETED } },
+  { what: 'a lock to requeue with', event: 'LockAcquired', nth: 2, script: retryLocked, ends: { brittle: ['failed'] } },
+  { what: 'a requeue after its lock', event: 'TaskRequeued', script: retryLocked, ends: { brittle: ['failed'] } },
+
+  { what: 'an occurrence', event: 'OccurrenceDue', script: trigger, ends: { 'schedule:yearly': COMPLETED } },
+  { what: "an occurrence's task", event: 'TaskSubmitted', script: trigger, ends: { 'schedule:yearly': COMPLETED } },
+  { what: "an occurrence's end", event: 'OccurrenceFinished', script: trigger, ends: { 'schedule:yearly': COMPLETED } },
+
+  { what: 'a message', event: 'MessageReceived', script: talk },
+  { what: "a turn's start", event: 'TurnStarted', script: talk },
+  { what: 'a reply', event: 'Replied', script: talk },
+  { what: "a turn's end", event: 'TurnCompleted', script: talk },
+  { what: "a turn's interruption", event: 'Replied', after: 'TurnInterrupted', script: talk },
+]
+
+describe.concurrent('crashes before and after', () => {
+  it.for(boundaries)('$what ($event)', async ({ event, nth = 1, after = event, script, ends = {} }) => {
+    const options = { app: 'test/crash/apps/work.ts', data: await temporaryDirectory() }
+    const acknowledged = new Map<string, string>()
+
+    for (const [index, fault] of [`before-append:${event}:${nth}`, `after-append:${after}:1`].entries()) {
+      const doomed = start({ ...options, env: { CAPSULE_FAULT: `store:${fault}` } })
+      // The second may die while it puts right what the first left.
+      const ready = await doomed.ready.catch(() => undefined)
+      if (ready) await cutOff(script(new Client(ready, acknowledged, index + 1)))
+      expect(await within(doomed.exited, `the process to die ${fault}`)).toEqual({ code: null, signal: 'SIGKILL' })
+    }
+
+    const server = await serve(options)
+    expect(halves(await readHistory(options.data))).toEqual([])
+    await script(new Client(server, acknowledged, 3))
+    const history = await settled(options.data)
+    expect(violations(history)).toEqual([])
+    expect(await boardDifferences(server, history)).toEqual([])
+    for (const job of history.jobs.values()) expect(ends[job.name], job.name).toContain(job.status)
+    for (const id of acknowledged.values()) expect(history.jobs.has(id), `${id} was acknowledged`).toBe(true)
+    if (script === talk) await checkConversation(server)
+    expect(server.stderr).toBe('')
+    await server.kill()
+  })
+})
+
+/** A script whose process died: only a missing answer is expected. */
+async function cutOff(script: Promise<void>): Promise<void> {
+  try {
+    await script
+  } catch (error) {
+    if (!(error instanceof ConnectionLost)) throw error
+  }
+}
+
+function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {
+  let found: T | undefined
+  promise.then(
+    (value) => {
+      found = value
+    },
+    () => {},
+  )
+  return eventually(what, () => found, ms)
+}
+
+function settled(data: string): Promise<History> {
+  let left: string[] = []
+  return eventually('everything to end', async () => {
+    const history = await readHistory(data)
+    left = unsettled(history)
+    return left.length === 0 ? history : undefined
+  }).catch((error) => {
+    throw new Error(`Not settled: ${left.join('; ')}`, { cause: error })
+  })
+}
+
+/** The turn that was cut off is shown as such, once; what was said later is answered, once. */
+async function checkConversation(server: RunningServer): Promise<void> {
+  const sessions = (await server.ask<Session[]>('GET', '/api/v1/sessions')).body
+  expect(sessions).toHaveLength(1)
+  const { body } = await server.ask<TranscriptItem[]>('GET', `/api/v1/sessions/${sessions[0]?.id}/messages`)
+  const messages = body.filter((item) => item.kind === 'message')
+  expect(messages.map(({ text }) => text)).toEqual([...new Set(messages.map(({ text }) => text))])
+  for (const { state } of messages) expect(['answered', 'interrupted']).toContain(state)
+  expect(messages.at(-1)).toMatchObject({ text: 'Hello 3', state: 'answered' })
+  const replies = body.filter((item) => item.kind === 'reply').map(({ text }) => text)
+  expect(replies).toEqual([...new Set(replies)])
+  for (const { text, state } of messages) if (state === 'answered') expect(replies).toContain(`You said ${text}`)
+}

@@ -1,0 +1,199 @@
+/**
+ * A real `capsule serve` process for tests that kill it: started on a data directory, spoken to over HTTP, ended with
+ * the signal that the test wants, and started again on the same data.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '../..')
+const MAIN = join(ROOT, 'src/cli/main.ts')
+/** Node keeps compiled code here: half of what a start costs. */
+const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
+const START_MS = 30_000
+
+export interface ServeOptions {
+  /** The app's file, from this repository's root or absolute. */
+  readonly app: string
+  readonly data: string
+  /** Default 0: any free one. */
+  readonly port?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface Answer<T> {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: T
+}
+
+const alive = new Set<ChildProcess>()
+const directories = new Set<string>()
+
+// Whatever becomes of a test, nothing it started outlives its file.
+afterAll(async () => {
+  for (const child of alive) child.kill('SIGKILL')
+  await Promise.all([...directories].map((directory) => rm(directory, { recursive: true, force: true, maxRetries: 5 })))
+})
+
+/** The command with these arguments, run to its end. */
+export async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const process = spawnCapsule(args, env)
+  const { code } = await process.exited
+  return { code, stdout: process.stdout(), stderr: process.stderr() }
+}
+
+/** A directory that is gone when the tests of the file are through. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'capsule-crash-'))
+  directories.add(directory)
+  return directory
+}
+
+export interface StartedServer {
+  readonly exited: Promise<Exit>
+  /** Rejects with what is on its stderr if it ends before it has said where it is. */
+  readonly ready: Promise<RunningServer>
+}
+
+export function start({ app, data, port = 0, env = {} }: ServeOptions): StartedServer {
+  const process = spawnCapsule(['serve', app, '--port', String(port), '--data', data], { DEBUG: 'capsule', ...env })
+  const ready = (async () => {
+    const line = await process.firstLine
+    const url = /is running at (\S+)/.exec(line)?.[1]
+    if (url !== undefined) return new RunningServer(process, url)
+    const { code, signal } = await process.exited
+    throw new Error(`The server said "${line}" and ended with ${signal ?? code}:\n${process.stderr()}`)
+  })()
+  ready.catch(() => {})
+  return { exited: process.exited, ready }
+}
+
+/** Resolves when the server has said where it is. */
+export function serve(options: ServeOptions): Promise<RunningServer> {
+  return start(options).ready
+}
+
+export class RunningServer {
+  readonly url: string
+  readonly #process: CapsuleProcess
+
+  constructor(process: CapsuleProcess, url: string) {
+    this.#process = process
+    this.url = url
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port)
+  }
+
+  /** Resolves once the process has ended, whoever ended it. */
+  get exited(): Promise<Exit> {
+    return this.#process.exited
+  }
+
+  get stderr(): string {
+    return this.#process.stderr()
+  }
+
+  async kill(): Promise<void> {
+    await this.end('SIGKILL')
+  }
+
+  end(signal: NodeJS.Signals): Promise<Exit> {
+    this.#process.child.kill(signal)
+    return this.#process.exited
+  }
+
+  /** One request. The type of the body is what the caller expects. @throws ConnectionLost */
+  async ask<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer<T>> {
+    let response: Response
+    let text: string
+    try {
+      response = await fetch(this.url + path, {
+        method,
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      text = await response.text()
+    } catch (cause) {
+      throw new ConnectionLost(`${method} ${path} got no answer`, { cause })
+    }
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+}
+
+/** Whether the command was carried out is not known. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
+}
+
+/** Asks again and again until there is an answer. @throws Error that says what was waited for */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined> | T | undefined,
+  withinMs = 15_000,
+): Promise<T> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const found = await look()
+    if (found !== undefined) return found
+    if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain for ${what}`)
+    await pause(20)
+  }
+}
+
+interface CapsuleProcess {
+  readonly child: ChildProcess
+  readonly exited: Promise<Exit>
+  /** What it says first; empty if it ends without a word. */
+  readonly firstLine: Promise<string>
+  stdout(): string
+  stderr(): string
+}
+
+function spawnCapsule(args: readonly string[], env: Readonly<Record<string, string>>): CapsuleProcess {
+  const child = spawn(process.execPath, ['--conditions=capsule-source', MAIN, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve({ code, signal }))
+  })
+  alive.add(child)
+  exited.finally(() => alive.delete(child)).catch(() => {})
+  let stdout = ''
+  let stderr = ''
+  const firstLine = new Promise<string>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      stdout += chunk
+      if (stdout.includes('\n')) resolve(stdout.slice(0, stdout.indexOf('\n')))
+    })
+    exited.then(() => resolve(''), reject)
+    const limit = setTimeout(() => reject(new Error(`No line within ${START_MS} ms:\n${stderr}`)), START_MS)
+    exited.finally(() => clearTimeout(limit)).catch(() => {})
+  })
+  firstLine.catch(() => {})
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  return { child, exited, firstLine, stdout: () => stdout, stderr: () => stderr }
+}
