@@ -1,6 +1,8 @@
 /**
- * Finds the Chromium that browser tests run in: one the machine has, so that installing the project downloads none.
+ * Finds the Chromium that browser tests run in: one the machine has, so that installing the project downloads none. Run as
+ * a script it prints the path, and installs one first where there is none.
  */
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright'
 
@@ -11,9 +13,7 @@ const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
  * @throws Error none is there; says how to get one
  */
 export function findChromium(): string {
-  const found = [process.env.CHROMIUM_PATH, ...PLACES, chromium.executablePath()].find(
-    (path) => path && existsSync(path),
-  )
+  const found = lookForChromium()
   if (found) return found
   throw new Error(
     'No Chromium found: set CHROMIUM_PATH, install your system’s chromium, or run `npx playwright install chromium`.',
@@ -22,7 +22,7 @@ export function findChromium(): string {
 
 /** Quiet, offline, and without the sandbox only where it cannot work: as root. */
 export const CHROMIUM_ARGS: readonly string[] = [
-  ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+  ...(isRoot() ? ['--no-sandbox'] : []),
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
@@ -31,4 +31,38 @@ export const CHROMIUM_ARGS: readonly string[] = [
   '--disable-sync',
 ]
 
-if (import.meta.main) console.log(findChromium())
+function lookForChromium(): string | undefined {
+  return [process.env.CHROMIUM_PATH, ...PLACES, chromium.executablePath()].find((path) => path && existsSync(path))
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+/** By the system's package manager where we may use it, else by Playwright. */
+function installChromium(): void {
+  const ways = [
+    ...(isRoot()
+      ? [
+          ['apt-get', 'update'],
+          ['apt-get', 'install', '-y', '--no-install-recommends', 'chromium'],
+        ]
+      : []),
+    ['npx', 'playwright', 'install', 'chromium'],
+  ]
+  for (const [program = '', ...args] of ways) {
+    console.log(`No Chromium yet: ${program} ${args.join(' ')}`)
+    spawnSync(program, args, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+    if (lookForChromium()) return
+  }
+}
+
+if (import.meta.main) {
+  if (!lookForChromium()) installChromium()
+  try {
+    console.log(findChromium())
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+}

@@ -8,7 +8,7 @@ import { isBuiltin } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parseSync } from 'oxc-parser'
 
-/** Folders of src, lowest first: a folder imports from lower rows only. `cli` may import `http`, which starts no earlier. */
+/** Folders of src, lowest first: a folder imports from lower rows only. */
 const LAYERS: readonly (readonly string[])[] = [
   ['events'],
   ['actors', 'projections'],

@@ -1,6 +1,7 @@
 /**
  * `npm test`: every check of the project, one after the other, whatever the earlier ones said. The last line is
- * `N passed, N failed`, where a lint step, a built package and each test of Vitest count as one.
+ * `N passed, N failed`, where a lint step, a built package and each test of Vitest count as one. Arguments go to Vitest;
+ * `npm run lint` is the same with `--lint`, and takes the lint steps only.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -8,14 +9,17 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
-const CHECKS: Readonly<Record<string, readonly string[]>> = {
+const LINT: Readonly<Record<string, readonly string[]>> = {
   'format and lint': ['biome', 'check', '--error-on-warnings', '.'],
   'types of the server, its tests and examples': ['tsc', '-p', 'tsconfig.json'],
   'types of the web components': ['tsc', '-p', 'web-components'],
   'import rule': ['node', 'scripts/imports.ts'],
   'dead code': ['knip', '--no-progress'],
+}
+const PREPARED: Readonly<Record<string, readonly string[]>> = {
   'size of the web components': ['npm', 'run', '--silent', 'size'],
   'the package, installed': ['node', 'scripts/check-package.ts'],
+  'a Chromium to test in': ['node', 'scripts/chromium.ts'],
 }
 
 /** What Vitest's JSON report says, as far as it is asked. */
@@ -31,14 +35,21 @@ const root = resolve(import.meta.dirname, '..')
 let passed = 0
 let failed = 0
 
-for (const [name, command] of Object.entries(CHECKS)) {
-  console.log(`\n> ${name}: ${command.join(' ')}`)
-  count(name, (await run(command)) === 0)
+await check(LINT)
+if (process.argv[2] !== '--lint') {
+  await check(PREPARED)
+  await vitest(process.argv.slice(2))
 }
-await vitest(process.argv.slice(2))
 
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+
+async function check(commands: typeof LINT) {
+  for (const [name, command] of Object.entries(commands)) {
+    console.log(`\n> ${name}: ${command.join(' ')}`)
+    count(name, (await run(command)) === 0)
+  }
+}
 
 function count(name: string, ok: boolean) {
   if (ok) passed++
