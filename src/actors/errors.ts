@@ -102,6 +102,18 @@ export class IdempotencyConflict extends CapsuleError {
   }
 }
 
+/** As many tasks wait as their `maxQueued` allows. */
+export class QueueFull extends CapsuleError {
+  readonly code = 'queue-full'
+  readonly task: string
+  readonly limit: number
+  constructor(task: string, limit: number) {
+    super(`${limit} tasks ${task} wait already, as many as maxQueued allows. Try again when some have started.`)
+    this.task = task
+    this.limit = limit
+  }
+}
+
 /** More commands wait for one actor than its mailbox takes. */
 export class MailboxFull extends CapsuleError {
   readonly code = 'mailbox-full'

@@ -58,8 +58,11 @@ export interface DecideContext {
 
 /** Facts to record, in one append. With a refusal the facts are recorded and the command still fails. */
 export interface Decision<F extends Fact> {
-  /** `by` only where it is not the command's: a node that claims what a user submits. */
-  readonly facts: readonly (F & { readonly by?: Actor })[]
+  /**
+   * `by` only where it is not the command's: a node that claims what a user submits. `id` only where it was announced
+   * before: a claim that has a permit.
+   */
+  readonly facts: readonly (F & { readonly by?: Actor; readonly id?: string | undefined })[]
   readonly refusal?: CapsuleError
 }
 

@@ -181,6 +181,11 @@ export class ActorSystem {
     return this.#acknowledged.of(stream)
   }
 
+  /** Nobody else appends to the log. */
+  get exclusive(): boolean {
+    return this.#exclusive
+  }
+
   get residents(): number {
     return this.#residents.size
   }
@@ -323,7 +328,7 @@ export class ActorSystem {
       }
       revision += 1n
       const data = fact.data as JsonObject
-      const sealed = seal(resident.stream, revision, hash, { id: newId(), type: fact.type, data, metadata })
+      const sealed = seal(resident.stream, revision, hash, { id: fact.id ?? newId(), type: fact.type, data, metadata })
       hash = sealed.metadata.hash
       return sealed
     })

@@ -4,7 +4,15 @@ import { NotRunning } from '../actors/index.ts'
 import { type DeclaredSchedule, validateCron } from '../execution/index.ts'
 import type { PageDefinition, TaskDefinition, UiBlock } from './definition.ts'
 import type { Session } from './session.ts'
-import { defineTask, type Task, type TaskApi, type TaskFunction, type TaskOptions, validateName } from './task.ts'
+import {
+  defineTask,
+  type Task,
+  type TaskApi,
+  type TaskFunction,
+  type TaskOptions,
+  validateName,
+  type WithInput,
+} from './task.ts'
 
 /** What the app's own descriptors need of whatever runs it. */
 export interface Runs {
@@ -56,7 +64,8 @@ export interface Schedule extends DeclaredSchedule {
 }
 
 const APP_NAME = /^[a-zA-Z0-9_-]{1,60}$/
-const PLAIN_TASK = {}
+type AnyTaskOptions = TaskOptions & Partial<WithInput<z.ZodType>>
+const PLAIN_TASK: AnyTaskOptions = {}
 
 export class App {
   readonly name: string
@@ -99,19 +108,19 @@ export class App {
   /** Declares background work. The handler may be called more than once; its end is recorded once. */
   task<Schema extends z.ZodType, Result>(
     name: string,
-    options: TaskOptions<Schema> & { readonly input: Schema },
-    handler: TaskFunction<Schema, Result>,
+    options: TaskOptions<z.output<Schema>> & WithInput<Schema>,
+    handler: TaskFunction<z.output<Schema>, Result>,
   ): Task<z.input<Schema>, Result>
+  task<Input extends object, Result>(
+    name: string,
+    options: TaskOptions<Input>,
+    handler: TaskFunction<Input, Result>,
+  ): Task<Input, Result>
+  task<Input extends object, Result>(name: string, handler: TaskFunction<Input, Result>): Task<Input, Result>
   task<Result>(
     name: string,
-    options: TaskOptions,
-    handler: TaskFunction<z.ZodType, Result>,
-  ): Task<Readonly<Record<string, unknown>>, Result>
-  task<Result>(name: string, handler: TaskFunction<z.ZodType, Result>): Task<Readonly<Record<string, unknown>>, Result>
-  task<Result>(
-    name: string,
-    optionsOrHandler: TaskOptions | TaskFunction<z.ZodType, Result>,
-    maybeHandler?: TaskFunction<z.ZodType, Result>,
+    optionsOrHandler: AnyTaskOptions | TaskFunction<never, Result>,
+    maybeHandler?: TaskFunction<never, Result>,
   ): Task<never, Result> {
     const [options, handler] =
       typeof optionsOrHandler === 'function' ? [PLAIN_TASK, optionsOrHandler] : [optionsOrHandler, maybeHandler]

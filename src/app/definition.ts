@@ -1,6 +1,7 @@
 /** What createApp's declarations come to: plain data about tasks, schedules and pages, with their handlers. */
 import type { z } from 'zod'
 import type { Backoff, JsonObject, JsonValue, ScheduleDefinition } from '../events/index.ts'
+import type { TaskLimits } from '../execution/index.ts'
 
 export interface TaskDefinition {
   readonly name: string
@@ -17,6 +18,12 @@ export interface TaskDefinition {
   readonly onLocked: 'join' | 'queue' | 'reject' | 'replace'
   /** The lock's key for an input. */
   readonly lockKey: ((input: JsonObject) => string) | undefined
+  /** How many may run or start, over all nodes. */
+  readonly limits: TaskLimits | undefined
+  /** How long after it could have started a task is of no use any more. */
+  readonly expiresMs: number | undefined
+  /** A submit is refused while so many wait. */
+  readonly maxQueued: number | undefined
   /** Whether the error of a failed attempt is worth another one. */
   readonly retryable: (error: unknown) => boolean
   readonly handler: (input: never, context: never) => unknown

@@ -27,6 +27,7 @@ export function handlersOf(app: App, services: Services): Handlers {
   for (const schedule of app.schedules.values()) handlers.set(occurrenceTask(schedule.name), scheduleHandler(schedule))
   const { onMessage } = app
   return {
+    names: [...handlers.keys()],
     task: (name) => handlers.get(name),
     turn: onMessage && ((turn) => answer(onMessage, turn, services)),
   }
@@ -35,6 +36,7 @@ export function handlersOf(app: App, services: Services): Handlers {
 function taskHandler(definition: TaskDefinition, services: Services): TaskHandler {
   const handler = definition.handler as (input: unknown, context: TaskContext) => unknown
   return {
+    limits: definition.limits,
     retryable: definition.retryable,
     async run(attempt) {
       const input = checked(definition, attempt)

@@ -68,7 +68,7 @@ export interface RunningApp {
   readonly pages: readonly PageDefinition[]
   readonly reads: ReadModels
 
-  /** @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, NotFound (session), NotRunning */
+  /** @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, QueueFull, NotFound (session), NotRunning */
   submit(request: SubmitRequest, caller: Caller): Promise<Submitted>
   /** Runs once, no retries, and waits (Chapkit's synchronous execution). @throws UnknownTask */
   execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed>
@@ -81,9 +81,13 @@ export interface RunningApp {
   retryJob(id: string, caller: Caller): Promise<Position>
   refreshJob(id: string, caller: Caller): Promise<Position>
   deleteJob(id: string, caller: Caller): Promise<Position>
+  /** Starts no more tasks of the name on any node, until it is resumed. What runs goes on. @throws UnknownTask */
+  pauseTask(name: string, caller: Caller): Promise<Position>
+  resumeTask(name: string, caller: Caller): Promise<Position>
+  isPaused(name: string): boolean
   /** Resolves when the job has ended, or after `timeoutMs`, with the job as it is then. */
   waitForJob(id: string, timeoutMs: number): Promise<JobView | undefined>
-  /** Why a waiting job can't be started by this code, if so: `handler build_report`. */
+  /** What a waiting job waits for beside its lock, if anything: `handler build_report`. */
   waitingFor(job: JobView): string | undefined
 
   createSession(

@@ -1,7 +1,8 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
 import { z } from 'zod'
-import { InvalidInput } from '../actors/index.ts'
+import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
 import type { JsonObject, JsonValue } from '../events/index.ts'
+import type { TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
@@ -26,11 +27,9 @@ export interface TaskContext {
   readonly fence: string | undefined
 }
 
-export interface TaskOptions<Schema extends z.ZodType = z.ZodType> {
+export interface TaskOptions<Input = never> {
   readonly description?: string
   readonly tags?: readonly string[]
-  /** Input schema; checked at submit and again at start. Without one any JSON object goes. */
-  readonly input?: Schema
   /** Attempts after the first one. Default 0. */
   readonly retries?: number
   /** Pause before an attempt: a random part of base × factor^failures, at most max. Default 1s, 2, 5m. */
@@ -46,19 +45,34 @@ export interface TaskOptions<Schema extends z.ZodType = z.ZodType> {
   /** What becomes of the task when its process dies: it runs again, or fails. Default 'retry'. */
   readonly onInterrupt?: 'retry' | 'fail'
   /** At most one live task per key: `'report:{report_id}'` filled in from the input, or a function of it. */
-  readonly lock?: string | ((input: z.output<Schema>) => string)
+  readonly lock?: KeyOf<Input>
   /** What a submit does while the lock is held. Default 'join'. */
   readonly onLocked?: 'join' | 'queue' | 'reject' | 'replace'
   /** Higher first. Default 0. */
   readonly priority?: number
+  /** How many run at the same time, over all nodes. Default: as many as the nodes run. */
+  readonly concurrency?: number
+  /** How many run at the same time for each key, made like a lock's: `{ key: 'user:{user_id}', limit: 2 }`. */
+  readonly concurrencyKey?: { readonly key: KeyOf<Input>; readonly limit: number }
+  /** How many start in a window of time, over all nodes: `{ limit: 100, per: '1s' }`. */
+  readonly rateLimit?: { readonly limit: number; readonly per: Duration }
+  /** A task that did not start this long after it could have is of no use any more: it fails as expired. */
+  readonly expires?: Duration
+  /** A submit is refused while so many wait. Default: no bound. */
+  readonly maxQueued?: number
+}
+
+/** A key made of the input: `'report:{report_id}'`, or a function. */
+export type KeyOf<Input> = string | ((input: Input) => string)
+
+/** Input schema; checked at submit and again at start. Without one any JSON object goes. */
+export interface WithInput<Schema extends z.ZodType> {
+  readonly input: Schema
 }
 
 export type RetryRule = (new (...args: never[]) => Error) | ((error: unknown) => boolean)
 
-export type TaskFunction<Schema extends z.ZodType, Result> = (
-  input: z.output<Schema>,
-  context: TaskContext,
-) => Result | Promise<Result>
+export type TaskFunction<Input, Result> = (input: Input, context: TaskContext) => Result | Promise<Result>
 
 export interface SubmitOptions {
   /** The conversation the task may reply to; its owner becomes the task's. */
@@ -133,10 +147,10 @@ export function validateName(kind: 'task' | 'schedule', name: string): void {
 }
 
 /** @throws TypeError, InvalidInput for options that make no sense */
-export function defineTask<Schema extends z.ZodType, Result>(
+export function defineTask(
   name: string,
-  options: TaskOptions<Schema>,
-  handler: TaskFunction<Schema, Result>,
+  options: TaskOptions & Partial<WithInput<z.ZodType>>,
+  handler: TaskFunction<never, unknown>,
 ): TaskDefinition {
   validateName('task', name)
   const { retries = 0, backoff = {}, retryFor, lock } = options
@@ -160,7 +174,10 @@ export function defineTask<Schema extends z.ZodType, Result>(
     onInterrupt: options.onInterrupt ?? 'retry',
     priority: options.priority ?? 0,
     onLocked: options.onLocked ?? 'join',
-    lockKey: lock === undefined ? undefined : lockKeyOf(name, lock as string | ((input: unknown) => string)),
+    lockKey: lock === undefined ? undefined : keyOf(name, 'lock', lock),
+    limits: limitsOf(name, options),
+    expiresMs: options.expires === undefined ? undefined : parseDuration(options.expires, 'expires'),
+    maxQueued: atLeastOne(name, 'maxQueued', options.maxQueued),
     retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
     handler: handler as (input: never, context: never) => unknown,
   }
@@ -179,16 +196,50 @@ function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error 
   return rule === Error || rule.prototype instanceof Error
 }
 
-function lockKeyOf(name: string, lock: string | ((input: unknown) => string)): (input: JsonObject) => string {
-  if (typeof lock === 'function') return lock
+function keyOf(name: string, what: string, key: KeyOf<never>): (input: JsonObject) => string {
+  if (typeof key === 'function') return key as (input: JsonObject) => string
   return (input) =>
-    lock.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
+    key.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
       const value = input[field]
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
-      throw new InvalidInput(`Task ${name} locks "${lock}"`, [
+      throw new InvalidInput(`The ${what} of task ${name} is "${key}"`, [
         { path: field, message: 'must be text, a number or a boolean' },
       ])
     })
+}
+
+function limitsOf(name: string, options: TaskOptions): TaskLimits | undefined {
+  const { concurrencyKey, rateLimit } = options
+  const concurrency = atLeastOne(name, 'concurrency', options.concurrency)
+  if (concurrency === undefined && !concurrencyKey && !rateLimit) return undefined
+  return {
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(concurrencyKey === undefined
+      ? {}
+      : {
+          key: {
+            of: keyOf(name, 'concurrencyKey', concurrencyKey.key),
+            limit: atLeastOne(name, 'concurrencyKey.limit', concurrencyKey.limit) ?? 1,
+          },
+        }),
+    ...(rateLimit === undefined ? {} : { rate: rateOf(name, rateLimit) }),
+  }
+}
+
+function rateOf(name: string, { limit, per }: { readonly limit: number; readonly per: Duration }) {
+  const perMs = parseDuration(per, 'rateLimit.per')
+  const starts = atLeastOne(name, 'rateLimit.limit', limit) ?? 1
+  if (perMs < 1 || starts > MOST_PER_WINDOW) {
+    throw new TypeError(
+      `task ${name}: rateLimit is ${limit} in ${perMs} ms. Allow 1 to ${MOST_PER_WINDOW} starts in a window of at least 1 ms; for more, take a shorter window.`,
+    )
+  }
+  return { limit: starts, perMs }
+}
+
+function atLeastOne(name: string, option: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
+  throw new TypeError(`task ${name}: ${option} is ${value}, it must be a whole number from 1.`)
 }
 
 /** What the schema makes of an input. @throws InvalidInput naming each field that does not fit */

@@ -5,8 +5,8 @@
  *
  *     delayed ──due──▶ ready ──slot free──▶ claiming ──TaskStarted──▶ running ──▶ (gone, or delayed again)
  *                        │ ▲
- *        lock not held   ▼ │ lock acquired             parked: no handler of this name in the running code
- *                       held
+ *        lock not held   ▼ │ lock acquired      limited: in line for its permits (admission.ts)
+ *                       held                    parked: paused, or no handler of this name in the running code
  *
  * The records are hints, the log decides: a claim that loses the race leaves its record to what the log says next.
  * No claim is made before `start()`, when the log has been caught up with.
@@ -14,19 +14,22 @@
 import {
   type ActorSystem,
   CommandRefused,
+  CRASHES_BEFORE_ALONE,
   isEnded,
   isRefusal,
   lockKind,
   type Start,
   type State,
   type TaskContext,
+  taskError,
   taskKind,
 } from '../actors/index.ts'
 import { type LockFact, type RecordedEvent, type Submission, streamName, type TaskFact } from '../events/index.ts'
 import type { LockView, WaitingTask } from '../projections/index.ts'
+import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
 import type { Handlers } from './handlers.ts'
-import { ReadyQueue } from './ready-queue.ts'
+import { Fifo, ReadyQueue } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
 
 export interface DispatcherOptions {
@@ -45,7 +48,7 @@ export interface DispatcherOptions {
 }
 
 /** `gone`: ended, though a queue may still hold it. */
-type RecordState = 'delayed' | 'ready' | 'held' | 'parked' | 'claiming' | 'running' | 'gone'
+type RecordState = 'delayed' | 'ready' | 'held' | 'limited' | 'parked' | 'claiming' | 'running' | 'gone'
 
 /** One live task. A class, so that a million of them share one shape. */
 class TaskRecord {
@@ -60,10 +63,12 @@ class TaskRecord {
   asked: boolean
   /** Id of the TaskStarted event of the attempt under way, wherever it runs. */
   claim: string | undefined = undefined
+  /** Processes that died while they ran this run of it. */
+  crashes: number
 
   constructor(
     id: string,
-    of: { name: string; ownerId: string; priority: number; lockKey?: string | undefined },
+    of: { name: string; ownerId: string; priority: number; crashes: number },
     lock: string | undefined,
     runAt: number | undefined,
     asked: boolean,
@@ -73,6 +78,7 @@ class TaskRecord {
     this.ownerId = of.ownerId
     this.priority = of.priority
     this.lock = lock
+    this.crashes = of.crashes
     this.runAt = runAt
     this.asked = asked
   }
@@ -82,7 +88,14 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #records = new Map<string, TaskRecord>()
   readonly #ready = new ReadyQueue<TaskRecord>()
+  /** Those that ended their process too often: each runs with nothing else on the node. */
+  readonly #suspects = new Fifo<TaskRecord>()
   readonly #delayed: DueQueue<TaskRecord>
+  readonly #expiring: DueQueue<TaskRecord>
+  readonly #admission: Admission<TaskRecord>
+  readonly #paused = new Set<string>()
+  /** By name: live tasks that do not run. */
+  readonly #queued = new Map<string, number>()
   /** By stream of the lock: who holds it, and the fencing token. */
   readonly #holders = new Map<string, { readonly taskId: string; readonly fence: string }>()
   readonly #names = new Map<string, string>()
@@ -92,6 +105,7 @@ export class Dispatcher {
   /** Claims of this node that the log has yet to show. */
   readonly #unseen = new Set<string>()
   #busy = 0
+  #suspectRuns = false
   #open = false
 
   constructor(options: DispatcherOptions) {
@@ -100,6 +114,20 @@ export class Dispatcher {
       for (const record of records) if (record.state === 'delayed') this.#enqueue(record)
       this.pump()
     })
+    this.#expiring = new DueQueue(options.system.clock, (records) => {
+      for (const record of records) this.#expire(record)
+    })
+    this.#admission = new Admission<TaskRecord>({
+      system: options.system,
+      node: options.node,
+      waits: (record) => record.state === 'limited',
+      takeSlots: (wished) => this.#takeSlots(wished),
+      giveSlot: () => {
+        this.#busy--
+      },
+      admit: (record, claim) => void this.#claim(record, { claim }),
+      report: options.report,
+    })
   }
 
   /** Live tasks that this node knows of. */
@@ -107,8 +135,32 @@ export class Dispatcher {
     return this.#records.size
   }
 
-  get waiting(): number {
-    return this.#ready.size + this.#delayed.size
+  /** Live tasks of a name that do not run. */
+  queued(name: string): number {
+    return this.#queued.get(name) ?? 0
+  }
+
+  waitsFor(taskId: string): string | undefined {
+    const record = this.#records.get(taskId)
+    if (record?.state === 'parked' && this.#paused.has(record.name)) return `an operator to resume ${record.name}`
+    if (record?.state === 'limited') return `its turn under the limits of ${record.name}`
+    return undefined
+  }
+
+  isPaused(name: string): boolean {
+    return this.#paused.has(name)
+  }
+
+  /** Starts no more tasks of the name, or does again. */
+  setPaused(name: string, paused: boolean): void {
+    if (paused) this.#paused.add(name)
+    else this.#paused.delete(name)
+    for (const record of this.#records.values()) {
+      if (record.name !== name) continue
+      if (paused && isHeldBack(record.state)) this.#become(record, 'parked')
+      else if (!paused && record.state === 'parked') this.#enqueue(record)
+    }
+    this.pump()
   }
 
   /** Takes over what a read model knew, before following the log from there. */
@@ -131,6 +183,7 @@ export class Dispatcher {
   stop(): void {
     this.#open = false
     this.#delayed.close()
+    this.#expiring.close()
   }
 
   /** Resolves when the task's run has ended, as far as this node has seen. */
@@ -150,11 +203,18 @@ export class Dispatcher {
    * append. Whoever gets one must call `begin` or `abandon`.
    */
   reserve(taskId: string, name: string, fence?: string): Start | undefined {
-    if (!this.#open || this.#busy >= this.#options.concurrency || this.#ready.size > 0) return undefined
-    if (!this.#options.handlers.task(name)) return undefined
-    this.#busy++
+    if (this.#ready.size > 0 || this.#suspects.size > 0 || this.#paused.has(name)) return undefined
+    const handler = this.#options.handlers.task(name)
+    if (!handler || handler.limits || this.#takeSlots(1) === 0) return undefined
     this.#claiming.add(taskId)
     return { node: this.#options.node, version: this.#options.version, ...(fence === undefined ? {} : { fence }) }
+  }
+
+  #takeSlots(wished: number): number {
+    if (!this.#open || this.#suspectRuns || this.#suspects.size > 0) return 0
+    const taken = Math.max(0, Math.min(wished, this.#options.concurrency - this.#busy))
+    this.#busy += taken
+    return taken
   }
 
   #giveBack(): void {
@@ -171,6 +231,8 @@ export class Dispatcher {
   /** The reserved slot was not used. */
   abandon(taskId: string): void {
     this.#claiming.delete(taskId)
+    const record = this.#records.get(taskId)
+    if (record?.state === 'claiming') this.#place(record)
     this.#giveBack()
   }
 
@@ -179,6 +241,11 @@ export class Dispatcher {
     const fact = event as unknown as TaskFact | LockFact
     if (isLockFact(fact)) this.#onLock(event.stream, event.revision, fact)
     else this.#onTask(key, event, fact)
+  }
+
+  /** A permit of the limit was returned, by whichever node. */
+  followLimit(stream: string): void {
+    this.#admission.returned(stream)
   }
 
   #onTask(id: string, event: RecordedEvent, fact: TaskFact): void {
@@ -196,10 +263,11 @@ export class Dispatcher {
       case 'TaskCancelRequested':
         return this.#options.runner.cancel(fact.data.claim)
       case 'TaskRetryScheduled':
+        return this.#again(id, Date.parse(fact.data.runAt), 0)
       case 'TaskInterrupted':
-        return this.#again(id, Date.parse(fact.data.runAt))
+        return this.#again(id, Date.parse(fact.data.runAt), fact.data.cause === 'crash' ? 1 : 0)
       case 'TaskRequeued':
-        return this.#again(id, undefined)
+        return this.#again(id, undefined, 0)
       case 'TaskCompleted':
       case 'TaskFailed':
       case 'TaskTimedOut':
@@ -224,13 +292,9 @@ export class Dispatcher {
     }
   }
 
-  #add(
-    id: string,
-    of: Pick<WaitingTask, 'name' | 'ownerId' | 'priority'> & { lockKey?: string | undefined },
-    runAt: number | undefined,
-    asked: boolean,
-  ): void {
-    const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority: of.priority }
+  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean): void {
+    const { priority, crashes = 0 } = of
+    const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes }
     const record = new TaskRecord(
       id,
       shared,
@@ -239,7 +303,23 @@ export class Dispatcher {
       asked,
     )
     this.#records.set(id, record)
+    this.#count(record.name, 1)
+    const expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
+    if (expiresAt !== undefined) this.#expiring.push(expiresAt, record)
     this.#place(record)
+  }
+
+  #count(name: string, change: 1 | -1): void {
+    const count = this.queued(name) + change
+    if (count > 0) this.#queued.set(name, count)
+    else this.#queued.delete(name)
+  }
+
+  #become(record: TaskRecord, state: RecordState): void {
+    const waited = record.state !== 'running' && record.state !== 'gone'
+    const waits = state !== 'running' && state !== 'gone'
+    record.state = state
+    if (waited !== waits) this.#count(record.name, waits ? 1 : -1)
   }
 
   /** Rows and events each bring a copy of the same few names. */
@@ -253,7 +333,7 @@ export class Dispatcher {
   #place(record: TaskRecord): void {
     record.claim = undefined
     if (record.runAt !== undefined && record.runAt > this.#options.system.clock.now()) {
-      record.state = 'delayed'
+      this.#become(record, 'delayed')
       this.#delayed.push(record.runAt, record)
     } else {
       this.#enqueue(record)
@@ -261,18 +341,36 @@ export class Dispatcher {
   }
 
   #enqueue(record: TaskRecord): void {
+    const handler = this.#options.handlers.task(record.name)
     if (this.#claiming.has(record.id)) {
-      record.state = 'claiming'
-    } else if (!this.#options.handlers.task(record.name)) {
-      record.state = 'parked'
+      this.#become(record, 'claiming')
+    } else if (!handler || this.#paused.has(record.name)) {
+      this.#become(record, 'parked')
     } else if (record.lock !== undefined && this.#holders.get(record.lock)?.taskId !== record.id) {
-      record.state = 'held'
+      this.#become(record, 'held')
       // A delayed task asks for its lock when it is due; a submitted one has asked before it was recorded.
       if (!record.asked) this.#askForLock(record)
+    } else if (record.crashes >= CRASHES_BEFORE_ALONE) {
+      this.#become(record, 'ready')
+      this.#suspects.push(record)
+    } else if (handler.limits) {
+      this.#become(record, 'limited')
+      this.#admission.add(record, handler.limits)
     } else {
-      record.state = 'ready'
+      this.#become(record, 'ready')
       this.#ready.push(record)
     }
+  }
+
+  /** A task that waited too long to be useful. Once started, a run does not expire. */
+  #expire(record: TaskRecord): void {
+    if (!isHeldBack(record.state) && record.state !== 'delayed' && record.state !== 'parked') return
+    const { system, node, report } = this.#options
+    const error = taskError('Expired', 'The task was not started before it expired.')
+    const origin = { by: `node:${node}`, mustLand: true } as const
+    system.execute(taskKind, record.id, { type: 'reject', error }, origin).catch((reason) => {
+      if (!isRefusal(reason)) report(reason, `expiring task ${record.id}`)
+    })
   }
 
   #askForLock(record: TaskRecord): void {
@@ -292,7 +390,7 @@ export class Dispatcher {
   #onStarted(id: string, claim: string, node: string): void {
     const record = this.#records.get(id)
     if (record) {
-      record.state = 'running'
+      this.#become(record, 'running')
       record.claim = claim
     }
     if (node !== this.#options.node || this.#unseen.delete(claim) || this.#claiming.has(id)) return
@@ -308,9 +406,10 @@ export class Dispatcher {
     })
   }
 
-  #again(id: string, runAt: number | undefined): void {
+  #again(id: string, runAt: number | undefined, crashed: 0 | 1): void {
     const record = this.#records.get(id)
     if (!record) return void this.#recover(id)
+    record.crashes += crashed
     if (record.claim !== undefined) this.#options.runner.fence(record.claim)
     record.runAt = runAt
     this.#place(record)
@@ -321,7 +420,7 @@ export class Dispatcher {
     this.#records.delete(id)
     if (record) {
       if (record.claim !== undefined) this.#options.runner.fence(record.claim)
-      record.state = 'gone'
+      this.#become(record, 'gone')
     }
     this.#options.onEnded(id, record === undefined || record.lock !== undefined || record.name.startsWith('schedule:'))
     const callbacks = this.#ended.get(id)
@@ -334,9 +433,9 @@ export class Dispatcher {
   async #recover(id: string): Promise<void> {
     try {
       const { state } = await this.#options.system.read(taskKind, id)
-      const { submission, runAt } = state.context
+      const { submission, runAt, crashes } = state.context
       if (!submission || isEnded(state.value) || state.value === 'running' || this.#records.has(id)) return
-      this.#add(id, submission, runAt, false)
+      this.#add(id, { ...submission, crashes }, runAt, false)
       this.pump()
     } catch (error) {
       this.#options.report(error, `taking up task ${id}`)
@@ -345,34 +444,52 @@ export class Dispatcher {
 
   /** Claims what is ready while there are slots. */
   pump(): void {
-    while (this.#open && this.#busy < this.#options.concurrency) {
+    if (this.#suspects.size > 0) return this.#pumpSuspect()
+    while (this.#ready.size > 0 && this.#takeSlots(1) > 0) {
       const record = this.#ready.shift()
-      if (!record) return
-      if (record.state !== 'ready') continue // cancelled, or claimed by another node meanwhile
-      this.#busy++
-      void this.#claim(record)
+      // Cancelled, paused, or claimed by another node meanwhile.
+      if (record?.state !== 'ready') this.#busy--
+      else void this.#claim(record, {})
     }
+    if (this.#open) this.#admission.pump()
   }
 
-  async #claim(record: TaskRecord): Promise<void> {
+  /** Starts nothing more until the node is empty, then the one that is suspected to end its process. */
+  #pumpSuspect(): void {
+    if (!this.#open || this.#busy > 0) return
+    const record = this.#suspects.shift()
+    if (record?.state !== 'ready') return this.pump()
+    this.#busy++
+    this.#suspectRuns = true
+    void this.#claim(record, { alone: true })
+  }
+
+  async #claim(record: TaskRecord, how: Pick<Start, 'claim' | 'alone'>): Promise<void> {
     const { system, node, version, report } = this.#options
-    record.state = 'claiming'
+    this.#become(record, 'claiming')
     this.#claiming.add(record.id)
     const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
     try {
-      const command = { type: 'start', node, version, ...(fence === undefined ? {} : { fence }) } as const
+      const command = { type: 'start', node, version, ...how, ...(fence === undefined ? {} : { fence }) } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })
       this.#claiming.delete(record.id)
       this.#run(record.id, state, fence)
     } catch (error) {
       this.#claiming.delete(record.id)
+      if (how.claim !== undefined) this.#admission.release(record.id, how.claim, 'not started')
       // Refused: the log has, or will have, what this record must become.
       if (!(error instanceof CommandRefused)) {
-        this.#records.delete(record.id)
+        this.#forget(record)
         report(error, `starting task ${record.id}`)
       }
+      this.#suspectRuns &&= how.alone !== true
       this.#giveBack()
     }
+  }
+
+  #forget(record: TaskRecord): void {
+    this.#records.delete(record.id)
+    this.#become(record, 'gone')
   }
 
   #run(taskId: string, state: State<TaskContext>, fence?: string): void {
@@ -380,7 +497,11 @@ export class Dispatcher {
     const handler = submission && this.#options.handlers.task(submission.name)
     if (!claim || !handler) return this.#giveBack()
     if (this.#records.get(taskId)?.claim !== claim.id) this.#unseen.add(claim.id)
-    this.#options.runner.run(taskId, claim, state.context, handler, fence).finally(() => this.#giveBack())
+    this.#options.runner.run(taskId, claim, state.context, handler, fence).finally(() => {
+      this.#admission.release(taskId, claim.id, 'ended')
+      if (claim.alone) this.#suspectRuns = false
+      this.#giveBack()
+    })
     if (state.context.cancelRequested) this.#options.runner.cancel(claim.id)
   }
 
@@ -391,4 +512,16 @@ export class Dispatcher {
 
 function isLockFact(fact: TaskFact | LockFact): fact is LockFact {
   return fact.type.startsWith('Lock')
+}
+
+/** Waits, though it is due. */
+function isHeldBack(state: RecordState): boolean {
+  return state === 'ready' || state === 'held' || state === 'limited'
+}
+
+/** What the dispatcher needs to know of a task, from its submission or from a read model. */
+type NewTask = Pick<WaitingTask, 'name' | 'ownerId' | 'priority'> & {
+  readonly lockKey?: string | undefined
+  readonly expiresAt?: string | number | undefined
+  readonly crashes?: number
 }

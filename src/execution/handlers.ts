@@ -3,7 +3,7 @@
  * handlers into these (session, services); execution knows nothing of either.
  */
 import type { Claim, Message } from '../actors/index.ts'
-import type { JsonValue, Submission } from '../events/index.ts'
+import type { JsonObject, JsonValue, Submission } from '../events/index.ts'
 
 /** One attempt of a task, as its handler sees it. */
 export interface Attempt {
@@ -24,7 +24,18 @@ export interface Attempt {
   assertCurrent(): void
 }
 
+/** How many of a task may run, over all nodes. */
+export interface TaskLimits {
+  /** At the same time. */
+  readonly concurrency?: number
+  /** At the same time for each key of the input. */
+  readonly key?: { readonly of: (params: JsonObject) => string; readonly limit: number }
+  /** Starts in any window of `perMs`. */
+  readonly rate?: { readonly limit: number; readonly perMs: number }
+}
+
 export interface TaskHandler {
+  readonly limits?: TaskLimits | undefined
   run(attempt: Attempt): Promise<unknown>
   /** Whether another attempt might end better after this error. */
   retryable(error: unknown): boolean
@@ -40,6 +51,7 @@ export interface TurnRun {
 }
 
 export interface Handlers {
+  readonly names: readonly string[]
   task(name: string): TaskHandler | undefined
   /** Absent in an app without app.message. */
   readonly turn: ((turn: TurnRun) => Promise<void>) | undefined

@@ -9,7 +9,9 @@ import {
   isRefusal,
   type Origin,
   sessionKind,
+  settingKind,
   taskKind,
+  taskScope,
 } from '../actors/index.ts'
 import {
   type EventStore,
@@ -48,12 +50,14 @@ export interface NodeOptions {
   readonly report: (error: unknown, doing: string) => void
 }
 
-const FOLLOWED = ['task', 'lock', 'session', 'schedule'] as const
+const FOLLOWED = ['task', 'lock', 'session', 'schedule', 'limit', 'setting'] as const
 /** How long a start may wait for its read models: they may be rebuilt from the first event. */
 const REBUILD_MS = 60 * 60_000
 /** A store that dropped its subscriber is asked again after this. */
 const RESUBSCRIBE_MS = 200
 const REPAIRS_AT_ONCE = 256
+const PAUSED = 'paused'
+const TASK_SCOPE = taskScope('')
 
 export class Node {
   readonly id: string
@@ -104,6 +108,26 @@ export class Node {
     return { running: this.#runner.running + this.#turns.running, live: this.#dispatcher.size }
   }
 
+  /** Live tasks of a name that do not run, as far as this node has seen. */
+  queued(task: string): number {
+    return this.#dispatcher.queued(task)
+  }
+
+  /** What a waiting task waits for, in words; undefined if only for its turn, or if this node does not know. */
+  waitsFor(taskId: string): string | undefined {
+    return this.#dispatcher.waitsFor(taskId)
+  }
+
+  isPaused(task: string): boolean {
+    return this.#dispatcher.isPaused(task)
+  }
+
+  /** Starts no more tasks of the name on any node, or does again. */
+  async setPaused(task: string, paused: boolean, origin: Origin): Promise<Position> {
+    const command = { type: 'set', key: PAUSED, value: paused } as const
+    return (await this.#options.system.execute(settingKind, taskScope(task), command, origin)).position
+  }
+
   /** Calls back once the task's run has ended, as far as this node has seen. @returns how to stop listening */
   whenEnded(taskId: string, callback: () => void): () => void {
     return this.#dispatcher.whenEnded(taskId, callback)
@@ -119,6 +143,7 @@ export class Node {
     })
     await reads.waitFor(await store.head(), REBUILD_MS)
     const work = reads.work()
+    await this.#loadPaused()
     this.#dispatcher.load(work.waiting, work.locks)
     await this.#follow(work.position)
     await this.#interruptCrashed(work)
@@ -182,12 +207,27 @@ export class Node {
         const key = event.stream.slice(prefix.length)
         if (kind === 'session') this.#turns.follow(key, event)
         else if (kind === 'schedule') this.schedules.follow(key, event)
+        else if (kind === 'limit') this.#dispatcher.followLimit(event.stream)
+        else if (kind === 'setting') this.#onSetting(key, event)
         else this.#dispatcher.follow(key, event)
         break
       }
       this.#position = event.position
     }
     this.#dispatcher.pump()
+  }
+
+  #onSetting(scope: string, event: RecordedEvent): void {
+    const { key, value } = event.data
+    if (scope.startsWith(TASK_SCOPE) && key === PAUSED)
+      this.#dispatcher.setPaused(scope.slice(TASK_SCOPE.length), value === true)
+  }
+
+  async #loadPaused(): Promise<void> {
+    await inBatches(this.#options.handlers.names, async (name) => {
+      const { state } = await this.#options.system.read(settingKind, taskScope(name))
+      if (state.context.values[PAUSED] === true) this.#dispatcher.setPaused(name, true)
+    })
   }
 
   /** The log's sole owner has just started: whatever claims to be running died with the process before. */

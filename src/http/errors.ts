@@ -117,6 +117,11 @@ export const ERRORS = {
     meaning: 'More commands wait for one job, session or schedule than it takes.',
     retryAfter: 1,
   },
+  'queue-full': {
+    status: 429,
+    title: 'Too many wait',
+    meaning: 'As many tasks of the name wait as its `maxQueued` allows. Try again when some have started.',
+  },
   'too-many-subscriptions': {
     status: 429,
     title: 'Too many subscriptions',

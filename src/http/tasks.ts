@@ -84,6 +84,7 @@ export const taskRoutes: readonly Route[] = [
     body: schemas.submitBody,
     answers: { 202: { description: 'Its job; `Location` is where to find it again', schema: schemas.job } },
     errors: [
+      'queue-full',
       'unknown-task',
       'invalid-input',
       'not-found',
@@ -101,6 +102,29 @@ export const taskRoutes: readonly Route[] = [
       return job
     },
   }),
+
+  ...(['pause', 'resume'] as const).map((name) =>
+    route({
+      method: 'POST',
+      path: `/api/v1/tasks/:name/$${name}`,
+      resource,
+      summary: name === 'pause' ? 'Starts no more of a task, on any node' : 'Starts a paused task again',
+      description:
+        name === 'pause' ? 'What runs goes on; what is submitted waits.' : 'What waited starts in its order.',
+      answers: {
+        200: { description: 'Whether it is paused now', schema: z.object({ name: z.string(), paused: z.boolean() }) },
+      },
+      errors: ['unknown-task', 'not-running', 'store-unavailable'],
+      async handle({ app, caller, param, reply }) {
+        const task = declared(app, param('name'))
+        acknowledge(
+          reply,
+          await (name === 'pause' ? app.pauseTask(task.name, caller) : app.resumeTask(task.name, caller)),
+        )
+        return { name: task.name, paused: name === 'pause' }
+      },
+    }),
+  ),
 ]
 
 interface SubmitInput {

@@ -211,6 +211,7 @@ export interface WaitingTask {
   readonly expiresAt: number | undefined
   readonly lockKey: string | undefined
   readonly submittedAt: number
+  readonly crashes: number
 }
 
 // Live ---------------------------------------------------------------------------------------------------------------

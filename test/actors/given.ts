@@ -12,7 +12,7 @@ export const at = (ms: number): string => new Date(T0 + ms).toISOString()
 
 /** A fact, and what the log says beside it: the id is a claim's name, `at` is milliseconds after T0. */
 export type Past<F extends Fact> = F & {
-  readonly id?: string
+  readonly id?: string | undefined
   readonly by?: Actor
   readonly at?: number
   readonly commandId?: string

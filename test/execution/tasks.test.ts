@@ -41,7 +41,7 @@ describe('dispatch', () => {
     const t = await running(
       (app) => {
         app.task('block', () => blocker.opened)
-        app.task<void>('work', (input) => void order.push(String((input as { as: string }).as)))
+        app.task('work', (input: { as: string }) => void order.push(input.as))
       },
       { concurrency: 1 },
     )

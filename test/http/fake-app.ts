@@ -48,6 +48,9 @@ export function task(name: string, more: Partial<TaskDefinition> = {}): TaskDefi
     priority: 0,
     onLocked: 'join',
     lockKey: undefined,
+    limits: undefined,
+    expiresMs: undefined,
+    maxQueued: undefined,
     retryable: () => true,
     handler: () => null,
     ...more,
@@ -328,6 +331,22 @@ export class FakeApp implements RunningApp {
   }
   cancelJob(id: string, caller: Caller) {
     return this.#change('cancel', id, caller, (job) => ({ ...job, status: 'cancelled', cancelledBy: caller.by }))
+  }
+  readonly paused = new Set<string>()
+  isPaused(name: string) {
+    return this.paused.has(name)
+  }
+  pauseTask(name: string, caller: Caller) {
+    return this.#once('pauseTask', [name], caller, () => {
+      this.paused.add(name)
+      return this.reads.position
+    })
+  }
+  resumeTask(name: string, caller: Caller) {
+    return this.#once('resumeTask', [name], caller, () => {
+      this.paused.delete(name)
+      return this.reads.position
+    })
   }
   cancelWaiting(filter: JobFilter, caller: Caller) {
     const status = ['pending', 'scheduled', 'retry'].filter(

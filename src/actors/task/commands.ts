@@ -10,6 +10,8 @@ export interface Start {
   readonly fence?: string
   /** Nothing else runs on the node meanwhile. */
   readonly alone?: boolean
+  /** The id that the claim must have, when a permit was taken for it. */
+  readonly claim?: string
 }
 
 export type TaskCommand =

@@ -64,9 +64,10 @@ function start(command: Start, task: Task, context: DecideContext): TaskDecision
 }
 
 function started(start: Start, attempt: number, timeoutMs: number | undefined, context: DecideContext) {
-  const { node, version, fence, alone } = start
+  const { node, version, fence, alone, claim } = start
   return {
     type: 'TaskStarted',
+    id: claim,
     by: `node:${node}`,
     data: {
       attempt,

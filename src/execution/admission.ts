@@ -1,0 +1,282 @@
+/**
+ * Holds tasks with limits back until they have their permits: so many at a time (of the task, of a key of its input),
+ * so many in a window of time. A permit is taken in the limit's stream before the claim it names, and returned after
+ * the claim has ended; one whose claim came to nothing is reclaimed. So the limits hold over all nodes.
+ *
+ * Tasks wait in lanes: one for each task, or for each key, so that a key at its limit does not hold up the others.
+ */
+import {
+  type ActorSystem,
+  type LimitContext,
+  type LimitRules,
+  limitKind,
+  nextAllowed,
+  type PermitWanted,
+  taskKind,
+} from '../actors/index.ts'
+import { newId, streamName } from '../events/index.ts'
+import type { TaskLimits } from './handlers.ts'
+import { type Ready, ReadyQueue } from './ready-queue.ts'
+
+export interface Waiting extends Ready {
+  readonly id: string
+  readonly name: string
+}
+
+export interface AdmissionOptions<T extends Waiting> {
+  readonly system: ActorSystem
+  readonly node: string
+  /** Whether the record still waits to be started. */
+  readonly waits: (item: T) => boolean
+  /** Takes slots of the node for items about to be started. @returns how many of those wished for */
+  readonly takeSlots: (wished: number) => number
+  readonly giveSlot: () => void
+  /** The item has its permits and a slot: claim it with this id. */
+  readonly admit: (item: T, claim: string) => void
+  readonly report: (error: unknown, doing: string) => void
+}
+
+/** How long a permit may be without its claim before another node takes it for lost. */
+const UNCLAIMED_MS = 10_000
+const RECLAIM_EVERY_MS = 1_000
+
+interface Lane<T extends Ready> {
+  readonly gates: readonly Gate[]
+  readonly queue: ReadyQueue<T>
+  /** Turned away at the gate: first in line. */
+  front: T[]
+  asking: boolean
+  blocked: boolean
+}
+
+export class Admission<T extends Waiting> {
+  readonly #options: AdmissionOptions<T>
+  readonly #lanes = new Map<string, Lane<T>>()
+  /** By task. Those of keys live with their lanes. */
+  readonly #gates = new Map<string, Gate>()
+  /** By claim: where its permits are returned. */
+  readonly #held = new Map<string, readonly Gate[]>()
+
+  constructor(options: AdmissionOptions<T>) {
+    this.#options = options
+  }
+
+  /** Lines the item up. */
+  add(item: T, limits: TaskLimits): void {
+    if (!limits.key) {
+      this.#lane(`task:${item.name}`, item.name, limits, undefined).queue.push(item)
+      return
+    }
+    const { key } = limits
+    this.#options.system
+      .read(taskKind, item.id)
+      .then(({ state: { context } }) => {
+        const value = key.of(context.submission?.params ?? {})
+        this.#lane(`key:${item.name}:${value}`, item.name, limits, value).queue.push(item)
+        this.pump()
+      })
+      .catch((error) => this.#options.report(error, `reading the concurrency key of task ${item.id}`))
+  }
+
+  /** Asks for permits for those in front, as far as there are slots. */
+  pump(): void {
+    for (const lane of this.#lanes.values()) {
+      if (!lane.asking && !lane.blocked) this.#ask(lane)
+    }
+  }
+
+  /** The claim has ended, or came to nothing. */
+  release(taskId: string, claim: string, reason: string): void {
+    for (const gate of this.#held.get(claim) ?? []) gate.giveBack({ taskId, claim, reason })
+    this.#held.delete(claim)
+  }
+
+  /** The log shows that a permit was returned: whoever waits at that gate may ask again. */
+  returned(stream: string): void {
+    for (const lane of this.#lanes.values()) {
+      if (lane.gates.some((gate) => gate.stream === stream)) lane.blocked = false
+    }
+  }
+
+  #lane(key: string, name: string, limits: TaskLimits, value: string | undefined): Lane<T> {
+    let lane = this.#lanes.get(key)
+    if (!lane) {
+      const { concurrency, rate } = limits
+      const ofKey = value !== undefined && limits.key ? [this.#gate(key, { concurrency: limits.key.limit })] : []
+      const ofTask = concurrency !== undefined || rate ? [this.#gateOfTask(name, { concurrency, rate })] : []
+      lane = { gates: [...ofKey, ...ofTask], queue: new ReadyQueue<T>(), front: [], asking: false, blocked: false }
+      this.#lanes.set(key, lane)
+    }
+    return lane
+  }
+
+  #gateOfTask(name: string, rules: LimitRules): Gate {
+    const known = this.#gates.get(name)
+    if (known) return known
+    const gate = this.#gate(`task:${name}`, rules)
+    this.#gates.set(name, gate)
+    return gate
+  }
+
+  #gate(key: string, rules: LimitRules): Gate {
+    return new Gate(this.#options.system, this.#options.node, key, rules, this.#options.report)
+  }
+
+  #ask(lane: Lane<T>): void {
+    const size = lane.front.length + lane.queue.size
+    const slots = size === 0 ? 0 : this.#options.takeSlots(size)
+    if (slots === 0) return
+    const items: T[] = []
+    for (let item = this.#next(lane); item; item = items.length < slots ? this.#next(lane) : undefined) items.push(item)
+    for (let spare = slots - items.length; spare > 0; spare--) this.#options.giveSlot()
+    if (items.length === 0) return
+    lane.asking = true
+    this.#pass(lane, items)
+      .catch((error) => {
+        this.#options.report(error, 'taking permits')
+        this.#turnAway(lane, items, this.#options.system.clock.now() + RECLAIM_EVERY_MS)
+      })
+      .finally(() => {
+        lane.asking = false
+        if (lane.blocked || lane.front.length + lane.queue.size > 0) this.pump()
+        else this.#drop(lane)
+      })
+  }
+
+  #next(lane: Lane<T>): T | undefined {
+    for (;;) {
+      const item = lane.front.shift() ?? lane.queue.shift()
+      if (!item || this.#options.waits(item)) return item
+    }
+  }
+
+  /** Through each gate in turn; who is turned away at one gives back what it got before. */
+  async #pass(lane: Lane<T>, items: readonly T[]): Promise<void> {
+    let wants = items.map((item) => ({ item, taskId: item.id, claim: newId() }))
+    let again: number | undefined
+    for (const [index, gate] of lane.gates.entries()) {
+      const { granted, nextAt } = await gate.take(wants)
+      const denied = wants.filter(({ claim }) => !granted.has(claim))
+      for (const { taskId, claim } of denied) {
+        for (const earlier of lane.gates.slice(0, index)) earlier.giveBack({ taskId, claim, reason: 'turned away' })
+      }
+      if (denied.length > 0) again = Math.max(again ?? 0, nextAt)
+      wants = wants.filter(({ claim }) => granted.has(claim))
+    }
+    const admitted = new Set(wants.map(({ item }) => item))
+    for (const { item, claim } of wants) {
+      this.#held.set(claim, lane.gates)
+      this.#options.admit(item, claim)
+    }
+    const left = items.filter((item) => !admitted.has(item))
+    if (left.length > 0) this.#turnAway(lane, left, again ?? this.#options.system.clock.now() + RECLAIM_EVERY_MS)
+  }
+
+  #turnAway(lane: Lane<T>, items: readonly T[], until: number): void {
+    lane.front = [...items, ...lane.front]
+    lane.blocked = true
+    for (const _ of items) this.#options.giveSlot()
+    // Woken before by a returned permit; else what looks taken may be lost.
+    this.#options.system.clock.at(until, () => {
+      lane.blocked = false
+      this.pump()
+    })
+  }
+
+  /** An empty lane of a key is not kept: there may be as many keys as inputs. */
+  #drop(lane: Lane<T>): void {
+    for (const [key, known] of this.#lanes) {
+      if (known === lane && key.startsWith('key:')) this.#lanes.delete(key)
+    }
+  }
+}
+
+/** One limit's stream, as this node uses it. */
+class Gate {
+  readonly stream: string
+  readonly #system: ActorSystem
+  readonly #by: `node:${string}`
+  readonly #key: string
+  readonly #rules: LimitRules
+  readonly #report: (error: unknown, doing: string) => void
+  /** Permits that this node holds or asks for: whatever becomes of them, it returns them itself. */
+  readonly #ours = new Set<string>()
+  #returns: (PermitWanted & { readonly reason: string })[] = []
+  #returning = false
+
+  constructor(
+    system: ActorSystem,
+    node: string,
+    key: string,
+    rules: LimitRules,
+    report: (error: unknown, doing: string) => void,
+  ) {
+    this.#system = system
+    this.#by = `node:${node}`
+    this.#key = key
+    this.#rules = rules
+    this.#report = report
+    this.stream = streamName(system.app, limitKind.kind, key)
+  }
+
+  /** @returns the claims that got a permit, and when to ask again for the others (milliseconds since the epoch) */
+  async take(
+    wants: readonly PermitWanted[],
+  ): Promise<{ readonly granted: ReadonlySet<string>; readonly nextAt: number }> {
+    for (const { claim } of wants) this.#ours.add(claim)
+    const wanted = wants.map(({ taskId, claim }) => ({ taskId, claim }))
+    let context = await this.#adjust(wanted, [])
+    if (wanted.some(({ claim }) => !has(context, claim))) {
+      const lost = await this.#lost(context)
+      if (lost.length > 0) context = await this.#adjust(wanted, lost)
+    }
+    const granted = new Set<string>()
+    for (const { claim } of wanted) {
+      if (has(context, claim)) granted.add(claim)
+      else this.#ours.delete(claim)
+    }
+    const now = this.#system.clock.now()
+    return { granted, nextAt: nextAllowed(this.#rules, context, now) ?? now + RECLAIM_EVERY_MS }
+  }
+
+  giveBack(permit: PermitWanted & { readonly reason: string }): void {
+    if (!this.#ours.has(permit.claim)) return
+    this.#returns.push(permit)
+    if (this.#returning) return
+    this.#returning = true
+    // What ends in the same turn is returned in one append.
+    queueMicrotask(() => {
+      this.#returning = false
+      this.#adjust([], []).catch((error) => this.#report(error, `returning permits of ${this.#key}`))
+    })
+  }
+
+  async #adjust(
+    wants: readonly PermitWanted[],
+    lost: readonly (PermitWanted & { readonly reason: string })[],
+  ): Promise<LimitContext> {
+    const returns = [...this.#returns.splice(0), ...lost]
+    const command = { type: 'adjust', returns, wants, rules: this.#rules } as const
+    const { state } = await this.#system.execute(limitKind, this.#key, command, { by: this.#by, mustLand: true })
+    for (const { claim } of returns) this.#ours.delete(claim)
+    return state.context
+  }
+
+  /** Permits of others whose claim never came, or has ended: their node died, or stopped before it returned them. */
+  async #lost({ permits }: LimitContext): Promise<readonly (PermitWanted & { readonly reason: string })[]> {
+    const foreign = permits.filter(({ claim }) => !this.#ours.has(claim))
+    const looked = await Promise.all(
+      foreign.map(async ({ taskId, claim, at }) => {
+        const { state } = await this.#system.read(taskKind, taskId)
+        if (state.context.claim?.id === claim) return undefined
+        const young = this.#system.clock.now() - at < UNCLAIMED_MS
+        return young && !this.#system.exclusive ? undefined : { taskId, claim, reason: 'reclaimed' }
+      }),
+    )
+    return looked.filter((permit) => permit !== undefined)
+  }
+}
+
+function has({ permits }: LimitContext, claim: string): boolean {
+  return permits.some((permit) => permit.claim === claim)
+}
