@@ -167,10 +167,15 @@ export class Dispatcher {
   load(waiting: Iterable<WaitingTask>, locks: readonly LockView[]): void {
     const asked = new Set<string>()
     for (const { key, holder, queue } of locks) {
-      this.#holders.set(this.#lockStream(key), { taskId: holder.taskId, fence: holder.revision })
+      this.#holders.set(this.#lockStream(key), { taskId: holder.taskId, fence: holder.fence })
       for (const { taskId } of queue) asked.add(taskId)
     }
     for (const task of waiting) this.#add(task.id, task, task.runAt, task.lockKey !== undefined && asked.has(task.id))
+  }
+
+  /** What the lock's stream says of its holder: a read model knows since when it waited, not since when it holds. */
+  hold(key: string, holder: { readonly taskId: string; readonly fence: string } | undefined): void {
+    if (holder) this.#holders.set(this.#lockStream(key), holder)
   }
 
   /** Begins to claim. */
@@ -349,7 +354,7 @@ export class Dispatcher {
     } else if (record.lock !== undefined && this.#holders.get(record.lock)?.taskId !== record.id) {
       this.#become(record, 'held')
       // A delayed task asks for its lock when it is due; a submitted one has asked before it was recorded.
-      if (!record.asked) this.#askForLock(record)
+      if (!record.asked) void this.#askForLock(record)
     } else if (record.crashes >= CRASHES_BEFORE_ALONE) {
       this.#become(record, 'ready')
       this.#suspects.push(record)
@@ -373,12 +378,16 @@ export class Dispatcher {
     })
   }
 
-  #askForLock(record: TaskRecord): void {
+  async #askForLock(record: TaskRecord): Promise<void> {
     record.asked = true
-    this.#options.system
-      .read(taskKind, record.id)
-      .then(({ state: { context } }) => context.submission && this.#options.acquireLock(record.id, context.submission))
-      .catch((error) => this.#options.report(error, `acquiring the lock of task ${record.id}`))
+    try {
+      const { state } = await this.#options.system.read(taskKind, record.id)
+      const { submission } = state.context
+      // One that was cancelled meanwhile would hold the lock for ever: its release has been.
+      if (submission && !isEnded(state.value)) await this.#options.acquireLock(record.id, submission)
+    } catch (error) {
+      this.#options.report(error, `acquiring the lock of task ${record.id}`)
+    }
   }
 
   /** The task holds its lock now. */

@@ -38,6 +38,7 @@ export class LockKeeper {
 
   /**
    * Asks for the lock. What it resolves with is decided and durable: with a submission, any node can finish the submit.
+   * Whoever carries a submission cancels those it displaces once it is recorded itself; of others they are cancelled here.
    * @throws LockHeldError with onLocked 'reject'
    */
   async acquire(
@@ -68,7 +69,9 @@ export class LockKeeper {
     const { holder, joins } = state.context
     const joined = joins.find(({ asker }) => asker === taskId)?.taskId
     if (joined !== undefined) return { joined, place: 0, cause: fact?.id, fence: undefined, replaces: [], position }
-    const replaces = (fact?.type === 'LockQueued' && (fact.data.replaces as readonly string[] | undefined)) || []
+    const replaces: readonly string[] =
+      (fact?.type === 'LockQueued' && (fact.data.replaces as readonly string[] | undefined)) || []
+    if (!how.carry) await this.cancelReplaced(replaces, taskId, fact?.id)
     return {
       joined: undefined,
       place: placeOf(taskId, state.context) ?? 0,
@@ -77,6 +80,12 @@ export class LockKeeper {
       replaces,
       position,
     }
+  }
+
+  /** Who holds the lock, with the fencing token that it got when it took it. */
+  async holder(key: string): Promise<{ readonly taskId: string; readonly fence: string } | undefined> {
+    const { holder } = (await this.#system.read(lockKind, key)).state.context
+    return holder && { taskId: holder.taskId, fence: String(holder.revision) }
   }
 
   /** Cancels those whom a newer task displaced. One that has ended meanwhile is left alone. */
@@ -101,16 +110,22 @@ export class LockKeeper {
   }
 
   /**
+   * Makes sure that a task which the lock knows is recorded as well: whoever joined it must be able to look at it.
+   * @returns the position from which it can be read
+   */
+  async submitted(key: string, taskId: string): Promise<Position> {
+    const { state, position } = await this.#system.read(taskKind, taskId)
+    if (state.value !== 'new') return position
+    await this.#finish(taskId, (await this.#requests(key)).get(taskId))
+    return (await this.#system.read(taskKind, taskId)).position
+  }
+
+  /**
    * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
    * completed, the displaced are cancelled, and whoever has ended lets go.
    */
   async repair(lock: LockView): Promise<void> {
-    const events = await this.#store.readStream(streamName(this.#system.app, lockKind.kind, lock.key))
-    const asked = new Map<string, { readonly id: string; readonly data: Asked }>()
-    for (const { id, type, data } of events) {
-      if (type === 'LockAcquired' || type === 'LockQueued')
-        asked.set(String(data.taskId), { id, data: data as unknown as Asked })
-    }
+    const asked = await this.#requests(lock.key)
     for (const { taskId } of [lock.holder, ...lock.queue]) {
       const request = asked.get(taskId)
       if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
@@ -120,7 +135,18 @@ export class LockKeeper {
     }
   }
 
-  async #finish(taskId: string, request: { readonly id: string; readonly data: Asked } | undefined): Promise<void> {
+  /** By task: the last event by which it asked for the lock. */
+  async #requests(key: string): Promise<ReadonlyMap<string, Request>> {
+    const events = await this.#store.readStream(streamName(this.#system.app, lockKind.kind, key))
+    const asked = new Map<string, Request>()
+    for (const { id, type, data } of events) {
+      if (type === 'LockAcquired' || type === 'LockQueued')
+        asked.set(String(data.taskId), { id, data: data as unknown as Asked })
+    }
+    return asked
+  }
+
+  async #finish(taskId: string, request: Request | undefined): Promise<void> {
     if (!request) return
     const origin: Origin = { by: this.#by, causationId: request.id, mustLand: true }
     if (request.data.submission) {
@@ -131,6 +157,11 @@ export class LockKeeper {
       await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
     }
   }
+}
+
+interface Request {
+  readonly id: string
+  readonly data: Asked
 }
 
 interface Asked {

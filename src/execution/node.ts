@@ -147,7 +147,10 @@ export class Node {
     this.#dispatcher.load(work.waiting, work.locks)
     await this.#follow(work.position)
     await this.#interruptCrashed(work)
-    await inBatches(work.locks, (lock) => this.locks.repair(lock))
+    await inBatches(work.locks, async (lock) => {
+      await this.locks.repair(lock)
+      this.#dispatcher.hold(lock.key, await this.locks.holder(lock.key))
+    })
     this.#dispatcher.start()
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
     await this.#repairOccurrences(work)

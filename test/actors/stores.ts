@@ -25,9 +25,12 @@ export function withAppend(store: EventStore, append: (append: Append) => Append
 export const unavailable = () => new StoreUnavailable('no answer', { retryable: true })
 
 /** Calls `before` ahead of each append: somebody else gets in between. */
-export function interrupting(store: EventStore, before: (stream: string) => Promise<void>): EventStore {
+export function interrupting(
+  store: EventStore,
+  before: (stream: string, events: readonly EventData[]) => Promise<void>,
+): EventStore {
   return withAppend(store, (append) => async (stream, expected, events) => {
-    await before(stream)
+    await before(stream, events)
     return append(stream, expected, events)
   })
 }
