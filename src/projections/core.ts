@@ -8,6 +8,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { jobsModel } from './models/jobs.ts'
 import { locksModel } from './models/locks.ts'
+import { owedModel } from './models/owed.ts'
 import { schedulesModel } from './models/schedules.ts'
 import { sessionsModel } from './models/sessions.ts'
 import { findBoard } from './queries/board.ts'
@@ -36,7 +37,7 @@ export interface ReadCore {
 
 const MOST_IDS = 1000
 
-export const READ_MODELS = [jobsModel, sessionsModel, schedulesModel, locksModel] as const
+export const READ_MODELS = [jobsModel, sessionsModel, schedulesModel, locksModel, owedModel] as const
 
 export function openReadCore(options: {
   readonly db: DatabaseSync

@@ -175,8 +175,15 @@ export interface LockView {
 }
 export interface LockParty {
   readonly taskId: string
+  /** The task's name and owner, '' if the log does not say. */
+  readonly name: string
+  readonly ownerId: string
   /** The stream's revision at which it was acquired or queued. */
   readonly revision: string
+  /** Fencing token of the holder: the revision at which it became that. For a waiter, when it began to wait. */
+  readonly fence: string
+  /** When it became the holder or began to wait, milliseconds since the epoch. */
+  readonly since: number
   /** Whether the lock event carried a submission, so that the task's stream may still be missing. */
   readonly carriesSubmission: boolean
   /** The task's status, undefined while its stream is missing. */
@@ -190,6 +197,9 @@ export interface WorkSnapshot {
   readonly waiting: Iterable<WaitingTask>
   readonly running: readonly { readonly id: string; readonly claim: string; readonly node: string }[]
   readonly locks: readonly LockView[]
+  /** Live tasks that will owe something when their run ends. */
+  readonly owing: readonly string[]
+  readonly owed: readonly OwedRun[]
   /** Sessions with a message that has no ended turn. */
   readonly openTurns: readonly { readonly sessionId: string; readonly running: boolean }[]
   /** Occurrences whose task is missing or has ended without OccurrenceFinished. */
@@ -199,6 +209,15 @@ export interface WorkSnapshot {
     readonly taskId: string
     readonly status: JobStatus | undefined
   }[]
+}
+/** A run that has ended, and what is still to be done about it. */
+export interface OwedRun {
+  readonly taskId: string
+  /** Of the task, from 1. */
+  readonly run: number
+  /** Id of the event that ended it. */
+  readonly event: string
+  readonly what: 'callback' | 'on-failure'
 }
 export interface WaitingTask {
   readonly id: string

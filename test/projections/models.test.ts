@@ -318,22 +318,27 @@ describe('locks', () => {
     add({ type: 'LockQueued', data: party('c') })
     for (const id of ['a', 'b', 'c']) history.task(id, submitted({ lockKey }))
     history.task('a', started())
+    const of = { name: 'build_report', ownerId: 'local', since: T0 }
     expect(read().ask('locks')).toEqual([
       {
         key: lockKey,
-        holder: { taskId: 'a', revision: '0', carriesSubmission: true, status: 'running' },
+        holder: { ...of, taskId: 'a', revision: '0', fence: '0', carriesSubmission: true, status: 'running' },
         queue: [
-          { taskId: 'b', revision: '1', carriesSubmission: true, status: 'pending' },
-          { taskId: 'c', revision: '2', carriesSubmission: false, status: 'pending' },
+          { ...of, taskId: 'b', revision: '1', fence: '1', carriesSubmission: true, status: 'pending' },
+          { ...of, taskId: 'c', revision: '2', fence: '2', carriesSubmission: false, status: 'pending' },
         ],
       },
     ])
     expect(core.ask('job', 'c')?.lockWait).toEqual({ holder: 'a', place: 2 })
     expect(core.ask('job', 'a')?.lockWait).toBeUndefined()
 
+    history.now += 5000
     add({ type: 'LockReleased', data: { taskId: 'a', reason: 'completed' } })
     add({ type: 'LockTakenOver', data: { from: 'a', to: 'b', reason: 'released' } })
-    expect(read().ask('locks')).toMatchObject([{ holder: { taskId: 'b', revision: '1' }, queue: [{ taskId: 'c' }] }])
+    // The fencing token is where it became the holder: 3 is the release of the holder before.
+    expect(read().ask('locks')).toMatchObject([
+      { holder: { taskId: 'b', revision: '1', fence: '4', since: history.now }, queue: [{ taskId: 'c' }] },
+    ])
     expect(core.ask('job', 'c')?.lockWait).toEqual({ holder: 'b', place: 1 })
 
     add({ type: 'LockReleased', data: { taskId: 'c', reason: 'cancelled' } })

@@ -43,3 +43,8 @@ export type TaskCommand =
   | { readonly type: 'reject'; readonly error: TaskError }
   | { readonly type: 'requeue'; readonly reason?: string }
   | { readonly type: 'delete' }
+  /** What became of telling the receiver how a run ended: an answer's status, or why it was given up. */
+  | ({ readonly type: 'settleCallback'; readonly run: number; readonly url: string; readonly tries: number } & (
+      | { readonly status: number }
+      | { readonly reason: string }
+    ))

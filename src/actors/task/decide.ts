@@ -35,6 +35,8 @@ export function decideTask(command: TaskCommand, task: Task, context: DecideCont
       return requeue(command.reason, task)
     case 'delete':
       return remove(task)
+    case 'settleCallback':
+      return settleCallback(command, task)
     default:
       return claimed(command, task, context)
   }
@@ -243,6 +245,15 @@ function remove(task: Task): TaskDecision {
   return { facts: [{ type: 'TaskDeleted', data: {} }] }
 }
 
+/** Once for each run, however often it was tried. */
+function settleCallback(command: Extract<TaskCommand, { type: 'settleCallback' }>, task: Task): TaskDecision {
+  const { run, url, tries } = command
+  if (task.context.settledCallbacks.includes(run)) return nothing
+  return 'status' in command
+    ? { facts: [{ type: 'CallbackDelivered', data: { run, url, status: command.status, tries } }] }
+    : { facts: [{ type: 'CallbackFailed', data: { run, url, tries, reason: command.reason } }] }
+}
+
 function hasRetryLeft(task: Task): boolean {
   return task.context.failures < (task.context.submission?.retries ?? 0)
 }
@@ -303,6 +314,7 @@ function askActions(status: TaskStatus, cancelRequested: boolean, hasTimeout: bo
       result: undefined,
       error: undefined,
       refusedWrites: [],
+      settledCallbacks: [],
       deleted: false,
     },
   }

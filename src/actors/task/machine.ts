@@ -45,6 +45,8 @@ export interface TaskContext extends Applied {
   readonly error: TaskError | undefined
   /** `claim:command` of writes that were refused, so that a zombie in a loop is recorded once. */
   readonly refusedWrites: readonly string[]
+  /** Runs whose callback was delivered or given up. */
+  readonly settledCallbacks: readonly number[]
   readonly deleted: boolean
 }
 
@@ -61,6 +63,7 @@ const initial: TaskContext = {
   result: undefined,
   error: undefined,
   refusedWrites: [],
+  settledCallbacks: [],
   deleted: false,
 }
 
@@ -117,6 +120,9 @@ function changes(context: TaskContext, fact: Recorded<TaskFact>): Partial<TaskCo
       return { refusedWrites: [...context.refusedWrites.slice(-31), `${fact.data.claim}:${fact.data.tried}`] }
     case 'TaskDeleted':
       return { deleted: true }
+    case 'CallbackDelivered':
+    case 'CallbackFailed':
+      return { settledCallbacks: [...context.settledCallbacks.slice(-31), fact.data.run] }
     default:
       return {}
   }

@@ -34,6 +34,12 @@ export const submission = z.object({
   process: z.boolean().optional(),
   /** The occurrence this task is, when a schedule submitted it. */
   occurrence: z.object({ schedule: id, due: instant }).optional(),
+  /** Told how each run ended. */
+  callbackUrl: text.optional(),
+  /** The task says what to do about a run that failed. */
+  onFailure: z.boolean().optional(),
+  /** The failed run that this task is about. */
+  failureOf: z.object({ taskId: id, run: count }).optional(),
 })
 export type Submission = z.infer<typeof submission>
 
@@ -75,7 +81,9 @@ export const taskEvents = {
     z.object({ claim, attempt: count.optional(), node: text.optional(), tried: text, reason: text }),
   ),
   TaskDeleted: event(z.object({})),
-  CallbackDelivered: event(z.object({ url: text, status: count, tries: count })),
-  CallbackFailed: event(z.object({ url: text, tries: count, reason: text })),
+  /** The receiver was told how the run ended. */
+  CallbackDelivered: event(z.object({ run: count, url: text, status: count, tries: count })),
+  /** The receiver could not be told, and will not be. */
+  CallbackFailed: event(z.object({ run: count, url: text, tries: count, reason: text })),
 }
 export type TaskFact = FactOf<typeof taskEvents>

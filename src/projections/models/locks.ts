@@ -3,13 +3,13 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LockFact, RecordedEvent } from '../../events/index.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 
-const V = 'locks_v1'
+const V = 'locks_v2'
 /** One row for a holder (`place` 0) and for each waiter (`place` is the revision at which it queued, plus 1). */
 export const PARTIES = `${V}_parties`
 
 export const locksModel: ReadModel = {
   name: 'locks',
-  version: 1,
+  version: 2,
   kinds: ['lock'],
   tables: `
     CREATE TABLE ${PARTIES} (
@@ -17,8 +17,12 @@ export const locksModel: ReadModel = {
       place INTEGER NOT NULL,
       task TEXT NOT NULL,
       key TEXT NOT NULL,
+      name TEXT NOT NULL,
+      owner TEXT NOT NULL,
       revision INTEGER NOT NULL,
       carries INTEGER NOT NULL,
+      fence INTEGER NOT NULL,
+      since INTEGER NOT NULL,
       PRIMARY KEY (lock, place)
     ) WITHOUT ROWID;
     CREATE INDEX ${V}_by_task ON ${PARTIES}(task);
@@ -33,30 +37,31 @@ class LocksProjection implements Projection {
   readonly #promote: StatementSync
 
   constructor(db: DatabaseSync) {
-    this.#put = db.prepare(`INSERT INTO ${PARTIES} (lock, place, task, key, revision, carries) VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET task = excluded.task, key = excluded.key, revision = excluded.revision,
-      carries = excluded.carries`)
+    this.#put = db.prepare(`INSERT INTO ${PARTIES}
+      (lock, place, task, key, name, owner, revision, carries, fence, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET task = excluded.task, key = excluded.key, name = excluded.name, owner = excluded.owner,
+      revision = excluded.revision, carries = excluded.carries, fence = excluded.fence, since = excluded.since`)
     this.#leave = db.prepare(`DELETE FROM ${PARTIES} WHERE lock = ? AND task = ?`)
     this.#unhold = db.prepare(`DELETE FROM ${PARTIES} WHERE lock = ? AND place = 0`)
-    this.#promote = db.prepare(`UPDATE ${PARTIES} SET place = 0 WHERE lock = ? AND task = ?`)
+    this.#promote = db.prepare(`UPDATE ${PARTIES} SET place = 0, fence = ?, since = ? WHERE lock = ? AND task = ?`)
   }
 
   apply(events: readonly LogEvent[], touched: Touched): void {
-    for (const { event, key } of events) this.#apply(event, key)
+    for (const { event, key, at } of events) this.#apply(event, key, at)
     if (events.length > 0) touched.locks = true
   }
 
-  #apply(event: RecordedEvent, lock: string): void {
+  #apply(event: RecordedEvent, lock: string, at: number): void {
     // Decided by the schemas of the catalogue when it was appended.
     const fact = event as RecordedEvent & LockFact
     const revision = Number(event.revision)
     switch (fact.type) {
       case 'LockAcquired':
       case 'LockQueued': {
-        const { taskId, key, submission } = fact.data
+        const { taskId, key, name, ownerId, submission } = fact.data
         const place = fact.type === 'LockAcquired' ? 0 : revision + 1
         this.#leave.run(lock, taskId)
-        this.#put.run(lock, place, taskId, key, revision, submission === undefined ? 0 : 1)
+        this.#put.run(lock, place, taskId, key, name, ownerId, revision, submission ? 1 : 0, revision, at)
         return
       }
       case 'LockReleased':
@@ -65,8 +70,8 @@ class LocksProjection implements Projection {
       case 'LockTakenOver': {
         this.#unhold.run(lock)
         // The new holder keeps the revision at which it queued: its submission is there.
-        const queued = Number(this.#promote.run(lock, fact.data.to).changes)
-        if (queued === 0) this.#put.run(lock, 0, fact.data.to, lock, revision, 0)
+        const queued = Number(this.#promote.run(revision, at, lock, fact.data.to).changes)
+        if (queued === 0) this.#put.run(lock, 0, fact.data.to, lock, '', '', revision, 0, revision, at)
         return
       }
       case 'LockJoined':

@@ -4,6 +4,7 @@ import type { Position } from '../../events/index.ts'
 import { int, maybeInt, maybeText, text } from '../columns.ts'
 import { HIDDEN, isTerminal, JOBS, STATUS_CODE, statusOf, WORDS } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
+import { OWED, OWING } from '../models/owed.ts'
 import { OCCURRENCES } from '../models/schedules.ts'
 import { OPEN, SESSIONS } from '../models/sessions.ts'
 import type { LockParty, LockView, WaitingTask, WorkSnapshot } from '../views.ts'
@@ -19,6 +20,7 @@ export function readWork(db: DatabaseSync): WorkSnapshot {
     waiting: { [Symbol.iterator]: () => waitingTasks(db) },
     running: readRunning(db),
     locks: readLocks(db),
+    ...readOwed(db),
     openTurns: db
       .prepare(`SELECT id, open FROM ${SESSIONS} WHERE open > 0`)
       .all()
@@ -81,7 +83,11 @@ export function readLocks(db: DatabaseSync): LockView[] {
     const code = maybeInt(row.status)
     const party: LockParty = {
       taskId: text(row.task),
+      name: text(row.name),
+      ownerId: text(row.owner),
       revision: String(int(row.revision)),
+      fence: String(int(row.fence)),
+      since: int(row.since),
       carriesSubmission: row.carries === 1,
       status: code === undefined ? undefined : statusOf(code),
     }
@@ -94,6 +100,20 @@ export function readLocks(db: DatabaseSync): LockView[] {
     }
   }
   return locks
+}
+
+function readOwed(db: DatabaseSync): Pick<WorkSnapshot, 'owing' | 'owed'> {
+  const owing = db.prepare(`SELECT task FROM ${OWING} WHERE live = 1`).all()
+  const owed = db.prepare(`SELECT task, run, what, event FROM ${OWED} ORDER BY event`).all()
+  return {
+    owing: owing.map((row) => text(row.task)),
+    owed: owed.map((row) => ({
+      taskId: text(row.task),
+      run: int(row.run),
+      event: text(row.event),
+      what: row.what === 'callback' ? 'callback' : 'on-failure',
+    })),
+  }
 }
 
 function readOccurrences(db: DatabaseSync): WorkSnapshot['occurrences'] {
