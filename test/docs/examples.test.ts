@@ -9,6 +9,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
@@ -59,7 +60,7 @@ describe('examples that run alone', () => {
   })
 })
 
-describe('examples that use the served demo', () => {
+describe('the served demo', () => {
   let url = ''
   let stop = async () => {}
   beforeAll(async () => {
@@ -76,6 +77,19 @@ describe('examples that use the served demo', () => {
     }
   }, 30_000)
   afterAll(() => stop())
+
+  it('has the routes that the page lists, and no others', async () => {
+    const answer = await fetch(`${url}/openapi.json`)
+    const { paths } = z
+      .object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) })
+      .parse(await answer.json())
+    const served = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    const page = await readFile(join(root, 'docs/http-api.md'), 'utf8')
+    const listed = [...page.matchAll(/^\| `([A-Z]+ [^`]+)` \|/gm)].map(([, route]) => route)
+    expect(listed.sort()).toEqual(served.sort())
+  })
 
   it.each(examples.filter(({ how }) => how === 'served'))('$name', { timeout: 30_000 }, async (example) => {
     const file = fileOf(example)

@@ -1,4 +1,5 @@
-/** Holds the pages to the code: the first program is the demo, commands exist, links lead somewhere, elements are listed. */
+/** Holds the pages to the code: the first program is the demo, commands exist, links lead somewhere, and what
+ * an app or a page can set is explained. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { expect, it } from 'vitest'
@@ -44,13 +45,25 @@ it('lists every attribute, event, slot and part of every element', () => {
   expect(missing).toEqual([])
 })
 
-it('lists every route', () => {
-  const page = read('docs/http-api.md')
-  const routes = globSync('src/http/*.ts', { cwd: root }).flatMap((file) =>
-    [...read(file).matchAll(/method: '(\w+)',\s+path: '([^']+)'/g)].map(
-      ([, method, path = '']) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`,
-    ),
-  )
-  expect(routes.length).toBeGreaterThan(20)
-  expect(routes.filter((route) => !page.includes(`\`${route}\``))).toEqual([])
+it.each([
+  ['TaskOptions', 'src/app/task.ts', 'docs/concepts/tasks.md'],
+  ['TaskContext', 'src/app/task.ts', 'docs/concepts/tasks.md'],
+  ['CronOptions', 'src/app/app.ts', 'docs/concepts/schedules.md'],
+])('explains every member of %s', (name, file, page) => {
+  const [, body = ''] =
+    new RegExp(`export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}$`, 'm').exec(read(file)) ?? []
+  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?(:]/gm)].map(([, member = '']) => member)
+  expect(members.length).toBeGreaterThan(3)
+  const text = read(page)
+  expect(
+    members.filter((member) => !new RegExp(`\`${member}\\b`).test(text)),
+    `${page} lacks`,
+  ).toEqual([])
+})
+
+it('names every environment variable that the command reads', () => {
+  const [, body = ''] = /z\.object\(\{\n([\s\S]*?)^\}\)/m.exec(read('src/cli/config.ts')) ?? []
+  const names = [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name = '']) => name)
+  expect(names.length).toBeGreaterThan(3)
+  expect(names.filter((name) => !read('docs/operations.md').includes(name))).toEqual([])
 })
