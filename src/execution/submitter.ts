@@ -50,7 +50,10 @@ export class Submitter {
       if (state.value !== 'new') return recorded(taskId, submission, { state, facts: [], position })
     }
     const turn = await this.#locks.acquire(taskId, submission, origin, { carry: true })
-    if (turn.joined !== undefined) return { taskId: turn.joined, joined: true, position: turn.position }
+    if (turn.joined !== undefined) {
+      const position = await this.#locks.submitted(submission.lockKey ?? '', turn.joined)
+      return { taskId: turn.joined, joined: true, position }
+    }
     // Acknowledged by the lock's append: from here on the submit lands, if need be after a restart (LockKeeper.repair).
     const land: Origin = { ...origin, fresh: true, mustLand: true, causationId: turn.cause ?? origin.causationId }
     const outcome = await this.#record(taskId, submission, land, turn)
