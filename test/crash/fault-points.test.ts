@@ -6,7 +6,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Job, JobStatus, Session, TranscriptItem } from '../../src/http/wire.ts'
 import { boardDifferences } from './board.ts'
-import { type History, halves, readHistory, unsettled, violations } from './history.ts'
+import { halves, readHistory, settled, violations } from './history.ts'
 import { ConnectionLost, eventually, type RunningServer, serve, start, temporaryDirectory } from './server.ts'
 
 // Each test is three processes in turn; there may be only two processors.
@@ -235,17 +235,6 @@ function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {
     () => {},
   )
   return eventually(what, () => found, ms)
-}
-
-function settled(data: string): Promise<History> {
-  let left: string[] = []
-  return eventually('everything to end', async () => {
-    const history = await readHistory(data)
-    left = unsettled(history)
-    return left.length === 0 ? history : undefined
-  }).catch((error) => {
-    throw new Error(`Not settled: ${left.join('; ')}`, { cause: error })
-  })
 }
 
 /** The turn that was cut off is shown as such, once; what was said later is answered, once. */

@@ -12,6 +12,7 @@ import {
   type TaskFact,
 } from '../../src/events/index.ts'
 import { foldJob, type JobRecord, TERMINAL_STATUSES } from '../../src/projections/index.ts'
+import { eventually } from './server.ts'
 
 const APP = 'work'
 const TASK = streamPrefix(APP, 'task')
@@ -53,6 +54,21 @@ export async function readHistory(directory: string): Promise<History> {
   }
 }
 
+/** The log once everything in it has ended. @throws Error that names what has not */
+export async function settled(directory: string, withinMs = 15_000): Promise<History> {
+  let left: string[] = []
+  const look = async () => {
+    const history = await readHistory(directory)
+    left = unsettled(history)
+    return left.length === 0 ? history : undefined
+  }
+  try {
+    return await eventually('everything to end', look, withinMs)
+  } catch (cause) {
+    throw new Error(`Still open: ${left.slice(0, 20).join('; ')}`, { cause })
+  }
+}
+
 function historyOf(events: readonly RecordedEvent[]): History {
   const jobs = new Map<string, JobRecord>()
   const locks = new Map<string, Lock>()
@@ -88,7 +104,7 @@ function lockAfter(lock: Lock = { holder: undefined, queue: [] }, { type, data }
 }
 
 /** What is still to come: nothing, once everything submitted has ended and let go. */
-export function unsettled({ jobs, locks, streams }: History): string[] {
+function unsettled({ jobs, locks, streams }: History): string[] {
   const left: string[] = []
   for (const job of jobs.values()) if (!isEnded(job.status)) left.push(`task ${job.id} (${job.name}) is ${job.status}`)
   for (const [stream, { holder, queue }] of locks) {
