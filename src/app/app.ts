@@ -24,6 +24,8 @@ export interface AppOptions {
   readonly name: string
   /** Task handlers that run at the same time on a node. Default 256. */
   readonly concurrency?: number
+  /** `import.meta.url` of the file that exports the app: processes of its tasks import it. `capsule serve` knows it. */
+  readonly entry?: string
 }
 
 /** What a person wrote. */
@@ -70,6 +72,7 @@ const PLAIN_TASK: AnyTaskOptions = {}
 export class App {
   readonly name: string
   readonly concurrency: number
+  readonly entry: string | undefined
   readonly #tasks = new Map<string, TaskDefinition>()
   readonly #schedules = new Map<string, Schedule>()
   readonly #pages = new Map<string, PageDefinition>()
@@ -84,6 +87,7 @@ export class App {
     }
     this.name = options.name
     this.concurrency = options.concurrency ?? 256
+    this.entry = options.entry
     if (!Number.isInteger(this.concurrency) || this.concurrency < 1) {
       throw new TypeError(`concurrency is ${options.concurrency}, it must be a whole number from 1.`)
     }

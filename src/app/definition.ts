@@ -24,6 +24,8 @@ export interface TaskDefinition {
   readonly expiresMs: number | undefined
   /** A submit is refused while so many wait. */
   readonly maxQueued: number | undefined
+  /** Runs in its own OS process, which may use so much memory. */
+  readonly process: { readonly memoryBytes: number | undefined } | undefined
   /** Whether the error of a failed attempt is worth another one. */
   readonly retryable: (error: unknown) => boolean
   readonly handler: (input: never, context: never) => unknown

@@ -51,6 +51,8 @@ export interface EngineParts {
   readonly store: EventStore
   readonly reads: ReadModels
   readonly node: Node
+  /** Lets go of what the handlers were given. */
+  readonly close?: () => Promise<void>
 }
 
 /** Namespace of task ids that derive from an idempotency key. */
@@ -354,8 +356,9 @@ export class Engine implements RunningApp, Runs {
   }
 
   async stop(options: { readonly drainMs?: number } = {}): Promise<{ readonly clean: boolean }> {
-    const { app, node, reads, store } = this.#parts
+    const { app, node, reads, store, close } = this.#parts
     const clean = await node.drain(options.drainMs ?? 10_000)
+    await close?.()
     app.runOn(undefined)
     await reads.close()
     await store.close()
@@ -397,6 +400,7 @@ export class Engine implements RunningApp, Runs {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(retryOnTimeout ? { retryOnTimeout } : {}),
       ...(onInterrupt === 'fail' ? { onInterrupt } : {}),
+      ...(definition.process ? { process: true } : {}),
       ...(lockKey === undefined ? {} : { lockKey: lockKey(params), onLocked: definition.onLocked }),
       ...(runAt === undefined ? {} : { runAt }),
       ...(expiresAt === undefined ? {} : { expiresAt }),

@@ -1,29 +1,44 @@
 /** Wraps what users wrote into what execution runs: input checked, session at hand, context injected. */
 import type { ActorSystem } from '../actors/index.ts'
-import { InvalidInput, sessionKind } from '../actors/index.ts'
+import { sessionKind } from '../actors/index.ts'
 import {
   type Attempt,
   type Handlers,
-  NonRetryableError,
   occurrenceTask,
   type TaskHandler,
+  type TaskProcesses,
   type TurnRun,
 } from '../execution/index.ts'
 import type { ReadModels } from '../projections/index.ts'
-import type { App, MessageHandler, Schedule } from './app.ts'
+import type { App, MessageHandler, Runs, Schedule } from './app.ts'
+import { checkedInput } from './checked-input.ts'
 import type { TaskDefinition } from './definition.ts'
+import { callsOf } from './process/host.ts'
 import { ChatSession, OwnerSession, type Session, withSession } from './session.ts'
-import { parseInput, type TaskContext } from './task.ts'
+import type { TaskContext } from './task.ts'
 
 interface Services {
   readonly system: ActorSystem
   readonly reads: ReadModels
   readonly node: string
+  /** For process tasks. Absent where they run in this process: in tests. */
+  readonly apart?: Apart | undefined
+}
+
+interface Apart {
+  readonly processes: TaskProcesses
+  /** Whatever runs the app, once it does. */
+  readonly runs: Runs
 }
 
 export function handlersOf(app: App, services: Services): Handlers {
   const handlers = new Map<string, TaskHandler>()
-  for (const definition of app.tasks.values()) handlers.set(definition.name, taskHandler(definition, services))
+  for (const definition of app.tasks.values()) {
+    const { apart } = services
+    const handler =
+      definition.process && apart ? processHandler(definition, apart, services) : taskHandler(definition, services)
+    handlers.set(definition.name, handler)
+  }
   for (const schedule of app.schedules.values()) handlers.set(occurrenceTask(schedule.name), scheduleHandler(schedule))
   const { onMessage } = app
   return {
@@ -39,7 +54,7 @@ function taskHandler(definition: TaskDefinition, services: Services): TaskHandle
     limits: definition.limits,
     retryable: definition.retryable,
     async run(attempt) {
-      const input = checked(definition, attempt)
+      const input = checkedInput(definition, attempt.submission.params)
       const session = sessionOf(attempt, services)
       const context: TaskContext = {
         taskId: attempt.taskId,
@@ -58,13 +73,13 @@ function taskHandler(definition: TaskDefinition, services: Services): TaskHandle
   }
 }
 
-/** The code may be newer than the submit: what no longer fits fails at once, with the reason. */
-function checked(definition: TaskDefinition, attempt: Attempt): unknown {
-  try {
-    return parseInput(definition, attempt.submission.params)
-  } catch (error) {
-    if (!(error instanceof InvalidInput)) throw error
-    throw new NonRetryableError(`The input no longer fits the running code. ${error.message}`, { cause: error })
+/** Its handler is found by name in its own process, which imports the app's file. */
+function processHandler(definition: TaskDefinition, { processes, runs }: Apart, services: Services): TaskHandler {
+  const memoryBytes = definition.process?.memoryBytes
+  return {
+    limits: definition.limits,
+    retryable: (error) => processes.retryable(error),
+    run: (attempt) => processes.run(attempt, callsOf(attempt, sessionOf(attempt, services), runs), memoryBytes),
   }
 }
 

@@ -9,12 +9,18 @@ import { openReadModels, openReadModelsInWorker, type ReadModels } from '../proj
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
 import { handlersOf } from './handlers.ts'
+import { inGuest } from './process/in-guest.ts'
+import { processesOf, warm } from './process/start.ts'
 
 export interface StartOptions {
   /** Directory of the log and its read models, or 'memory' for one that is gone with the process. Default '.capsule'. */
   readonly data?: string
   /** A log that is open already, instead of `data`; its read models are kept in memory. Closed when the app stops. */
   readonly store?: EventStore
+  /** URL of the file that exports the app, for its process tasks. Default: the app's own. */
+  readonly entry?: string
+  /** Where process tasks run: each in a process of its own (default), or in this one, for tests. */
+  readonly processTasks?: 'apart' | 'here'
   /** Of the app's package, with the commit if known; recorded with every start of a task. */
   readonly version?: string
   readonly clock?: Clock
@@ -26,10 +32,17 @@ export interface StartOptions {
 
 /**
  * Resolves when the app works: the log is caught up with, and what a crash left is put right.
- * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt
+ * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; TypeError if a process task's file is not known
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
   const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random, report = toStderr } = options
+  if (inGuest()) {
+    throw new TypeError(
+      `The app ${app.name} runs already: this is the process of one of its tasks, which imports the app's file. ` +
+        'Start the app from another file, or behind: if (import.meta.main)',
+    )
+  }
+  const processes = options.processTasks === 'here' ? undefined : processesOf(app, options.entry, clock)
   const { store, reads } =
     options.store || data === 'memory'
       ? await inMemory(app, options.store ?? openMemoryStore({ now: () => clock.now() }), report)
@@ -44,19 +57,26 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       id,
       version,
       manifest: manifestOf(app),
-      handlers: handlersOf(app, { system, reads, node: id }),
+      handlers: handlersOf(app, {
+        system,
+        reads,
+        node: id,
+        apart: processes && { processes, runs: { taskApi: (name) => engine.taskApi(name) } },
+      }),
       // What goes to the log is data: a handler in it would make every start look like a changed schedule.
       schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
       concurrency: app.concurrency,
       random,
       report,
     })
-    const engine = new Engine({ app, version, system, store, reads, node })
+    const engine = new Engine({ app, version, system, store, reads, node, close: async () => processes?.close() })
     app.runOn(engine)
     await node.start()
+    if (processes) warm(processes, app)
     return engine
   } catch (error) {
     app.runOn(undefined)
+    await processes?.close()
     await reads.close()
     await store.close()
     throw error

@@ -6,6 +6,7 @@ import type { TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
+import { processOf } from './process/options.ts'
 import type { Session } from './session.ts'
 
 /** What a task's handler gets beside its input. */
@@ -48,6 +49,11 @@ export interface TaskOptions<Input = never> {
   readonly lock?: KeyOf<Input>
   /** What a submit does while the lock is held. Default 'join'. */
   readonly onLocked?: 'join' | 'queue' | 'reject' | 'replace'
+  /**
+   * Runs the handler in its own OS process: for work that keeps a processor busy, needs much memory, or may crash. With
+   * `memory` the process is ended when it uses more: '256mb', '2gb'. Default false.
+   */
+  readonly process?: boolean | { readonly memory?: string }
   /** Higher first. Default 0. */
   readonly priority?: number
   /** How many run at the same time, over all nodes. Default: as many as the nodes run. */
@@ -178,6 +184,7 @@ export function defineTask(
     limits: limitsOf(name, options),
     expiresMs: options.expires === undefined ? undefined : parseDuration(options.expires, 'expires'),
     maxQueued: atLeastOne(name, 'maxQueued', options.maxQueued),
+    process: processOf(name, options.process),
     retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
     handler: handler as (input: never, context: never) => unknown,
   }

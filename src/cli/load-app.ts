@@ -2,11 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { App } from '../app/index.ts'
+import { type App, findApp } from '../app/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 
 export interface LoadedApp {
   readonly app: App
+  /** URL of the file. */
+  readonly entry: string
   /** Of the package the file is in, with the commit if known. */
   readonly version: string
 }
@@ -15,13 +17,14 @@ export interface LoadedApp {
 export async function loadApp(file: string): Promise<LoadedApp> {
   const path = resolve(file)
   if (!existsSync(path)) throw new UsageError(`There is no file ${file}. Name the file that exports your app.`)
+  const entry = pathToFileURL(path).href
   let exported: Record<string, unknown>
   try {
-    exported = await import(pathToFileURL(path).href)
+    exported = await import(entry)
   } catch (error) {
     throw new CommandFailed(`${file} could not be loaded: ${describe(error)}`, { cause: error })
   }
-  const app = [exported.app, exported.default, ...Object.values(exported)].find((value) => value instanceof App)
+  const app = findApp(exported)
   if (!app) {
     const names = Object.keys(exported)
     throw new CommandFailed(
@@ -29,7 +32,7 @@ export async function loadApp(file: string): Promise<LoadedApp> {
         `Write: export const app = createApp({ name: '…' })`,
     )
   }
-  return { app, version: versionOf(dirname(path)) }
+  return { app, entry, version: versionOf(dirname(path)) }
 }
 
 function describe(error: unknown): string {

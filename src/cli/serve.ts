@@ -20,9 +20,9 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
     throw new UsageError('EVENTSTORE_URL is set, but this version has the embedded store only. Unset it to use --data.')
   }
   const stopped = onSignal()
-  const { app, version } = await loadApp(file)
+  const { app, entry, version } = await loadApp(file)
   const data = flags.data ?? environment.CAPSULE_DATA ?? '.capsule'
-  const running = await startApp(app, { data, version })
+  const running = await startApp(app, { data, version, entry })
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000

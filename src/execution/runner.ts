@@ -28,6 +28,7 @@ import {
   TimeoutError,
 } from './errors.ts'
 import type { Attempt, TaskHandler } from './handlers.ts'
+import { ProcessDied } from './process/task-process.ts'
 
 /** At most so often is an attempt's progress recorded. */
 const PROGRESS_EVERY_MS = 250
@@ -180,6 +181,9 @@ export class Runner {
     if (attempt.endedBy instanceof CancelledError) return { type: 'acknowledgeCancel', claim }
     if (attempt.endedBy instanceof ShutdownError) return { type: 'interrupt', claim, cause: 'drain' }
     if (attempt.endedBy instanceof TimeoutError) return this.#timeOut(attempt, failures)
+    if (error instanceof ProcessDied) {
+      return { type: 'interrupt', claim, cause: 'crash', alone: true, detail: error.message }
+    }
     const retryable = !(error instanceof NonRetryableError) && this.#isRetryable(attempt, handler, error)
     return { type: 'fail', claim, error: describeError(error, retryable), delayMs: this.#backoff(attempt, failures) }
   }

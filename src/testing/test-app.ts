@@ -117,6 +117,7 @@ export class TestApp implements AsyncDisposable {
       store: leash.store,
       clock: leash.clock,
       random,
+      processTasks: 'here',
       ...(version === undefined ? {} : { version }),
       report: (error, doing) => {
         if (!leash.isCut) this.problems.push({ error, doing })

@@ -51,6 +51,7 @@ export function task(name: string, more: Partial<TaskDefinition> = {}): TaskDefi
     limits: undefined,
     expiresMs: undefined,
     maxQueued: undefined,
+    process: undefined,
     retryable: () => true,
     handler: () => null,
     ...more,

@@ -34,7 +34,14 @@ export type TaskCommand =
   /** `delayMs`: how long to wait before the next attempt, should there be one. */
   | { readonly type: 'fail'; readonly claim: string; readonly error: TaskError; readonly delayMs: number }
   | { readonly type: 'timeOut'; readonly claim: string; readonly error: TaskError; readonly delayMs: number }
-  | { readonly type: 'interrupt'; readonly claim: string; readonly cause: 'crash' | 'drain' | 'lost' }
+  | {
+      readonly type: 'interrupt'
+      readonly claim: string
+      readonly cause: 'crash' | 'drain' | 'lost'
+      /** It crashed a process that ran nothing else. */
+      readonly alone?: boolean
+      readonly detail?: string
+    }
   /** The attempt stopped because it was asked to. */
   | { readonly type: 'acknowledgeCancel'; readonly claim: string }
   /** `onlyWaiting`: leave it if it has started. */

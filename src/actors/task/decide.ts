@@ -119,7 +119,7 @@ function claimed(command: ClaimedCommand, task: Task, context: DecideContext): T
     case 'timeOut':
       return cancelled(claim, task) ?? timeOut(command, claim, task, context)
     case 'interrupt':
-      return cancelled(claim, task) ?? interrupt(command.cause, claim, task, context)
+      return cancelled(claim, task) ?? interrupt(command, claim, task, context)
     case 'acknowledgeCancel':
       return (
         cancelled(claim, task) ?? refuse(new CommandRefused('acknowledgeCancel', 'Nobody asked to cancel the task.'))
@@ -182,19 +182,32 @@ function timeOut(
     : { facts: [{ type: 'TaskTimedOut', data: { claim: claim.id, error } }] }
 }
 
-function interrupt(cause: 'crash' | 'drain' | 'lost', claim: Claim, task: Task, context: DecideContext): TaskDecision {
+function interrupt(
+  { cause, alone = false, detail }: Extract<TaskCommand, { type: 'interrupt' }>,
+  claim: Claim,
+  task: Task,
+  context: DecideContext,
+): TaskDecision {
+  const how = detail === undefined ? '' : ` ${detail}`
   if (task.context.submission?.onInterrupt === 'fail') {
-    return failed(claim, 'TaskInterrupted', `Its process ended (${cause}) and onInterrupt is 'fail'.`)
+    return failed(claim, 'TaskInterrupted', `Its process ended (${cause}) and onInterrupt is 'fail'.${how}`)
   }
-  if (cause === 'crash' && claim.alone && task.context.crashes >= CRASHES_BEFORE_ALONE) {
+  if (cause === 'crash' && (claim.alone || alone) && task.context.crashes >= CRASHES_BEFORE_ALONE) {
     const crashes = task.context.crashes + 1
     return failed(
       claim,
       'Poisoned',
-      `It ended the process that ran it ${crashes} times, the last time alone on ${claim.node}.`,
+      `It ended the process that ran it ${crashes} times, the last time alone on ${claim.node}.${how}`,
     )
   }
-  return { facts: [{ type: 'TaskInterrupted', data: { claim: claim.id, cause, runAt: instant(context.now) } }] }
+  return {
+    facts: [
+      {
+        type: 'TaskInterrupted',
+        data: { claim: claim.id, cause, runAt: instant(context.now), ...(detail === undefined ? {} : { detail }) },
+      },
+    ],
+  }
 }
 
 function failed(claim: Claim, type: string, message: string): TaskDecision {

@@ -69,7 +69,15 @@ export const taskEvents = {
     z.object({ claim, cause: z.enum(['failure', 'timeout']), error: taskError, runAt: instant }),
   ),
   /** The attempt ended through no fault of the task: it runs again and no retry is used up. */
-  TaskInterrupted: event(z.object({ claim, cause: z.enum(['crash', 'drain', 'lost']), runAt: instant })),
+  TaskInterrupted: event(
+    z.object({
+      claim,
+      cause: z.enum(['crash', 'drain', 'lost']),
+      runAt: instant,
+      /** How the attempt's own process ended. */
+      detail: text.optional(),
+    }),
+  ),
   TaskCancelRequested: event(z.object({ claim, reason: text.optional() })),
   TaskCompleted: event(z.object({ claim, result: json })),
   TaskFailed: event(z.object({ claim: id.optional(), error: taskError })),

@@ -1,0 +1,107 @@
+/**
+ * A handler's world inside its own process: its session and the tasks it submits, of the same types as anywhere else.
+ * Every call is asked of the process that runs the app.
+ */
+import type { JsonObject } from '../../events/index.ts'
+import type { ReplyWriter, Session, SessionData, TaskReference, User } from '../session.ts'
+import type { TaskApi, TaskHandle } from '../task.ts'
+import type { RemoteCalls } from './calls.ts'
+
+/** The calls of one job, each a question to the process that runs the app. */
+export function remoteCalls(ask: (method: string, args: readonly unknown[]) => Promise<unknown>): RemoteCalls {
+  return new Proxy({} as RemoteCalls, {
+    get:
+      (_, name) =>
+      (...args: readonly unknown[]) =>
+        ask(String(name), args),
+  })
+}
+
+export class RemoteSession implements Session {
+  readonly id: string
+  readonly user: User
+  readonly data: SessionData
+  readonly #calls: RemoteCalls
+  #writers = 0
+
+  constructor(calls: RemoteCalls, id: string, user: User) {
+    this.#calls = calls
+    this.id = id
+    this.user = user
+    this.data = {
+      get: (key) => calls.getData(key),
+      set: (key, value) => calls.setData(key, value),
+      delete: (key) => calls.deleteData(key),
+      all: () => calls.allData(),
+    }
+  }
+
+  reply(text: string, options?: { readonly id?: string }): Promise<void> {
+    return this.#calls.reply(text, options)
+  }
+
+  notify(text: string, options?: { readonly id?: string }): Promise<void> {
+    return this.#calls.notify(text, options)
+  }
+
+  streamReply(options?: { readonly id?: string }): ReplyWriter {
+    const writer = ++this.#writers
+    const opened = this.#calls.openReply(writer, options)
+    // Whoever writes hears of it.
+    opened.catch(() => {})
+    const end = async (): Promise<void> => {
+      await opened
+      await this.#calls.endReply(writer)
+    }
+    return {
+      write: async (text) => {
+        await opened
+        await this.#calls.writeReply(writer, text)
+      },
+      end,
+      [Symbol.asyncDispose]: end,
+    }
+  }
+
+  show(block: JsonObject, options?: { readonly id?: string }): Promise<void> {
+    return this.#calls.show(block, options)
+  }
+
+  showTask(task: TaskReference, options?: { readonly message?: string; readonly id?: string }): Promise<void> {
+    return this.#calls.showTask(typeof task === 'string' ? task : task.taskId, options)
+  }
+
+  showImage(url: string, options?: { readonly alt?: string; readonly id?: string }): Promise<void> {
+    return this.#calls.showImage(url, options)
+  }
+
+  setTitle(title: string): Promise<void> {
+    return this.#calls.setTitle(title)
+  }
+
+  history(options?: { readonly limit?: number }) {
+    return this.#calls.history(options)
+  }
+}
+
+export function remoteTaskApi<Result>(name: string, calls: RemoteCalls): TaskApi<Result> {
+  const handle = (taskId: string, joined: boolean): TaskHandle<Result> => ({
+    taskId,
+    joined,
+    status: () => calls.statusOf(name, taskId),
+    job: () => calls.jobOf(name, taskId),
+    result: async (options) => (await calls.resultOf(name, taskId, options)) as Result,
+    cancel: (reason) => calls.cancelTask(name, taskId, reason),
+    refresh: () => calls.refreshTask(name, taskId),
+  })
+  return {
+    submit: async (input, { session, ...options }) => {
+      const { taskId, joined } = await calls.submitTask(name, input, { ...options, inSession: session !== undefined })
+      return handle(taskId, joined)
+    },
+    find: (options) => calls.findTasks(name, options),
+    count: (options) => calls.countTasks(name, options),
+    cancel: (options) => calls.cancelTasks(name, options),
+    handle: (taskId) => handle(taskId, false),
+  }
+}

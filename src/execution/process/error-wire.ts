@@ -1,0 +1,87 @@
+/**
+ * Errors on their way between a task's process and the one that started it. An error keeps its name, message, stack,
+ * cause and facts; one of a class that both sides know is an instance of that class again.
+ */
+import {
+  AttemptFenced,
+  CommandRefused,
+  IdempotencyConflict,
+  InvalidInput,
+  LockHeldError,
+  MailboxFull,
+  NotFound,
+  NotRunning,
+  TooContended,
+  UnknownTask,
+} from '../../actors/index.ts'
+import { EventTooLarge } from '../../events/index.ts'
+import { CancelledError, NonRetryableError, ShutdownError, TimeoutError } from '../errors.ts'
+
+export interface WiredError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  /** Own fields beside those above: code, ids, issues. */
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly cause: WiredError | undefined
+}
+
+/** The classes an app can meet in `catch`. */
+const KNOWN: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
+  [
+    AttemptFenced,
+    CancelledError,
+    CommandRefused,
+    EventTooLarge,
+    IdempotencyConflict,
+    InvalidInput,
+    LockHeldError,
+    MailboxFull,
+    NonRetryableError,
+    NotFound,
+    NotRunning,
+    RangeError,
+    ShutdownError,
+    TimeoutError,
+    TooContended,
+    TypeError,
+    UnknownTask,
+  ].map((known) => [known.name, known]),
+)
+
+const STANDARD = new Set(['name', 'message', 'stack', 'cause'])
+const DEEPEST_CAUSE = 5
+
+export function wireError(error: unknown, depth = 0): WiredError {
+  if (!(error instanceof Error)) {
+    return { name: 'NonError', message: String(error), stack: undefined, facts: {}, cause: undefined }
+  }
+  const { cause } = error
+  return {
+    name: error.name || error.constructor.name,
+    message: error.message,
+    stack: error.stack,
+    facts: Object.fromEntries(Object.entries(error).filter(([key, value]) => !STANDARD.has(key) && travels(value))),
+    cause: cause === undefined || depth >= DEEPEST_CAUSE ? undefined : wireError(cause, depth + 1),
+  }
+}
+
+export function reviveError({ name, message, stack, facts, cause }: WiredError): Error {
+  const error = new Error(message, cause === undefined ? undefined : { cause: reviveError(cause) })
+  const known = KNOWN.get(name)
+  if (known) Object.setPrototypeOf(error, known.prototype)
+  for (const [key, value] of Object.entries({ ...facts, stack })) {
+    Object.defineProperty(error, key, { value, enumerable: key !== 'stack', configurable: true, writable: true })
+  }
+  if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
+  return error
+}
+
+function travels(value: unknown): boolean {
+  try {
+    structuredClone(value)
+    return true
+  } catch {
+    return false
+  }
+}

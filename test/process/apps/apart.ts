@@ -1,0 +1,153 @@
+/** An app of process tasks, for tests: run in this repository's source, by the tests themselves and by `capsule serve`. */
+import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { createApp, currentSession, NonRetryableError, runShell } from '../../../src/index.ts'
+
+export const app = createApp({ name: 'apart', entry: import.meta.url })
+
+export class NoSuchCustomer extends Error {
+  override readonly name = 'NoSuchCustomer'
+  readonly code = 'no-such-customer'
+}
+
+export const whoAmI = app.task('who_am_i', { process: true }, async () => ({ pid: process.pid, parent: process.ppid }))
+
+export const helper = app.task('helper', { input: z.object({ of: z.string() }) }, async ({ of }) => ({ helped: of }))
+
+/** Uses all that a session offers, and tells what it heard. */
+export const talkative = app.task('talkative', { process: true }, async (_input, { session, taskId }) => {
+  if (!session) return { session: null, current: currentSession()?.user.ownerId ?? null }
+  await session.notify('starting')
+  await session.setTitle('A talk')
+  await session.data.set('count', 1)
+  await session.data.set('gone', true)
+  await session.data.delete('gone')
+  await session.reply('hello', { id: 'hello' })
+  await session.reply('hello', { id: 'hello' })
+  {
+    await using writer = session.streamReply()
+    await writer.write('one ')
+    await writer.write('two')
+  }
+  await session.show({ kind: 'text', text: 'a block' })
+  await session.showImage('https://example.org/a.png', { alt: 'A' })
+  const handle = await helper.submit({ of: taskId }, { session })
+  await session.showTask(handle, { message: 'helping' })
+  const helped = await handle.result({ timeout: '10s' })
+  return {
+    helped,
+    status: await handle.status(),
+    own: (await handle.job()).sessionId === session.id,
+    found: (await helper.find({ status: 'completed' })).length,
+    count: await helper.count(),
+    data: await session.data.all(),
+    get: (await session.data.get('count')) ?? null,
+    said: (await session.history()).map(({ text }) => text),
+    current: currentSession() === session,
+  }
+})
+
+export const throws = app.task(
+  'throws',
+  { process: true, retries: 2, backoff: { base: 0 }, retryFor: [NoSuchCustomer], input: z.object({ how: z.string() }) },
+  async ({ how }) => {
+    if (how === 'known') throw new NoSuchCustomer('no customer 7', { cause: new TypeError('not a number') })
+    if (how === 'final') throw new NonRetryableError('never again')
+    if (how === 'twice') {
+      const conflict = { idempotencyKey: 'same' }
+      await helper.submit({ of: 'one' }, conflict)
+      await helper.submit({ of: 'two' }, conflict)
+    }
+    throw new Error('something else')
+  },
+)
+
+export const progressing = app.task('progressing', { process: true }, async (_input, { progress, log }) => {
+  for (const step of [0.25, 0.5, 0.75, 1]) progress(step, `step ${step}`)
+  await log('half way', { at: 2 })
+  console.log('printed to stdout')
+  console.error('printed to stderr')
+  for (let line = 0; line < 3; line++) process.stdout.write(`line ${line}\n`)
+  process.stdout.write('without an end')
+  return null
+})
+
+export const chatterbox = app.task('chatterbox', { process: true }, async () => {
+  const longLine = 'x'.repeat(7_999)
+  for (let line = 0; line < 300; line++) console.log(longLine)
+  return 'said'
+})
+
+/** Stops when it is asked to. */
+export const patient = app.task('patient', { process: true, timeout: '10m' }, async (_input, { signal }) => {
+  await sleep(600_000, undefined, { signal })
+})
+
+/** Holds its own event loop, with a process of its own beside it, and tells both pids through a file. */
+export const stubborn = app.task(
+  'stubborn',
+  {
+    process: true,
+    grace: 0.2,
+    input: z.object({ file: z.string(), seconds: z.number().default(600), timeout: z.boolean().default(false) }),
+  },
+  async ({ file, seconds }) => {
+    const grandchild = spawn('sleep', ['600'], { stdio: 'ignore' })
+    await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: grandchild.pid }))
+    const until = Date.now() + seconds * 1000
+    while (Date.now() < until) {}
+    grandchild.kill()
+  },
+)
+
+export const late = app.task(
+  'late',
+  { process: true, timeout: 0.5, grace: 0.2, input: z.object({ file: z.string() }) },
+  async ({ file }) => {
+    const grandchild = spawn('sleep', ['600'], { stdio: 'ignore' })
+    await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: grandchild.pid }))
+    for (;;);
+  },
+)
+
+/** Ends its own process `times` times. */
+export const fragile = app.task(
+  'fragile',
+  { process: true, input: z.object({ times: z.number(), how: z.enum(['signal', 'exit', 'throw']) }) },
+  async ({ times, how }, { attempt }) => {
+    if (attempt > times) return { attempt, pid: process.pid }
+    if (how === 'signal') process.kill(process.pid, 'SIGKILL')
+    if (how === 'exit') process.exit(7)
+    setTimeout(() => {
+      throw new Error('thrown where nobody catches')
+    })
+    return sleep(60_000)
+  },
+)
+
+export const greedy = app.task(
+  'greedy',
+  { process: { memory: '256mb' }, onInterrupt: 'fail', input: z.object({ what: z.enum(['buffers', 'heap']) }) },
+  async ({ what }) => {
+    const held: unknown[] = []
+    for (let mib = 0; mib < 2048; mib++) {
+      held.push(
+        what === 'buffers' ? Buffer.alloc(1024 ** 2, 1) : Array.from({ length: 50_000 }, (_, n) => `${mib}.${n}`),
+      )
+    }
+    return held.length
+  },
+)
+
+export const untidy = app.task('untidy', { process: true }, async () => {
+  setInterval(() => {}, 1000)
+  return process.pid
+})
+
+export const shell = app.task(
+  'shell',
+  { process: true, grace: 0.2, input: z.object({ command: z.string() }) },
+  async ({ command }, { signal }) => ({ ...(await runShell(command, { signal })) }),
+)
