@@ -13,6 +13,7 @@ export interface Acknowledged {
 }
 
 export interface History {
+  readonly seed: number
   /** In the order of the log. */
   readonly events: readonly RecordedEvent[]
   readonly acknowledged: readonly Acknowledged[]

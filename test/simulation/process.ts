@@ -70,12 +70,12 @@ export class Process {
       version: '0.0.0',
       manifest: {},
       handlers: handlersOf(app, { system, reads, node: id }),
-      schedules: [...app.schedules.values()],
+      schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
       concurrency,
       random,
       report,
     })
-    const engine = new Engine({ app, version: '0.0.0', system, store, reads, node })
+    const engine = new Engine({ app, version: '0.0.0', system, store, reads, node, close: async () => {} })
     app.runOn(engine)
     return new Process(id, connection, app, node, reads, engine)
   }

@@ -236,6 +236,7 @@ class Simulation {
 
   async #check(process: Process, events: readonly RecordedEvent[]): Promise<void> {
     const history: History = {
+      seed: this.#seed,
       events,
       acknowledged: this.#acknowledged,
       executions: this.#executions,

@@ -1,5 +1,15 @@
 /** All that must hold, whatever happens. */
 import type { Invariant } from '../history.ts'
+import { lockInvariants } from './locks.ts'
+import { logInvariants } from './log.ts'
+import { scheduleInvariants } from './schedules.ts'
+import { sessionInvariants } from './sessions.ts'
 import { taskInvariants } from './tasks.ts'
 
-export const INVARIANTS: readonly Invariant[] = [...taskInvariants]
+export const INVARIANTS: readonly Invariant[] = [
+  ...taskInvariants,
+  ...lockInvariants,
+  ...scheduleInvariants,
+  ...sessionInvariants,
+  ...logInvariants,
+]
