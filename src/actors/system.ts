@@ -29,6 +29,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, HistoryCorrupt, MailboxFull, TooContended, WrittenByNewerCode } from './errors.ts'
 import { type Evolution, evolutionOf } from './evolve.ts'
 import type { ActorKind, Applied, Decision, Fact, Recorded, State } from './kind.ts'
+import { OldestFirst } from './oldest-first.ts'
 
 /** Where a command comes from. */
 export interface Origin {
@@ -83,6 +84,8 @@ const READER: Origin = { by: 'system' }
 const DECIDE_AGAIN = 20
 const RETRY_FIRST_MS = 10
 const RETRY_MOST_MS = 1000
+/** How many actors are looked at to make room for one: more than that only when nearly all are at work. */
+const PASSIVATION_LOOKS = 16
 
 interface Letter<Command, Context> {
   /** Undefined: only a look. */
@@ -120,6 +123,7 @@ export class ActorSystem {
   readonly #inspect: ((event: InspectionEvent) => void) | undefined
   /** Least recently used first. */
   readonly #residents = new Map<string, AnyResident>()
+  readonly #oldest = new OldestFirst(this.#residents)
   readonly #acknowledged = new Acknowledged()
   #underWay = 0
   #idle: (() => void)[] = []
@@ -227,12 +231,12 @@ export class ActorSystem {
 
   /** Drops the longest unused actors that have nothing in flight, until no more than `most` are left. */
   #passivate(most: number): void {
-    if (this.#residents.size <= most) return
-    for (const [stream, resident] of this.#residents) {
-      if (this.#residents.size <= most) return
-      if (resident.busy || resident.mailbox.length > 0) continue
-      resident.mirror?.stop()
+    for (let looks = 0; looks < PASSIVATION_LOOKS && this.#residents.size > most; looks++) {
+      const [stream, resident] = this.#oldest.next() ?? []
+      if (stream === undefined || resident === undefined) return
       this.#residents.delete(stream)
+      if (resident.busy || resident.mailbox.length > 0) this.#residents.set(stream, resident)
+      else resident.mirror?.stop()
     }
   }
 
@@ -421,13 +425,14 @@ function advance<Context extends Applied>(resident: Replayable<Context>, fact: R
 /** The last acknowledged position of recently written streams; for older ones, the newest that was forgotten. */
 class Acknowledged {
   readonly #byStream = new Map<string, Position>()
+  readonly #oldest = new OldestFirst(this.#byStream)
   #forgotten = START
 
   note(stream: string, position: Position): void {
     this.#byStream.delete(stream)
     this.#byStream.set(stream, position)
     if (this.#byStream.size <= 20_000) return
-    const [oldest] = this.#byStream
+    const oldest = this.#oldest.next()
     if (!oldest) return
     this.#byStream.delete(oldest[0])
     if (oldest[1] > this.#forgotten) this.#forgotten = oldest[1]
