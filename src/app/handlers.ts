@@ -5,6 +5,7 @@ import {
   type Attempt,
   type Handlers,
   occurrenceTask,
+  onFailureTask,
   type TaskHandler,
   type TaskProcesses,
   type TurnRun,
@@ -39,6 +40,9 @@ export function handlersOf(app: App, services: Services): Handlers {
       definition.process && apart ? processHandler(definition, apart, services) : taskHandler(definition, services)
     handlers.set(definition.name, handler)
   }
+  for (const { name, onFailure, input } of app.tasks.values()) {
+    if (onFailure) handlers.set(onFailureTask(name), failureHandler(onFailure, input, services))
+  }
   for (const schedule of app.schedules.values()) handlers.set(occurrenceTask(schedule.name), scheduleHandler(schedule))
   const { onMessage } = app
   return {
@@ -55,22 +59,47 @@ function taskHandler(definition: TaskDefinition, services: Services): TaskHandle
     retryable: definition.retryable,
     async run(attempt) {
       const input = checkedInput(definition, attempt.submission.params)
-      const session = sessionOf(attempt, services)
-      const context: TaskContext = {
-        taskId: attempt.taskId,
-        attempt: attempt.claim.attempt,
-        session,
-        signal: attempt.signal,
-        fence: attempt.fence,
-        progress: (fraction, message) => attempt.progress(fraction, message),
-        heartbeat: () => attempt.heartbeat(),
-        log: (message, data) => attempt.log('info', message, data),
-      }
-      return withSession(session ?? new OwnerSession({ ownerId: attempt.submission.ownerId }), () =>
-        handler(input, context),
-      )
+      return withContext(attempt, services, (context) => handler(input, context))
     },
   }
+}
+
+/** Runs what a task's onFailure says about a run that failed; `input` is the task's schema. */
+function failureHandler(
+  onFailure: FailureFunction<never>,
+  input: TaskDefinition['input'],
+  services: Services,
+): TaskHandler {
+  const handler = onFailure as FailureFunction<unknown>
+  return {
+    retryable: () => true,
+    async run(attempt) {
+      const { failureOf, params } = attempt.submission
+      if (!failureOf) throw new NonRetryableError('This task says nothing of the run it is about.')
+      const { state } = await services.system.read(taskKind, failureOf.taskId)
+      const given = state.context.submission?.params ?? {}
+      // What no longer fits the running code may be just why it failed: then it is handed over as it was recorded.
+      const parsed = input?.safeParse(given)
+      const fitting = parsed?.success ? parsed.data : given
+      const error = taskErrorSchema.parse(params.error)
+      return withContext(attempt, services, (context) => handler(fitting, error, { ...context, failed: failureOf }))
+    },
+  }
+}
+
+function withContext<T>(attempt: Attempt, services: Services, work: (context: TaskContext) => T): T {
+  const session = sessionOf(attempt, services)
+  const context: TaskContext = {
+    taskId: attempt.taskId,
+    attempt: attempt.claim.attempt,
+    session,
+    signal: attempt.signal,
+    fence: attempt.fence,
+    progress: (fraction, message) => attempt.progress(fraction, message),
+    heartbeat: () => attempt.heartbeat(),
+    log: (message, data) => attempt.log('info', message, data),
+  }
+  return withSession(session ?? new OwnerSession({ ownerId: attempt.submission.ownerId }), () => work(context))
 }
 
 /** Its handler is found by name in its own process, which imports the app's file. */
@@ -78,6 +107,7 @@ function processHandler(definition: TaskDefinition, { processes, runs }: Apart, 
   const memoryBytes = definition.process?.memoryBytes
   return {
     limits: definition.limits,
+    isolated: true,
     retryable: (error) => processes.retryable(error),
     run: (attempt) => processes.run(attempt, callsOf(attempt, sessionOf(attempt, services), runs), memoryBytes),
   }

@@ -355,7 +355,7 @@ export class Dispatcher {
       this.#become(record, 'held')
       // A delayed task asks for its lock when it is due; a submitted one has asked before it was recorded.
       if (!record.asked) void this.#askForLock(record)
-    } else if (record.crashes >= CRASHES_BEFORE_ALONE) {
+    } else if (record.crashes >= CRASHES_BEFORE_ALONE && !handler.isolated) {
       this.#become(record, 'ready')
       this.#suspects.push(record)
     } else if (handler.limits) {

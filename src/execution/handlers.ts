@@ -36,6 +36,8 @@ export interface TaskLimits {
 
 export interface TaskHandler {
   readonly limits?: TaskLimits | undefined
+  /** A crash of it ends a process that runs nothing else, so the node goes on beside it. */
+  readonly isolated?: boolean
   run(attempt: Attempt): Promise<unknown>
   /** Whether another attempt might end better after this error. */
   retryable(error: unknown): boolean
