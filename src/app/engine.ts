@@ -188,6 +188,7 @@ export class Engine implements RunningApp, Runs {
   async retryJob(id: string, caller: Caller): Promise<Position> {
     const { context, value } = await this.#task(id)
     const { submission } = context
+    if (context.deleted) throw new NotFound('job', id)
     if (submission?.lockKey === undefined) return this.#command(id, { type: 'requeue' }, caller)
     const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
     if (refusal) throw refusal
@@ -355,9 +356,9 @@ export class Engine implements RunningApp, Runs {
     return [await this.#storeHealth(), await this.#readHealth()]
   }
 
-  async stop(options: { readonly drainMs?: number } = {}): Promise<{ readonly clean: boolean }> {
+  async stop(options: { readonly drainMs?: number; readonly hurry?: AbortSignal } = {}) {
     const { app, node, reads, store, close } = this.#parts
-    const clean = await node.drain(options.drainMs ?? 10_000)
+    const clean = await node.drain(options.drainMs ?? 10_000, options.hurry)
     await close?.()
     app.runOn(undefined)
     await reads.close()

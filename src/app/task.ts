@@ -160,6 +160,7 @@ export function defineTask(
 ): TaskDefinition {
   validateName('task', name)
   const { retries = 0, backoff = {}, retryFor, lock } = options
+  const input = strict(options.input)
   if (!Number.isInteger(retries) || retries < 0) {
     throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
   }
@@ -167,7 +168,7 @@ export function defineTask(
     name,
     description: options.description,
     tags: options.tags ?? [],
-    input: strict(options.input),
+    input,
     retries,
     backoff: {
       base: parseDuration(backoff.base ?? 1, 'backoff.base'),
@@ -180,8 +181,8 @@ export function defineTask(
     onInterrupt: options.onInterrupt ?? 'retry',
     priority: options.priority ?? 0,
     onLocked: options.onLocked ?? 'join',
-    lockKey: lock === undefined ? undefined : keyOf(name, 'lock', lock),
-    limits: limitsOf(name, options),
+    lockKey: lock === undefined ? undefined : keyOf({ name, input }, 'lock', lock),
+    limits: limitsOf({ name, input }, options),
     expiresMs: options.expires === undefined ? undefined : parseDuration(options.expires, 'expires'),
     maxQueued: atLeastOne(name, 'maxQueued', options.maxQueued),
     process: processOf(name, options.process),
@@ -203,19 +204,21 @@ function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error 
   return rule === Error || rule.prototype instanceof Error
 }
 
-function keyOf(name: string, what: string, key: KeyOf<never>): (input: JsonObject) => string {
-  if (typeof key === 'function') return key as (input: JsonObject) => string
-  return (input) =>
+/** What a function makes of the input as its handler sees it, or a template of the input as it was recorded. */
+function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObject) => string {
+  if (typeof key === 'function') return (params) => (key as (input: unknown) => string)(parseInput(task, params))
+  return (params) =>
     key.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
-      const value = input[field]
+      const value = params[field]
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
-      throw new InvalidInput(`The ${what} of task ${name} is "${key}"`, [
+      throw new InvalidInput(`The ${what} of task ${task.name} is "${key}"`, [
         { path: field, message: 'must be text, a number or a boolean' },
       ])
     })
 }
 
-function limitsOf(name: string, options: TaskOptions): TaskLimits | undefined {
+function limitsOf(task: Named, options: TaskOptions): TaskLimits | undefined {
+  const { name } = task
   const { concurrencyKey, rateLimit } = options
   const concurrency = atLeastOne(name, 'concurrency', options.concurrency)
   if (concurrency === undefined && !concurrencyKey && !rateLimit) return undefined
@@ -225,7 +228,7 @@ function limitsOf(name: string, options: TaskOptions): TaskLimits | undefined {
       ? {}
       : {
           key: {
-            of: keyOf(name, 'concurrencyKey', concurrencyKey.key),
+            of: keyOf(task, 'concurrencyKey', concurrencyKey.key),
             limit: atLeastOne(name, 'concurrencyKey.limit', concurrencyKey.limit) ?? 1,
           },
         }),
@@ -249,8 +252,10 @@ function atLeastOne(name: string, option: string, value: number | undefined): nu
   throw new TypeError(`task ${name}: ${option} is ${value}, it must be a whole number from 1.`)
 }
 
+type Named = Pick<TaskDefinition, 'name' | 'input'>
+
 /** What the schema makes of an input. @throws InvalidInput naming each field that does not fit */
-export function parseInput(definition: TaskDefinition, params: JsonObject): unknown {
+export function parseInput(definition: Named, params: JsonObject): unknown {
   if (!definition.input) return params
   const parsed = definition.input.safeParse(params)
   if (parsed.success) return parsed.data

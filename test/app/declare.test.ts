@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { NotRunning } from '../../src/actors/index.ts'
+import { createApp, ui } from '../../src/app/index.ts'
+import { testApp } from '../../src/testing/index.ts'
+
+const noop = () => {}
+const app = () => createApp({ name: 'demo' })
+
+describe('a declaration that cannot be is an error that says what to do', () => {
+  test.each<[string, () => unknown, RegExp]>([
+    ['an app name', () => createApp({ name: 'my app' }), /"my app" names its streams: use letters, digits, _ and -/],
+    ['an app without a name', () => createApp({ name: '' }), /at most 60 characters/],
+    [
+      'a concurrency',
+      () => createApp({ name: 'a', concurrency: 0 }),
+      /concurrency is 0, it must be a whole number from 1/,
+    ],
+    ['a task name', () => app().task('build report', noop), /"build report" is not URL-safe/],
+    [
+      'retries',
+      () => app().task('t', { retries: -1 }, noop),
+      /task t: retries is -1, it must be a whole number from 0/,
+    ],
+    ['retries in parts', () => app().task('t', { retries: 1.5 }, noop), /retries is 1.5/],
+    ['a timeout', () => app().task('t', { timeout: 'long' }, noop), /"long" is not a duration: timeout: write/],
+    ['a backoff', () => app().task('t', { backoff: { max: 'x' } }, noop), /backoff.max: write seconds/],
+    ['a schedule name', () => app().schedule('a b', '@daily', noop), /"a b" is not URL-safe/],
+    ['a cron', () => app().schedule('s', 'every day', noop), /has 2 fields. Use five fields/],
+    [
+      'a time zone',
+      () => app().schedule('s', '@daily', { timezone: 'Berlin' }, noop),
+      /Use an IANA name such as Europe\/Berlin/,
+    ],
+    ['a page name', () => app().page('!', () => []), /no letter or digit to make an address of/],
+    [
+      'a status',
+      () => ui.taskBoardColumn('Done', ['done' as 'completed']),
+      /"done" is not a task status. Use some of: pending/,
+    ],
+  ])('%s', (_, declare, message) => {
+    expect(declare).toThrow(message)
+  })
+
+  test('a name twice', () => {
+    const a = app()
+    a.task('t', noop)
+    a.schedule('t', '@daily', noop)
+    a.page('All tasks', () => [])
+    a.message(noop)
+    expect(() => a.task('t', noop)).toThrow('The task "t" is declared twice.')
+    expect(() => a.schedule('t', '@daily', noop)).toThrow('The schedule "t" is declared twice.')
+    expect(() => a.page('all TASKS', () => [])).toThrow('The page "all-tasks" is declared twice.')
+    expect(() => a.message(noop)).toThrow('an app answers with one handler')
+  })
+
+  test('once the app runs', async () => {
+    const a = app()
+    await using t = await testApp(a)
+    expect(t.running.name).toBe('demo')
+    expect(() => a.task('late', noop)).toThrow('The task "late" comes too late: the app is running already.')
+  })
+})
+
+test('a descriptor of an app that does not run says so', async () => {
+  const a = app()
+  const work = a.task('work', noop)
+  const refused = work.submit({})
+  await expect(refused).rejects.toThrow(NotRunning)
+  await expect(refused).rejects.toThrow('The app demo is not running. Start it with')
+  const t = await testApp(a)
+  await work.submit({})
+  await t.stop()
+  await expect(work.find()).rejects.toThrow(NotRunning)
+})
+
+test('what is declared is what runs', async () => {
+  const a = app()
+  a.task('work', { description: 'Works.', tags: ['x'] }, noop)
+  a.schedule('nightly', '0 2 * * *', { timezone: 'Europe/Berlin' }, noop)
+  a.page('All tasks', { icon: 'layout-grid' }, () => ui.page([ui.taskBoard({ title: 'All' }), ui.divider()]))
+  await using t = await testApp(a)
+  expect(t.running.tasks.get('work')).toMatchObject({ description: 'Works.', tags: ['x'], retries: 0 })
+  expect(t.running.scheduleInfo('nightly')).toEqual({
+    name: 'nightly',
+    meaning: 'At 02:00',
+    nextAt: '2026-01-01T01:00:00.000Z',
+  })
+  expect(t.running.scheduleInfo('other')).toBeUndefined()
+  expect(t.running.pages).toMatchObject([{ name: 'All tasks', slug: 'all-tasks', icon: 'layout-grid' }])
+  expect(t.running.pages[0]?.render()).toEqual([{ kind: 'task_board', title: 'All' }, { kind: 'divider' }])
+  const [started] = await t.events()
+  expect(started).toMatchObject({ type: 'NodeStarted', data: { manifest: { app: 'demo', tasks: ['work'] } } })
+})

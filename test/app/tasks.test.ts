@@ -1,0 +1,303 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { IdempotencyConflict, InvalidInput, NotFound, UnknownTask } from '../../src/actors/index.ts'
+import { createApp, TaskFailed } from '../../src/app/index.ts'
+import { TimeoutError } from '../../src/execution/index.ts'
+import { type TestApp, testApp } from '../../src/testing/index.ts'
+
+const noop = () => {}
+const LOCAL = { by: 'user:local', ownerId: 'local' } as const
+
+/** An app with a task of two inputs, and how to use it. */
+async function reports(handler: (t: () => TestApp) => unknown = noop) {
+  const app = createApp({ name: 'demo' })
+  let t: TestApp | undefined
+  const input = z.object({ report_id: z.string().default('daily'), size: z.number().int().optional() })
+  const report = app.task('report', { input }, () => handler(() => t as TestApp))
+  app.task('other', noop)
+  app.message(noop)
+  t = await testApp(app)
+  return { t, report }
+}
+
+describe('input', () => {
+  test('is checked before anything is recorded; each field that does not fit is named', async () => {
+    const { t } = await reports()
+    const refused = t.client.submit('report', { report_id: 7, size: 1.5 })
+    await expect(refused).rejects.toThrow(InvalidInput)
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringMatching(/^The input of task report is not valid: report_id: .*; size: /),
+      issues: [{ path: 'report_id' }, { path: 'size' }],
+    })
+    expect(await t.running.reads.countJobs({})).toBe(0)
+    await t.stop()
+  })
+
+  test('with a key that the schema does not know is refused: a misspelt one is an error, not silence', async () => {
+    const { t } = await reports()
+    await expect(t.client.submit('report', { reportid: 'x' })).rejects.toThrow(/reportid/)
+    expect(await t.client.submit('other', { whatever: true })).toBeTypeOf('string')
+    await t.stop()
+  })
+
+  test('is recorded with the defaults of what was left out', async () => {
+    const { t } = await reports()
+    const id = await t.client.submit('report', { size: 3 })
+    expect((await t.client.job(id)).params).toEqual({ report_id: 'daily', size: 3 })
+    await t.stop()
+  })
+
+  test('reaches the handler as the schema makes it; so does the lock', async () => {
+    const app = createApp({ name: 'demo' })
+    let seen: unknown
+    const day = app.task(
+      'day',
+      { input: z.object({ at: z.coerce.date() }), lock: ({ at }) => `day:${at.getUTCDate()}` },
+      ({ at }) => {
+        seen = at
+      },
+    )
+    const t = await testApp(app)
+    const { taskId } = await day.submit({ at: '2026-03-04T00:00:00Z' })
+    await t.settle()
+    expect(seen).toEqual(new Date('2026-03-04T00:00:00Z'))
+    expect(await t.client.job(taskId)).toMatchObject({ lockKey: 'day:4', params: { at: '2026-03-04T00:00:00Z' } })
+    await t.stop()
+  })
+
+  test('of a schema with a rule of its own keeps the rule', async () => {
+    const app = createApp({ name: 'demo' })
+    app.task(
+      't',
+      { input: z.object({ a: z.number(), b: z.number() }).refine(({ a, b }) => a < b, 'a must be less than b') },
+      noop,
+    )
+    const t = await testApp(app)
+    await expect(t.client.submit('t', { a: 2, b: 1 })).rejects.toThrow('a must be less than b')
+    await t.stop()
+  })
+
+  test.each([
+    [{ delay: 5, runAt: '2026-01-01T00:00:00Z' }, /give either delay or run_at/],
+    [{ delay: 'soon' }, /delay: write seconds/],
+    [{ delay: 3e11 }, /ends after the year 9999/],
+    [{ runAt: 'tomorrow' }, /write ISO 8601/],
+  ])('%j is no time to start', async (options, message) => {
+    const { t } = await reports()
+    await expect(t.client.submit('report', {}, options)).rejects.toThrow(message)
+    await t.stop()
+  })
+
+  test('for a task or a conversation that there is not', async () => {
+    const { t } = await reports()
+    await expect(t.client.submit('unknown')).rejects.toThrow(UnknownTask)
+    await expect(t.client.submit('unknown')).rejects.toThrow('Known tasks: report, other.')
+    await expect(t.client.submit('report', {}, { sessionId: 'nowhere' })).rejects.toThrow(NotFound)
+    await t.stop()
+  })
+})
+
+describe('an idempotency key', () => {
+  test('is the same task for the same owner, task and key', async () => {
+    const { t } = await reports()
+    const key = { idempotencyKey: 'k' }
+    const id = await t.client.submit('report', { size: 1 }, key)
+    expect(await t.client.submit('report', { size: 1 }, key)).toBe(id)
+    await t.settle()
+    expect(await t.client.submit('report', { size: 1, report_id: 'daily' }, key)).toBe(id)
+    expect(await t.client.submit('other', { size: 1 }, key)).not.toBe(id)
+    expect(await t.client.submit('report', { size: 1 }, { ...key, owner: 'bob' })).not.toBe(id)
+    await t.restart()
+    expect(await t.client.submit('report', { size: 1 }, key)).toBe(id)
+    expect((await t.events(`task-${id}`)).map(({ type }) => type)).toEqual([
+      'TaskSubmitted',
+      'TaskStarted',
+      'TaskCompleted',
+    ])
+    await t.stop()
+  })
+
+  test('with other input is a conflict', async () => {
+    const { t } = await reports()
+    const id = await t.client.submit('report', { size: 1 }, { idempotencyKey: 'k' })
+    const conflict = t.client.submit('report', { size: 2 }, { idempotencyKey: 'k' })
+    await expect(conflict).rejects.toThrow(IdempotencyConflict)
+    await expect(conflict).rejects.toMatchObject({ key: 'k', taskId: id })
+    await t.stop()
+  })
+
+  test('asked for many times at once is one task', async () => {
+    const { t } = await reports()
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, () => t.client.submit('report', {}, { idempotencyKey: 'k' })),
+    )
+    expect(new Set(ids).size).toBe(1)
+    await t.settle()
+    expect((await t.events(`task-${ids[0]}`)).filter(({ type }) => type === 'TaskStarted')).toHaveLength(1)
+    await t.stop()
+  })
+})
+
+describe('a descriptor', () => {
+  test('finds, counts and cancels by status, conversation and input', async () => {
+    const { t, report } = await reports()
+    for (let size = 0; size < 5; size++) await report.schedule({ size, report_id: size < 2 ? 'a' : 'b' }, { delay: 60 })
+    const done = await report.submit({ report_id: 'b', size: 9 })
+    await t.client.submit('other', { report_id: 'b' }, { delay: 60 })
+    await t.settle()
+    expect(await report.count()).toBe(6)
+    expect(await report.count({ input: { report_id: 'b' } })).toBe(4)
+    expect(await report.count({ status: 'completed' })).toBe(1)
+    expect(
+      (await report.find({ input: { report_id: 'b' }, status: ['scheduled'] })).map(({ params }) => params.size),
+    ).toEqual([4, 3, 2])
+    expect((await report.find({ limit: 2, offset: 1, status: 'scheduled' })).map(({ params }) => params.size)).toEqual([
+      3, 2,
+    ])
+    expect(await report.cancel({ input: { report_id: 'b' } })).toBe(3)
+    expect(await report.count({ status: 'cancelled' })).toBe(3)
+    expect(await done.status()).toBe('completed')
+    expect(await report.cancel({ status: 'completed' })).toBe(0)
+    await t.stop()
+  })
+
+  test('cancels waiting ones only', async () => {
+    const { t, report } = await reports((app) => app().sleep(10))
+    const running = await report.submit({})
+    await report.schedule({}, { delay: 60 })
+    await t.settle()
+    expect(await report.cancel()).toBe(1)
+    expect(await running.status()).toBe('running')
+    await t.stop()
+  })
+})
+
+describe('a handle', () => {
+  test('waits for the result', async () => {
+    const { t, report } = await reports(async (app) => {
+      await app().sleep(5)
+      return { ok: true }
+    })
+    const handle = await report.submit({})
+    const result = handle.result()
+    await t.advance(5)
+    expect(await result).toEqual({ ok: true })
+    expect(await report.handle(handle.taskId).result()).toEqual({ ok: true })
+    expect(await handle.job()).toMatchObject({ id: handle.taskId, status: 'completed' })
+    await t.stop()
+  })
+
+  test('throws what the task failed of, and a timeout when it takes too long', async () => {
+    const { t, report } = await reports(async (app) => {
+      await app().sleep(5)
+      throw new Error('the reason')
+    })
+    const handle = await report.submit({})
+    const slow = handle.result({ timeout: 1 })
+    slow.catch(noop)
+    const result = handle.result()
+    result.catch(noop)
+    await t.advance(5)
+    await expect(slow).rejects.toThrow(TimeoutError)
+    await expect(slow).rejects.toThrow('is still running')
+    await expect(result).rejects.toThrow(TaskFailed)
+    await expect(result).rejects.toMatchObject({ message: 'the reason', status: 'failed', taskId: handle.taskId })
+    await expect(report.handle('nowhere').result()).rejects.toThrow(NotFound)
+    await t.stop()
+  })
+
+  test('cancels', async () => {
+    const { t, report } = await reports()
+    const handle = await report.schedule({}, { delay: 60 })
+    await handle.cancel('enough')
+    expect(await handle.status()).toBe('cancelled')
+    await expect(handle.result()).rejects.toMatchObject({ status: 'cancelled' })
+    await t.stop()
+  })
+})
+
+describe('running at once and waiting', () => {
+  test('gives the result, with the input as it was recorded', async () => {
+    const { t } = await reports(() => 7)
+    expect(await t.running.execute('report', {}, LOCAL)).toMatchObject({
+      params: { report_id: 'daily' },
+      outcome: { kind: 'result', result: 7 },
+    })
+    await t.stop()
+  })
+
+  test('gives the error of one attempt, and of input that does not fit', async () => {
+    const { t } = await reports(() => {
+      throw new RangeError('no')
+    })
+    expect((await t.running.execute('report', {}, LOCAL)).outcome).toMatchObject({
+      kind: 'error',
+      error: { type: 'RangeError', message: 'no', stack: expect.stringContaining('RangeError') },
+    })
+    expect(await t.running.execute('report', { size: 'x' }, LOCAL)).toMatchObject({
+      taskId: undefined,
+      outcome: { kind: 'error', error: { type: 'ValidationError' } },
+    })
+    await expect(t.running.execute('unknown', {}, LOCAL)).rejects.toThrow(UnknownTask)
+    await t.stop()
+  })
+
+  test('is pending when it takes longer than one wanted to wait', async () => {
+    const { t } = await reports((app) => app().sleep(10))
+    const executed = t.running.execute('report', {}, LOCAL, 2000)
+    await t.advance(2)
+    const { taskId, outcome } = await executed
+    expect(outcome).toEqual({ kind: 'pending' })
+    await t.advance(8)
+    expect((await t.client.job(taskId ?? '')).status).toBe('completed')
+    await t.stop()
+  })
+})
+
+describe('deleting', () => {
+  test('cancels what is live, hides it, and leaves its history', async () => {
+    const { t } = await reports()
+    const id = await t.client.submit('report', {}, { delay: 60 })
+    await t.running.deleteJob(id, LOCAL)
+    await expect(t.client.job(id)).rejects.toThrow('There is no task')
+    await expect(t.running.deleteJob(id, LOCAL)).rejects.toThrow(NotFound)
+    await expect(t.client.retry(id)).rejects.toThrow(NotFound)
+    expect((await t.running.history('task', id)).map(({ type }) => type)).toEqual([
+      'TaskScheduled',
+      'TaskCancelled',
+      'TaskDeleted',
+    ])
+    await t.stop()
+  })
+
+  test('of a task with a lock hides it from a retry, too', async () => {
+    const app = createApp({ name: 'demo' })
+    app.task('t', { lock: 'k' }, noop)
+    await using t = await testApp(app)
+    const id = await t.client.submit('t', {}, { delay: 60 })
+    await t.running.deleteJob(id, LOCAL)
+    await expect(t.client.retry(id)).rejects.toThrow(NotFound)
+    expect((await t.events('lock-k')).map(({ type }) => type)).toEqual([])
+  })
+})
+
+test('a reply of a task goes to the conversation it was submitted with, whose owner it gets', async () => {
+  const app = createApp({ name: 'demo' })
+  const work = app.task('work', async (_, { session }) => {
+    await session?.reply(`done for ${session.user.ownerId}`)
+  })
+  app.message(async (session) => {
+    const handle = await work.submit({}, { session })
+    await session.showTask(handle, { message: 'Working…' })
+  })
+  await using t = await testApp(app)
+  await t.client.say('s', 'go', { owner: 'ada' })
+  await t.settle()
+  expect(await t.client.replies('s')).toEqual(['done for ada'])
+  const [job] = await work.find()
+  expect(job).toMatchObject({ ownerId: 'ada', sessionId: 's' })
+  expect((await t.client.transcript('s')).find(({ kind }) => kind === 'task')).toMatchObject({
+    jobId: job?.id,
+    message: 'Working…',
+  })
+})
