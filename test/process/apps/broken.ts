@@ -1,0 +1,2 @@
+/** A file that a process cannot work with: it exports no app. */
+export const app = undefined

@@ -1,0 +1,176 @@
+/** A handler in its own process: its session, its tasks, its errors, what it prints, and when its process is used again. */
+import { describe, expect, it } from 'vitest'
+import { createApp, startApp } from '../../src/index.ts'
+import * as apart from './apps/apart.ts'
+import { eventsOf, running, typesOf } from './running.ts'
+
+const USER = { by: 'user:ada', ownerId: 'ada' } as const
+
+describe('a process task', { timeout: 30_000 }, () => {
+  it('runs in a process of its own, which the next one uses again', async () => {
+    await running()
+    const first = await (await apart.whoAmI.submit({})).result()
+    expect(first.parent).toBe(process.pid)
+    expect(first.pid).not.toBe(process.pid)
+    const second = await (await apart.whoAmI.submit({})).result()
+    expect(second.parent).toBe(process.pid)
+  })
+
+  it('says and asks in its session all that a handler can', async () => {
+    const engine = await running()
+    const { sessionId } = await engine.createSession(USER, { id: 'talk' })
+    const { taskId } = await engine.submit({ name: 'talkative', params: {}, sessionId }, USER)
+    const result = await apart.talkative.handle(taskId).result({ timeout: '20s' })
+    expect(result).toEqual({
+      helped: { helped: taskId },
+      status: 'completed',
+      own: true,
+      found: 1,
+      count: 1,
+      data: { count: 1 },
+      get: 1,
+      said: ['hello', 'one two'],
+      current: true,
+    })
+    const transcript = await engine.reads.transcript('talk')
+    expect(transcript?.session.title).toBe('A talk')
+    expect(transcript?.items.map(({ kind }) => kind)).toEqual(['notice', 'reply', 'reply', 'block', 'block', 'task'])
+  })
+
+  it('knows whose it is without a conversation', async () => {
+    const engine = await running()
+    const { taskId } = await engine.submit({ name: 'talkative', params: {} }, USER)
+    expect(await apart.talkative.handle(taskId).result()).toEqual({ session: null, current: 'ada' })
+  })
+
+  it('fails with the error that it threw: class, message, stack, cause; its own classes decide on retries', async () => {
+    const engine = await running()
+    const failing = async (how: string) => {
+      const handle = await apart.throws.submit({ how })
+      await handle.result().catch(() => {})
+      const events = await eventsOf(engine, handle.taskId)
+      const attempts = events.filter(({ type }) => type === 'TaskStarted').length
+      return { attempts, error: events.at(-1)?.data.error }
+    }
+    expect(await failing('known')).toMatchObject({
+      attempts: 3,
+      error: {
+        type: 'NoSuchCustomer',
+        message: 'no customer 7',
+        stack: expect.stringContaining('apart.ts'),
+        cause: { type: 'TypeError', message: 'not a number' },
+      },
+    })
+    expect(await failing('final')).toMatchObject({ attempts: 1, error: { type: 'NonRetryableError' } })
+    expect(await failing('other')).toMatchObject({ attempts: 1, error: { type: 'Error', message: 'something else' } })
+    expect(await failing('twice')).toMatchObject({ error: { type: 'IdempotencyConflict' } })
+  })
+
+  it('refuses an input that the code it has does not take', async () => {
+    const engine = await running()
+    await expect(engine.submit({ name: 'fragile', params: { times: 'x' } }, USER)).rejects.toThrow('times')
+  })
+
+  it('reports progress, logs, and has what it prints in its log, in order', async () => {
+    const engine = await running()
+    const handle = await apart.progressing.submit({})
+    await handle.result()
+    const events = await eventsOf(engine, handle.taskId)
+    const logged = events.filter(({ type }) => type === 'TaskLogged').map(({ data }) => [data.level, data.message])
+    expect(logged).toContainEqual(['info', 'half way'])
+    expect(logged).toContainEqual(['warn', 'printed to stderr'])
+    const printed = logged.filter(([level, line]) => level === 'info' && line !== 'half way').map(([, line]) => line)
+    expect(printed.join('\n')).toBe('printed to stdout\nline 0\nline 1\nline 2\nwithout an end')
+    expect(events.filter(({ type }) => type === 'TaskProgressed').at(-1)?.data).toMatchObject({
+      fraction: 1,
+      message: 'step 1',
+    })
+  })
+
+  it('keeps a bounded log, and counts what is beyond it', async () => {
+    const engine = await running()
+    const handle = await apart.chatterbox.submit({})
+    expect(await handle.result()).toBe('said')
+    const logged = (await eventsOf(engine, handle.taskId)).filter(({ type }) => type === 'TaskLogged')
+    expect(logged).toHaveLength(201)
+    expect(logged.at(-1)?.data.message).toMatch(/^100 more lines were printed/)
+  })
+
+  it('that leaves a timer behind is the last one in its process', async () => {
+    await running()
+    const first = await (await apart.untidy.submit({})).result()
+    const second = await (await apart.untidy.submit({})).result()
+    expect(second).not.toBe(first)
+  })
+
+  it('whose process died is interrupted and runs again; no retry is used up', async () => {
+    const engine = await running()
+    const handle = await apart.fragile.submit({ times: 2, how: 'signal' })
+    expect(await handle.result()).toMatchObject({ attempt: 3 })
+    expect(await typesOf(engine, handle.taskId)).toEqual([
+      'TaskSubmitted',
+      ...['TaskStarted', 'TaskLogged', 'TaskInterrupted'],
+      ...['TaskStarted', 'TaskLogged', 'TaskInterrupted'],
+      ...['TaskStarted', 'TaskCompleted'],
+    ])
+    const interrupted = (await eventsOf(engine, handle.taskId)).find(({ type }) => type === 'TaskInterrupted')
+    expect(interrupted?.data).toMatchObject({ cause: 'crash', detail: expect.stringContaining('ended by SIGKILL') })
+  })
+
+  it.each(['exit', 'throw'] as const)(
+    'that ends its process three times (%s) is poisoned, and says how',
+    async (how) => {
+      const engine = await running()
+      const handle = await apart.fragile.submit({ times: 9, how })
+      await handle.result().catch(() => {})
+      const events = await eventsOf(engine, handle.taskId)
+      expect(events.filter(({ type }) => type === 'TaskStarted')).toHaveLength(3)
+      const code = how === 'exit' ? 7 : 1
+      expect(events.at(-1)).toMatchObject({
+        type: 'TaskFailed',
+        data: { error: { type: 'Poisoned', message: expect.stringContaining(`exit code ${code}`) } },
+      })
+      if (how === 'throw') {
+        const printed = events.filter(({ type, data }) => type === 'TaskLogged' && data.level === 'warn')
+        expect(JSON.stringify(printed)).toContain('thrown where nobody catches')
+      }
+    },
+  )
+})
+
+describe('an app with process tasks', () => {
+  it('does not start if nobody says which file its processes import', async () => {
+    const app = createApp({ name: 'nowhere' })
+    app.task('crunch', { process: true }, async () => null)
+    await expect(startApp(app, { data: 'memory' })).rejects.toThrow(
+      /"crunch" runs in a process of its own.*entry: import\.meta\.url/,
+    )
+  })
+
+  it('runs them in its own process where that is asked for', async () => {
+    const app = createApp({ name: 'here' })
+    const pid = app.task('pid', { process: true }, async () => process.pid)
+    const engine = await startApp(app, { data: 'memory', processTasks: 'here' })
+    expect(await (await pid.submit({})).result()).toBe(process.pid)
+    await engine.stop()
+  })
+
+  it('says how to write a memory limit that makes no sense', () => {
+    const app = createApp({ name: 'limits' })
+    const declare = (memory: string) => () => app.task('t', { process: { memory } }, async () => null)
+    expect(declare('a lot')).toThrow(/"a lot".*'256mb', '2gb'/)
+    expect(declare('64mb')).toThrow('at least 128mb')
+    expect(declare('1.5gb')).not.toThrow()
+  })
+
+  it('fails a task whose file cannot be loaded in a process, and says why', async () => {
+    const app = createApp({ name: 'elsewhere', entry: new URL('./apps/broken.ts', import.meta.url).href })
+    const task = app.task('task', { process: true }, async () => null)
+    const engine = await startApp(app, { data: 'memory' })
+    const handle = await task.submit({})
+    await expect(handle.result()).rejects.toThrow(
+      /could not load .*broken\.ts: TypeError: It exports no app of the name/,
+    )
+    await engine.stop()
+  })
+})
