@@ -81,6 +81,7 @@ export interface ActorSystemOptions {
 }
 
 const READER: Origin = { by: 'system' }
+const PATIENT_READER: Origin = { by: 'system', mustLand: true }
 const DECIDE_AGAIN = 20
 const RETRY_FIRST_MS = 10
 const RETRY_MOST_MS = 1000
@@ -159,17 +160,21 @@ export class ActorSystem {
     })
   }
 
-  /** What the actor is, after the commands given before: up to date with the log, whoever else appends to it. */
+  /**
+   * What the actor is, after the commands given before: up to date with the log, whoever else appends to it.
+   * `mustLand`: asks until the store answers, as Origin.mustLand does.
+   */
   async read<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
     key: string,
+    { mustLand = false }: Pick<Origin, 'mustLand'> = {},
   ): Promise<{ readonly state: State<Context>; readonly position: Position }> {
     const resident = this.#resident(kind, key)
     if (!resident.busy && resident.loaded && this.#exclusive) {
       return { state: resident.state, position: resident.position }
     }
     return new Promise((resolve, reject) => {
-      resident.mailbox.push({ command: undefined, origin: READER, resolve, reject })
+      resident.mailbox.push({ command: undefined, origin: mustLand ? PATIENT_READER : READER, resolve, reject })
       if (!resident.busy) void this.#work(resident)
     })
   }
@@ -250,7 +255,7 @@ export class ActorSystem {
     for (let letter = resident.mailbox.shift(); letter; letter = resident.mailbox.shift()) {
       try {
         const { command, origin } = letter
-        letter.resolve(await (command === undefined ? this.#look(resident) : this.#handle(resident, command, origin)))
+        letter.resolve(await (command === undefined ? this.#look(resident, origin) : this.#handle(resident, command, origin)))
       } catch (error) {
         letter.reject(error)
       }
@@ -261,8 +266,11 @@ export class ActorSystem {
     this.#passivate(this.#limit)
   }
 
-  async #look<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<Outcome<Context>> {
-    if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident, false)
+  async #look<Command, Context extends Applied>(
+    resident: Resident<Command, Context>,
+    { mustLand = false }: Origin,
+  ): Promise<Outcome<Context>> {
+    if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident, mustLand)
     return { state: resident.state, facts: [], position: resident.position }
   }
 

@@ -233,11 +233,14 @@ export class Dispatcher {
     this.#run(taskId, state, fence)
   }
 
-  /** The reserved slot was not used. */
+  /** The reserved slot was not used: refused, or recorded without an answer, as the log may have shown already. */
   abandon(taskId: string): void {
     this.#claiming.delete(taskId)
     const record = this.#records.get(taskId)
     if (record?.state === 'claiming') this.#place(record)
+    else if (record?.state === 'running' && record.claim !== undefined && !this.#options.runner.has(record.claim)) {
+      this.#orphan(taskId, record.claim)
+    }
     this.#giveBack()
   }
 
@@ -381,7 +384,7 @@ export class Dispatcher {
   async #askForLock(record: TaskRecord): Promise<void> {
     record.asked = true
     try {
-      const { state } = await this.#options.system.read(taskKind, record.id)
+      const { state } = await this.#options.system.read(taskKind, record.id, { mustLand: true })
       const { submission } = state.context
       // One that was cancelled meanwhile would hold the lock for ever: its release has been.
       if (submission && !isEnded(state.value)) await this.#options.acquireLock(record.id, submission)
@@ -441,7 +444,7 @@ export class Dispatcher {
   /** A task this node has no record of (it ran when the node started, or had ended): its stream knows it. */
   async #recover(id: string): Promise<void> {
     try {
-      const { state } = await this.#options.system.read(taskKind, id)
+      const { state } = await this.#options.system.read(taskKind, id, { mustLand: true })
       const { submission, runAt, crashes } = state.context
       if (!submission || isEnded(state.value) || state.value === 'running' || this.#records.has(id)) return
       this.#add(id, { ...submission, crashes }, runAt, false)

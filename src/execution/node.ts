@@ -271,7 +271,7 @@ export class Node {
   }
 
   async #releaseAndFinish(taskId: string): Promise<void> {
-    const { state } = await this.#options.system.read(taskKind, taskId)
+    const { state } = await this.#options.system.read(taskKind, taskId, { mustLand: true })
     const { submission, run } = state.context
     if (!submission || !isEnded(state.value)) return
     const { lockKey, occurrence } = submission

@@ -111,7 +111,7 @@ export class Schedules {
     if (!schedule || !this.#open) return
     const { system } = this.#options
     const { cron, timezone, missed } = schedule
-    const { state } = await system.read(scheduleKind, name)
+    const { state } = await system.read(scheduleKind, name, { mustLand: true })
     const { registeredAt, lastDue } = state.context
     const after = Math.max(registeredAt ? Date.parse(registeredAt) : 0, lastDue ? Date.parse(lastDue) : 0)
     const now = system.clock.now()
