@@ -68,6 +68,19 @@ export class Schedules {
     return schedule && nextDue(schedule.cron, schedule.timezone, this.#options.system.clock.now())
   }
 
+  /** Its next `count` due times, soonest first. */
+  upcoming(name: string, count: number): readonly number[] {
+    const schedule = this.#declared.get(name)
+    const due: number[] = []
+    let at: number | undefined = this.#options.system.clock.now()
+    while (schedule && due.length < count) {
+      at = nextDue(schedule.cron, schedule.timezone, at)
+      if (at === undefined) break
+      due.push(at)
+    }
+    return due
+  }
+
   /** Follows the log: events of schedules in order, each once. */
   follow(name: string, event: RecordedEvent): void {
     const fact = event as unknown as ScheduleFact
@@ -103,7 +116,11 @@ export class Schedules {
   }
 
   #decide(name: string): void {
-    this.#decideNow(name).catch((error) => this.#options.report(error, `deciding what is due of schedule ${name}`))
+    this.#decideNow(name).catch((error) => {
+      this.#options.report(error, `deciding what is due of schedule ${name}`)
+      // What could not be decided now is decided with what is due next.
+      this.#await(name, this.#options.system.clock.now())
+    })
   }
 
   async #decideNow(name: string): Promise<void> {
@@ -125,7 +142,12 @@ export class Schedules {
         await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'caught-up' })
       } else await this.#execute(name, { type: 'miss', due: instant })
     }
-    const next = nextDue(cron, timezone, Math.max(now, due.at(-1) ?? 0))
+    this.#await(name, now)
+  }
+
+  #await(name: string, after: number): void {
+    const schedule = this.#declared.get(name)
+    const next = schedule && nextDue(schedule.cron, schedule.timezone, after)
     if (next !== undefined) this.#due.push(next, name)
   }
 

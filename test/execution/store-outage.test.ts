@@ -1,0 +1,126 @@
+/** A store that gives no answer for a while: nothing is lost, nothing is stuck, nothing runs unseen. */
+import { describe, expect, test } from 'vitest'
+import { StoreUnavailable } from '../../src/events/index.ts'
+import { unavailable, withAppend } from '../actors/stores.ts'
+import { running, storyOf } from './app.ts'
+
+/** While down, appends are recorded or not, and never answered. */
+function outage() {
+  const state = { isDown: false, records: true }
+  const wrapStore = (store: Parameters<typeof withAppend>[0]) =>
+    withAppend(store, (append) => async (...of) => {
+      if (!state.isDown) return append(...of)
+      if (state.records) await append(...of)
+      throw unavailable()
+    })
+  return { state, wrapStore }
+}
+
+describe('an outage', () => {
+  test.each([true, false])(
+    'while a task ends (its end recorded: %s): it ends once, when the store is back',
+    async (records) => {
+      const { state, wrapStore } = outage()
+      const t = await running((app, sleep) => app.task('work', () => sleep(1)), { wrapStore })
+      const id = await t.client.submit('work')
+      Object.assign(state, { isDown: true, records })
+      await t.advance('1h')
+      state.isDown = false
+      await t.advance(2)
+      expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
+    },
+  )
+
+  test.each([true, false])(
+    'while one is claimed (the claim recorded: %s): it runs once, when the store is back',
+    async (records) => {
+      const { state, wrapStore } = outage()
+      let ran = 0
+      const t = await running((app) => app.task('work', () => void ran++), { wrapStore })
+      const id = await t.client.submit('work', {}, { delay: 5 })
+      Object.assign(state, { isDown: true, records })
+      await t.advance('1h')
+      expect(ran).toBe(0)
+      state.isDown = false
+      await t.advance(2)
+      expect(await storyOf(t, id)).toEqual(['Scheduled', 'Started', 'Completed'])
+      expect(ran).toBe(1)
+    },
+  )
+
+  test('while one is submitted: who asked is told, and what was recorded all the same runs', async () => {
+    const { state, wrapStore } = outage()
+    let ran = 0
+    const t = await running((app) => app.task('work', () => void ran++), { wrapStore })
+    state.isDown = true
+    const submitted = t.client.submit('work')
+    submitted.catch(() => {})
+    await t.advance(10)
+    await expect(submitted).rejects.toThrow(StoreUnavailable)
+    state.isDown = false
+    await t.advance(10)
+    const [job] = (await t.running.reads.jobs({})).items
+    expect(job?.status).toBe('completed')
+    expect(ran).toBe(1)
+  })
+
+  test('while progress is reported: the attempt goes on', async () => {
+    const { state, wrapStore } = outage()
+    Object.assign(state, { records: false })
+    const t = await running(
+      (app, sleep) =>
+        app.task('work', async (_, { progress }) => {
+          progress(0.5)
+          await sleep(60)
+          return 'done'
+        }),
+      { wrapStore },
+    )
+    const id = await t.client.submit('work', {}, { delay: 1 })
+    t.clock.at(t.clock.now() + 1000, () => {})
+    await t.advance(1)
+    state.isDown = true
+    await t.advance(30)
+    state.isDown = false
+    await t.advance(60)
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done' })
+  })
+
+  test('while a schedule comes due: it is decided when the store is back, and goes on', async () => {
+    const { state, wrapStore } = outage()
+    let ran = 0
+    const t = await running((app) => app.schedule('tick', '* * * * *', () => void ran++), { wrapStore })
+    await t.advance('1m')
+    Object.assign(state, { isDown: true, records: false })
+    await t.advance('70s')
+    state.isDown = false
+    await t.advance('2m')
+    expect(ran).toBeGreaterThanOrEqual(3)
+    const due = (await t.events('schedule-tick')).filter(({ type }) => type === 'OccurrenceDue')
+    expect(new Set(due.map(({ data }) => data.due)).size).toBe(due.length)
+  })
+
+  test('of reads, too, while a schedule comes due: it does not stop the schedule for good', async () => {
+    let isDown = false
+    let ran = 0
+    const t = await running((app) => app.schedule('tick', '* * * * *', () => void ran++), {
+      wrapStore: (store) => ({
+        ...withAppend(store, (append) => append),
+        readStream: async (...of) => {
+          if (isDown) throw new StoreUnavailable('disk is gone', { retryable: false })
+          return store.readStream(...of)
+        },
+        append: async (...of) => {
+          if (isDown) throw new StoreUnavailable('disk is gone', { retryable: false })
+          return store.append(...of)
+        },
+      }),
+    })
+    isDown = true
+    await t.advance('1m')
+    isDown = false
+    await t.advance('2m')
+    expect(ran).toBeGreaterThanOrEqual(2)
+    t.problems.length = 0
+  })
+})
