@@ -114,6 +114,9 @@ export interface RunningApp {
   /** The position that a read of this entity must include to show what this node last acknowledged for it. */
   acknowledged(kind: StreamKind, id: string): Position
   health(): Promise<readonly HealthCheck[]>
-  /** Drains up to `drainMs` (default 10 s), interrupts the rest, lets go of everything. `clean` if nothing was interrupted. */
-  stop(options?: { readonly drainMs?: number }): Promise<{ readonly clean: boolean }>
+  /**
+   * Drains up to `drainMs` (default 10 s) or until `hurry` is aborted, interrupts the rest, lets go of everything.
+   * `clean` if nothing was interrupted.
+   */
+  stop(options?: { readonly drainMs?: number; readonly hurry?: AbortSignal }): Promise<{ readonly clean: boolean }>
 }

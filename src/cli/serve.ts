@@ -54,16 +54,17 @@ async function listen(server: Server, port: number): Promise<string> {
   }
 }
 
+/** Requests and running work share one limit. A second signal ends the wait; what runs is still recorded as interrupted. */
 async function stop(server: Server, running: RunningApp): Promise<0 | 1> {
   process.stderr.write('capsule: stopping: waiting for running work (again to stop at once)\n')
-  const again = onSignal()
-  const closed = (async () => {
-    await server.close()
-    return running.stop({ drainMs: DRAIN_MS })
-  })()
-  const outcome = await Promise.race([closed, again.then(() => ({ clean: false }))])
-  if (!outcome.clean) process.stderr.write('capsule: some work was interrupted; it runs again at the next start\n')
-  return outcome.clean ? 0 : 1
+  const hurry = new AbortController()
+  const again = onSignal().then(() => hurry.abort())
+  const deadline = performance.now() + DRAIN_MS
+  await Promise.race([server.close(), again])
+  const drainMs = Math.max(0, deadline - performance.now())
+  const { clean } = await running.stop({ drainMs, hurry: hurry.signal })
+  if (!clean) process.stderr.write('capsule: some work was interrupted; it runs again at the next start\n')
+  return clean ? 0 : 1
 }
 
 /** The next request to stop. */

@@ -158,10 +158,10 @@ export class Node {
   }
 
   /**
-   * Takes no more work, waits up to `drainMs` for what runs, interrupts the rest.
+   * Takes no more work, waits for what runs up to `drainMs` or until `hurry` is aborted, interrupts the rest.
    * @returns whether everything came to its own end
    */
-  async drain(drainMs: number): Promise<boolean> {
+  async drain(drainMs: number, hurry?: AbortSignal): Promise<boolean> {
     this.#dispatcher.stop()
     this.#turns.stop()
     this.schedules.stop()
@@ -169,6 +169,8 @@ export class Node {
     const clock = this.#options.system.clock
     const limit = Promise.withResolvers<boolean>()
     const timer = clock.at(clock.now() + drainMs, () => limit.resolve(false))
+    hurry?.addEventListener('abort', () => limit.resolve(false))
+    if (hurry?.aborted) limit.resolve(false)
     const clean = this.work.running === 0 || (await Promise.race([ended, limit.promise]))
     timer.cancel()
     if (!clean) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
