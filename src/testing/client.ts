@@ -1,5 +1,5 @@
 /** What tests do with a running app, in few words: as somebody in particular, with reads that include their own writes. */
-import type { Caller, Engine, SubmitRequest } from '../app/index.ts'
+import type { Caller, RunningApp, SubmitRequest } from '../app/index.ts'
 import type { JsonObject } from '../events/index.ts'
 import type { ItemView, JobView, SessionView } from '../projections/index.ts'
 
@@ -11,9 +11,9 @@ export interface As {
 }
 
 export class TestClient {
-  readonly #running: () => Engine
+  readonly #running: () => RunningApp
 
-  constructor(running: () => Engine) {
+  constructor(running: () => RunningApp) {
     this.#running = running
   }
 

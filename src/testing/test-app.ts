@@ -3,7 +3,7 @@
  * demand. Starting one takes a few milliseconds and no port, file or thread.
  */
 import { ManualClock, settled } from '../actors/index.ts'
-import { type App, type Duration, type Engine, parseDuration, startApp } from '../app/index.ts'
+import { type App, type Duration, parseDuration, type RunningApp, startApp } from '../app/index.ts'
 import { type EventStore, openMemoryStore, type RecordedEvent, START } from '../events/index.ts'
 import { TestClient } from './client.ts'
 import { type CrashPoint, Leash } from './leash.ts'
@@ -33,7 +33,7 @@ export class TestApp implements AsyncDisposable {
   readonly #log: EventStore
   readonly #options: TestOptions
   #app: App
-  #node: { readonly engine: Engine; readonly leash: Leash } | undefined
+  #node: { readonly engine: RunningApp; readonly leash: Leash } | undefined
 
   constructor(app: App, options: TestOptions) {
     this.#app = app
@@ -44,7 +44,7 @@ export class TestApp implements AsyncDisposable {
   }
 
   /** The running app as its HTTP server sees it. After a restart it is another one. */
-  get running(): Engine {
+  get running(): RunningApp {
     if (!this.#node) throw new Error('The app is stopped or crashed. Call restart() first.')
     return this.#node.engine
   }
