@@ -6,11 +6,12 @@ import { apart, type Benchmark, keepInFlight, type Measurement, monotonic, resid
 import { APP, payload, TASK } from './histories.ts'
 
 const SIZES = [100_000, 1_000_000] as const
+const IN_FLIGHT = 256
 const BARE_MAP = 'a bare Map of their ids and inputs'
 
 export const memory: Benchmark = {
   name: 'memory',
-  about: `${SIZES.join(' and ')} tasks submitted while the only slot is taken; resident with all of them waiting, and after a restart`,
+  about: `${SIZES.join(' and ')} tasks submitted, ${IN_FLIGHT} in flight, while the only slot is taken; resident with all of them waiting, and after a restart`,
   rounds: 1,
   async round(directory) {
     const measurements: Measurement[] = []
@@ -39,7 +40,7 @@ export async function keepBare(count: number): Promise<number> {
 export async function submitWaiting(data: string, count: number): Promise<number> {
   const { app, task } = stuckApp()
   const running = await startApp(app, { data, version: '0.1.0' })
-  await keepInFlight(count, 1024, (i) => task.submit(payload(i)))
+  await keepInFlight(count, IN_FLIGHT, (i) => task.submit(payload(i)))
   // One question waits for the whole log to be taken in.
   await task.count()
   const resident = residentMiB()

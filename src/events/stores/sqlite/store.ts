@@ -50,6 +50,8 @@ const UNDER_WAY = 3
 /** A batch is full with so many events or characters; the rest makes the next one. */
 const BATCH_EVENTS = 4096
 const BATCH_CHARS = 8 * 1024 * 1024
+/** A batch is garbage once written; by default its thread would let tens of megabytes of them come together. */
+const WRITER_LIMITS = { maxYoungGenerationSizeMb: 8 }
 
 interface Pending {
   readonly stream: string
@@ -102,7 +104,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 
 function startWriter(workerData: WriterOptions): Worker {
   const file = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js'
-  return new Worker(new URL(file, import.meta.url), { workerData, name: 'capsule-log-writer' })
+  return new Worker(new URL(file, import.meta.url), {
+    workerData,
+    name: 'capsule-log-writer',
+    resourceLimits: WRITER_LIMITS,
+  })
 }
 
 /** The head of the log, once the writer has it open. */
