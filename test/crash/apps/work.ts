@@ -1,4 +1,5 @@
 /** What the crash tests run: tasks of every kind of ending, with and without locks, a chat and a schedule. */
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from 'capsule-actors'
 import { z } from 'zod'
@@ -28,6 +29,11 @@ app.task('flaky', { input: work, retries: 3, backoff }, async (input, context) =
     throw new Error('the first attempt in a process fails')
   }
   return run(input, context)
+})
+// Runs until the test makes the file.
+app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { signal }) => {
+  while (!existsSync(file)) await sleep(10, undefined, { signal })
+  return { opened: true }
 })
 app.task('broken', { input: work, retries: 1, backoff }, async () => {
   throw new Error('every attempt fails')

@@ -1,0 +1,161 @@
+/** What becomes of running work when its process is killed, stopped, or comes back with other code. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import type { HistoryEvent, Job, JobStatus } from '../../src/http/wire.ts'
+import { settled, violations } from './history.ts'
+import { ConnectionLost, eventually, type RunningServer, serve, temporaryDirectory } from './server.ts'
+
+vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
+
+const WORK = 'test/crash/apps/work.ts'
+/** The same app without the tasks that the log knows. */
+const LESS = 'test/crash/apps/less.ts'
+const LONG = { ms: 600_000 }
+
+async function submit(server: RunningServer, task: string, params: object): Promise<Job> {
+  const { status, body } = await server.ask<Job>('POST', `/api/v1/tasks/${task}/$submit`, { params })
+  expect(status, JSON.stringify(body)).toBe(202)
+  return body
+}
+
+function until(server: RunningServer, { id }: Job, status: JobStatus): Promise<Job> {
+  return eventually(`job ${id} to be ${status}`, async () => {
+    const { body } = await server.ask<Job>('GET', `/api/v1/jobs/${id}`)
+    return body.status === status ? body : undefined
+  })
+}
+
+async function history(server: RunningServer, { id }: Job): Promise<HistoryEvent[]> {
+  return (await server.ask<HistoryEvent[]>('GET', `/api/v1/jobs/${id}/$events`)).body
+}
+
+describe.concurrent('a killed process', () => {
+  it('leaves its running task to the next, which runs it again at once', async () => {
+    const options = { app: WORK, data: await temporaryDirectory() }
+    const first = await serve(options)
+    const job = await submit(first, 'plain', LONG)
+    await until(first, job, 'running')
+
+    const killedAt = Date.now()
+    await first.kill()
+    const second = await serve(options)
+    const again = await eventually('the second start', async () =>
+      (await history(second, job)).find(({ type, data }) => type === 'TaskStarted' && data.attempt === 2),
+    )
+    const tookMs = Date.parse(again.at) - killedAt
+    console.log(`kill -9 to the second start of the task: ${tookMs} ms, the start of the process included`)
+    // Loose: a busy machine starts a process slowly. Nothing waits for a lease or a heartbeat to run out.
+    expect(tookMs).toBeLessThan(5000)
+    await second.kill()
+  })
+
+  it('costs its tasks no retry', async () => {
+    const data = await temporaryDirectory()
+    const options = { app: WORK, data }
+    const file = join(data, 'open')
+    let server = await serve(options)
+    const job = await submit(server, 'gate', { file })
+    for (let kill = 1; kill <= 2; kill++) {
+      await until(server, job, 'running')
+      await server.kill()
+      server = await serve(options)
+    }
+    await writeFile(file, '')
+    expect(await until(server, job, 'completed')).toMatchObject({ attempt: 3, retries: 0, failures: 0 })
+    const interruptions = (await history(server, job)).filter(({ type }) => type === 'TaskInterrupted')
+    expect(interruptions.map((event) => event.data.cause)).toEqual(['crash', 'crash'])
+    await server.kill()
+  })
+
+  it("fails what must never run twice (onInterrupt: 'fail')", async () => {
+    const options = { app: WORK, data: await temporaryDirectory() }
+    const first = await serve(options)
+    const job = await submit(first, 'once', LONG)
+    await until(first, job, 'running')
+    await first.kill()
+    const second = await serve(options)
+    const { error, attempt } = await until(second, job, 'failed')
+    expect(attempt).toBe(1)
+    expect(error).toMatchObject({ type: 'TaskInterrupted', message: expect.stringContaining("onInterrupt is 'fail'") })
+    await second.kill()
+  })
+})
+
+describe.concurrent('a deploy', () => {
+  it('without the handler of a task leaves it waiting, and says so, until a deploy has it again', async () => {
+    const data = await temporaryDirectory()
+    const file = join(data, 'open')
+    const before = await serve({ app: WORK, data })
+    const running = await submit(before, 'gate', { file })
+    const delayed = (await before.ask<Job>('POST', '/api/v1/tasks/plain/$submit', { params: {}, delay: '200ms' })).body
+    await until(before, running, 'running')
+    await before.kill()
+
+    const without = await serve({ app: LESS, data })
+    expect(await until(without, running, 'retry')).toMatchObject({ waiting_for: 'handler gate' })
+    expect(await until(without, delayed, 'scheduled')).toMatchObject({ waiting_for: 'handler plain' })
+    // What the new code does know still runs.
+    await until(without, await submit(without, 'unrelated', {}), 'completed')
+    expect(await until(without, running, 'retry')).toMatchObject({ waiting_for: 'handler gate' })
+    expect(await without.end('SIGTERM')).toMatchObject({ code: 0 })
+
+    await writeFile(file, '')
+    const after = await serve({ app: WORK, data })
+    await until(after, running, 'completed')
+    await until(after, delayed, 'completed')
+    expect(violations(await settled(data))).toEqual([])
+    await after.kill()
+  })
+})
+
+describe.concurrent('a process asked to stop', () => {
+  it('lets running work end, and exits with 0', async () => {
+    const data = await temporaryDirectory()
+    const file = join(data, 'open')
+    const server = await serve({ app: WORK, data })
+    const job = await submit(server, 'gate', { file })
+    await until(server, job, 'running')
+    const ended = server.end('SIGTERM')
+    await eventually('the word that it stops', () => server.stderr.includes('stopping') || undefined)
+    await writeFile(file, '')
+    expect(await ended).toEqual({ code: 0, signal: null })
+    const log = await settled(data)
+    expect(log.jobs.get(job.id)).toMatchObject({ status: 'completed', attempt: 1 })
+    expect(log.events.filter(({ type }) => type === 'NodeStopped').map((event) => event.data.clean)).toEqual([true])
+  })
+
+  it('interrupts what does not end in time and exits with 1; the next runs it again, and no crash is counted', async () => {
+    const options = { app: WORK, data: await temporaryDirectory() }
+    const server = await serve(options)
+    const job = await submit(server, 'plain', LONG)
+    await until(server, job, 'running')
+    // Whoever waits for the result must not hold up the end.
+    const waiting = server.ask('POST', '/api/v1/tasks/plain/$execute', { params: LONG }).catch((error) => error)
+    expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null })
+    expect(await waiting).toBeInstanceOf(ConnectionLost)
+    expect(server.stderr).toContain('some work was interrupted; it runs again at the next start')
+    await expectDrained(options, job)
+  })
+
+  it('and asked again interrupts at once', async () => {
+    const options = { app: WORK, data: await temporaryDirectory() }
+    const server = await serve(options)
+    const job = await submit(server, 'plain', LONG)
+    await until(server, job, 'running')
+    const ended = server.end('SIGTERM')
+    await eventually('the word that it stops', () => server.stderr.includes('stopping') || undefined)
+    server.end('SIGTERM')
+    expect(await ended).toEqual({ code: 1, signal: null })
+    await expectDrained(options, job)
+  })
+})
+
+/** The next process runs the job again; that its process was stopped is not held against it. */
+async function expectDrained(options: { app: string; data: string }, job: Job): Promise<void> {
+  const next = await serve(options)
+  expect(await until(next, job, 'running')).toMatchObject({ attempt: 2, failures: 0 })
+  const interruptions = (await history(next, job)).filter(({ type }) => type === 'TaskInterrupted')
+  expect(interruptions.map((event) => event.data.cause)).toEqual(['drain'])
+  await next.kill()
+}
