@@ -179,6 +179,14 @@ export class ActorSystem {
     })
   }
 
+  /** All that an actor's stream says, oldest first. Asks until the store answers. */
+  history<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+  ): Promise<readonly RecordedEvent[]> {
+    return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key)))
+  }
+
   /** What is known without asking the log; undefined unless resident. */
   peek<Command, Context extends Applied>(kind: ActorKind<Command, Context>, key: string): State<Context> | undefined {
     const resident = this.#residents.get(streamName(this.app, kind.kind, key))

@@ -7,7 +7,7 @@
  * repeat and answer "done", though that node sealed other metadata and hash than what is recorded.
  */
 import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
-import { type EventStore, type Position, type Submission, streamName } from '../events/index.ts'
+import type { Position, Submission } from '../events/index.ts'
 import type { LockView } from '../projections/index.ts'
 
 export interface LockTurn {
@@ -27,12 +27,10 @@ export interface LockTurn {
 
 export class LockKeeper {
   readonly #system: ActorSystem
-  readonly #store: EventStore
   readonly #by: `node:${string}`
 
-  constructor(system: ActorSystem, store: EventStore, node: string) {
+  constructor(system: ActorSystem, node: string) {
     this.#system = system
-    this.#store = store
     this.#by = `node:${node}`
   }
 
@@ -126,18 +124,31 @@ export class LockKeeper {
    */
   async repair(lock: LockView): Promise<void> {
     const asked = await this.#requests(lock.key)
-    for (const { taskId } of [lock.holder, ...lock.queue]) {
-      const request = asked.get(taskId)
-      if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
-      await this.#finish(taskId, request)
-      const { state } = await this.#system.read(taskKind, taskId)
-      if (state.value === 'new' || isEnded(state.value)) await this.release(lock.key, taskId, state.value)
-    }
+    for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, asked.get(taskId))
+  }
+
+  /**
+   * The same for one task, whose asking had no answer or was for nothing: if the lock knows it, what was promised to it is
+   * done, and it lets go of what it has no use for. Asks until the store answers.
+   */
+  async complete(key: string, taskId: string): Promise<void> {
+    const { state } = await this.#system.read(lockKind, key, { mustLand: true })
+    if (placeOf(taskId, state.context) === undefined) return
+    await this.#repair(key, taskId, (await this.#requests(key)).get(taskId))
+  }
+
+  async #repair(key: string, taskId: string, request: Request | undefined): Promise<void> {
+    if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
+    await this.#finish(taskId, request)
+    const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+    const { submission } = state.context
+    // The task of an idempotency key may be there with other input, which needs another lock.
+    if (isEnded(state.value) || submission?.lockKey !== key) await this.release(key, taskId, state.value)
   }
 
   /** By task: the last event by which it asked for the lock. */
   async #requests(key: string): Promise<ReadonlyMap<string, Request>> {
-    const events = await this.#store.readStream(streamName(this.#system.app, lockKind.kind, key))
+    const events = await this.#system.history(lockKind, key)
     const asked = new Map<string, Request>()
     for (const { id, type, data } of events) {
       if (type === 'LockAcquired' || type === 'LockQueued')
@@ -152,7 +163,7 @@ export class LockKeeper {
     if (request.data.submission) {
       await this.#system.execute(taskKind, taskId, { type: 'submit', submission: request.data.submission }, origin)
     } else if (request.data.requeue) {
-      const task = await this.#store.readStream(streamName(this.#system.app, taskKind.kind, taskId))
+      const task = await this.#system.history(taskKind, taskId)
       if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return
       await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
     }

@@ -78,7 +78,7 @@ export class Node {
     this.#options = options
     this.id = options.id
     const { system, store, handlers, version, concurrency, report, random } = options
-    this.locks = new LockKeeper(system, store, this.id)
+    this.locks = new LockKeeper(system, this.id)
     this.#runner = new Runner({ system, node: this.id, random, report })
     this.#dispatcher = new Dispatcher({
       system,
@@ -92,7 +92,7 @@ export class Node {
       onEnded: (taskId, linked) => linked && this.#followUp(taskId),
       report,
     })
-    this.submitter = new Submitter(system, this.#dispatcher, this.locks)
+    this.submitter = new Submitter(system, this.#dispatcher, this.locks, report)
     this.#turns = new Turns({ system, node: this.id, handlers, report })
     this.schedules = new Schedules({
       system,

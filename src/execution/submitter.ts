@@ -11,9 +11,9 @@ import {
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
-import type { Position, Submission } from '../events/index.ts'
+import { type Position, StoreUnavailable, type Submission } from '../events/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { LockKeeper } from './locks.ts'
+import type { LockKeeper, LockTurn } from './locks.ts'
 
 export interface SubmitOutcome {
   readonly taskId: string
@@ -26,8 +26,15 @@ export class Submitter {
   readonly #system: ActorSystem
   readonly #dispatcher: Dispatcher
   readonly #locks: LockKeeper
+  readonly #report: (error: unknown, doing: string) => void
 
-  constructor(system: ActorSystem, dispatcher: Dispatcher, locks: LockKeeper) {
+  constructor(
+    system: ActorSystem,
+    dispatcher: Dispatcher,
+    locks: LockKeeper,
+    report: (error: unknown, doing: string) => void,
+  ) {
+    this.#report = report
     this.#system = system
     this.#dispatcher = dispatcher
     this.#locks = locks
@@ -39,9 +46,14 @@ export class Submitter {
    */
   async submit(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
     // A delayed task asks for its lock when it is due.
-    return submission.lockKey === undefined || submission.runAt !== undefined
-      ? this.#record(taskId, submission, { ...origin, fresh: true }, undefined)
-      : this.#throughLock(taskId, submission, origin)
+    if (submission.lockKey !== undefined && submission.runAt === undefined) {
+      return this.#throughLock(taskId, submission, origin)
+    }
+    return recorded(
+      taskId,
+      submission,
+      await this.#record(taskId, submission, { ...origin, fresh: true }, undefined),
+    )
   }
 
   async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
@@ -49,7 +61,7 @@ export class Submitter {
       const { state, position } = await this.#system.read(taskKind, taskId)
       if (state.value !== 'new') return recorded(taskId, submission, { state, facts: [], position })
     }
-    const turn = await this.#locks.acquire(taskId, submission, origin, { carry: true })
+    const turn = await this.#ask(taskId, submission, origin)
     if (turn.joined !== undefined) {
       const position = await this.#locks.submitted(submission.lockKey ?? '', turn.joined)
       return { taskId: turn.joined, joined: true, position }
@@ -58,7 +70,22 @@ export class Submitter {
     const land: Origin = { ...origin, fresh: true, mustLand: true, causationId: turn.cause ?? origin.causationId }
     const outcome = await this.#record(taskId, submission, land, turn)
     if (turn.replaces.length > 0) await this.#locks.cancelReplaced(turn.replaces, taskId, turn.cause)
-    return outcome
+    // It was there before: ended perhaps, or with other input, it has no use for the lock.
+    if (outcome.facts.length === 0) await this.#locks.complete(submission.lockKey ?? '', taskId)
+    return recorded(taskId, submission, outcome)
+  }
+
+  /** Whoever asks for the lock and hears nothing may have it all the same: then the rest follows in the background. */
+  async #ask(taskId: string, submission: Submission, origin: Origin): Promise<LockTurn> {
+    try {
+      return await this.#locks.acquire(taskId, submission, origin, { carry: true })
+    } catch (error) {
+      if (error instanceof StoreUnavailable) {
+        const doing = `completing the submit of task ${taskId}`
+        this.#locks.complete(submission.lockKey ?? '', taskId).catch((reason) => this.#report(reason, doing))
+      }
+      throw error
+    }
   }
 
   async #record(
@@ -66,7 +93,7 @@ export class Submitter {
     submission: Submission,
     origin: Origin,
     lock: { readonly place: number; readonly fence: string | undefined } | undefined,
-  ): Promise<SubmitOutcome> {
+  ): Promise<Outcome<TaskContext>> {
     const mayStart = submission.runAt === undefined && (lock === undefined || lock.place === 0)
     const start = mayStart ? this.#dispatcher.reserve(taskId, submission.name, lock?.fence) : undefined
     try {
@@ -75,7 +102,7 @@ export class Submitter {
         if (outcome.facts.length > 1) this.#dispatcher.begin(taskId, outcome.state, lock?.fence)
         else this.#dispatcher.abandon(taskId)
       }
-      return recorded(taskId, submission, outcome)
+      return outcome
     } catch (error) {
       if (start) this.#dispatcher.abandon(taskId)
       throw error
