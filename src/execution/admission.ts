@@ -46,7 +46,8 @@ interface Lane<T extends Ready> {
   /** Turned away at the gate: first in line. */
   front: T[]
   asking: boolean
-  blocked: boolean
+  /** The stream of the gate that turned those in front away. */
+  blockedAt: string | undefined
 }
 
 export class Admission<T extends Waiting> {
@@ -81,7 +82,7 @@ export class Admission<T extends Waiting> {
   /** Asks for permits for those in front, as far as there are slots. */
   pump(): void {
     for (const lane of this.#lanes.values()) {
-      if (!lane.asking && !lane.blocked) this.#ask(lane)
+      if (!lane.asking && lane.blockedAt === undefined) this.#ask(lane)
     }
   }
 
@@ -94,7 +95,7 @@ export class Admission<T extends Waiting> {
   /** The log shows that a permit was returned: whoever waits at that gate may ask again. */
   returned(stream: string): void {
     for (const lane of this.#lanes.values()) {
-      if (lane.gates.some((gate) => gate.stream === stream)) lane.blocked = false
+      if (lane.blockedAt === stream) lane.blockedAt = undefined
     }
   }
 
@@ -104,7 +105,13 @@ export class Admission<T extends Waiting> {
       const { concurrency, rate } = limits
       const ofKey = value !== undefined && limits.key ? [this.#gate(key, { concurrency: limits.key.limit })] : []
       const ofTask = concurrency !== undefined || rate ? [this.#gateOfTask(name, { concurrency, rate })] : []
-      lane = { gates: [...ofKey, ...ofTask], queue: new ReadyQueue<T>(), front: [], asking: false, blocked: false }
+      lane = {
+        gates: [...ofKey, ...ofTask],
+        queue: new ReadyQueue<T>(),
+        front: [],
+        asking: false,
+        blockedAt: undefined,
+      }
       this.#lanes.set(key, lane)
     }
     return lane
@@ -134,11 +141,11 @@ export class Admission<T extends Waiting> {
     this.#pass(lane, items)
       .catch((error) => {
         this.#options.report(error, 'taking permits')
-        this.#turnAway(lane, items, this.#options.system.clock.now() + RECLAIM_EVERY_MS)
+        this.#turnAway(lane, items, lane.gates[0]?.stream, this.#options.system.clock.now() + RECLAIM_EVERY_MS)
       })
       .finally(() => {
         lane.asking = false
-        if (lane.blocked || lane.front.length + lane.queue.size > 0) this.pump()
+        if (lane.front.length + lane.queue.size > 0) this.pump()
         else this.#drop(lane)
       })
   }
@@ -153,14 +160,18 @@ export class Admission<T extends Waiting> {
   /** Through each gate in turn; who is turned away at one gives back what it got before. */
   async #pass(lane: Lane<T>, items: readonly T[]): Promise<void> {
     let wants = items.map((item) => ({ item, taskId: item.id, claim: newId() }))
-    let again: number | undefined
+    let again = 0
+    let turnedAwayAt: string | undefined
     for (const [index, gate] of lane.gates.entries()) {
       const { granted, nextAt } = await gate.take(wants)
       const denied = wants.filter(({ claim }) => !granted.has(claim))
       for (const { taskId, claim } of denied) {
         for (const earlier of lane.gates.slice(0, index)) earlier.giveBack({ taskId, claim, reason: 'turned away' })
       }
-      if (denied.length > 0) again = Math.max(again ?? 0, nextAt)
+      if (denied.length > 0) {
+        again = Math.max(again, nextAt)
+        turnedAwayAt = gate.stream
+      }
       wants = wants.filter(({ claim }) => granted.has(claim))
     }
     const admitted = new Set(wants.map(({ item }) => item))
@@ -169,16 +180,16 @@ export class Admission<T extends Waiting> {
       this.#options.admit(item, claim)
     }
     const left = items.filter((item) => !admitted.has(item))
-    if (left.length > 0) this.#turnAway(lane, left, again ?? this.#options.system.clock.now() + RECLAIM_EVERY_MS)
+    if (left.length > 0) this.#turnAway(lane, left, turnedAwayAt, again)
   }
 
-  #turnAway(lane: Lane<T>, items: readonly T[], until: number): void {
+  #turnAway(lane: Lane<T>, items: readonly T[], at: string | undefined, until: number): void {
     lane.front = [...items, ...lane.front]
-    lane.blocked = true
+    lane.blockedAt = at
     for (const _ of items) this.#options.giveSlot()
     // Woken before by a returned permit; else what looks taken may be lost.
     this.#options.system.clock.at(until, () => {
-      lane.blocked = false
+      lane.blockedAt = undefined
       this.pump()
     })
   }

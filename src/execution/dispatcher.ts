@@ -13,6 +13,7 @@
  */
 import {
   type ActorSystem,
+  type Clock,
   CommandRefused,
   CRASHES_BEFORE_ALONE,
   isEnded,
@@ -65,6 +66,8 @@ class TaskRecord {
   claim: string | undefined = undefined
   /** Processes that died while they ran this run of it. */
   crashes: number
+  /** Not worth a first start after this. */
+  expiresAt: number | undefined = undefined
 
   constructor(
     id: string,
@@ -170,7 +173,13 @@ export class Dispatcher {
       this.#holders.set(this.#lockStream(key), { taskId: holder.taskId, fence: holder.fence })
       for (const { taskId } of queue) asked.add(taskId)
     }
-    for (const task of waiting) this.#add(task.id, task, task.runAt, task.lockKey !== undefined && asked.has(task.id))
+    for (const task of waiting)
+      this.#add(
+        task.id,
+        task.status === 'retry' ? startedBefore(task) : task,
+        task.runAt,
+        task.lockKey !== undefined && asked.has(task.id),
+      )
   }
 
   /** What the lock's stream says of its holder: a read model knows since when it waited, not since when it holds. */
@@ -312,8 +321,8 @@ export class Dispatcher {
     )
     this.#records.set(id, record)
     this.#count(record.name, 1)
-    const expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
-    if (expiresAt !== undefined) this.#expiring.push(expiresAt, record)
+    record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
+    if (record.expiresAt !== undefined) this.#expiring.push(record.expiresAt, record)
     this.#place(record)
   }
 
@@ -352,7 +361,7 @@ export class Dispatcher {
     const handler = this.#options.handlers.task(record.name)
     if (this.#claiming.has(record.id)) {
       this.#become(record, 'claiming')
-    } else if (!handler || this.#paused.has(record.name)) {
+    } else if (!handler || this.#paused.has(record.name) || isPast(record.expiresAt, this.#options.system.clock)) {
       this.#become(record, 'parked')
     } else if (record.lock !== undefined && this.#holders.get(record.lock)?.taskId !== record.id) {
       this.#become(record, 'held')
@@ -372,7 +381,7 @@ export class Dispatcher {
 
   /** A task that waited too long to be useful. Once started, a run does not expire. */
   #expire(record: TaskRecord): void {
-    if (!isHeldBack(record.state) && record.state !== 'delayed' && record.state !== 'parked') return
+    if (record.expiresAt === undefined || record.state === 'claiming' || record.state === 'gone') return
     const { system, node, report } = this.#options
     const error = taskError('Expired', 'The task was not started before it expired.')
     const origin = { by: `node:${node}`, mustLand: true } as const
@@ -404,6 +413,7 @@ export class Dispatcher {
     if (record) {
       this.#become(record, 'running')
       record.claim = claim
+      record.expiresAt = undefined
     }
     if (node !== this.#options.node || this.#unseen.delete(claim) || this.#claiming.has(id)) return
     this.#orphan(id, claim)
@@ -445,9 +455,10 @@ export class Dispatcher {
   async #recover(id: string): Promise<void> {
     try {
       const { state } = await this.#options.system.read(taskKind, id, { mustLand: true })
-      const { submission, runAt, crashes } = state.context
+      const { submission, runAt, crashes, attempt } = state.context
       if (!submission || isEnded(state.value) || state.value === 'running' || this.#records.has(id)) return
-      this.#add(id, { ...submission, crashes }, runAt, false)
+      const task = { ...submission, crashes }
+      this.#add(id, attempt > 0 ? startedBefore(task) : task, runAt, false)
       this.pump()
     } catch (error) {
       this.#options.report(error, `taking up task ${id}`)
@@ -524,6 +535,15 @@ export class Dispatcher {
 
 function isLockFact(fact: TaskFact | LockFact): fact is LockFact {
   return fact.type.startsWith('Lock')
+}
+
+/** A run that has started does not expire any more. */
+function startedBefore(task: NewTask): NewTask {
+  return { ...task, expiresAt: undefined }
+}
+
+function isPast(at: number | undefined, clock: Clock): boolean {
+  return at !== undefined && at <= clock.now()
 }
 
 /** Waits, though it is due. */

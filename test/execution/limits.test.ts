@@ -1,0 +1,303 @@
+import { describe, expect, test } from 'vitest'
+import type { TestApp } from '../../src/testing/index.ts'
+import { dataOf, gate, running, storyOf } from './app.ts'
+
+/** Counts who runs at the same time, by any name. */
+function meter() {
+  const running = new Map<string, number>()
+  const most = new Map<string, number>()
+  return {
+    most: (name: string) => most.get(name) ?? 0,
+    async during(name: string, work: () => Promise<void>): Promise<void> {
+      const now = (running.get(name) ?? 0) + 1
+      running.set(name, now)
+      most.set(name, Math.max(now, most.get(name) ?? 0))
+      try {
+        await work()
+      } finally {
+        running.set(name, (running.get(name) ?? 1) - 1)
+      }
+    },
+  }
+}
+
+async function statuses(t: TestApp, ids: readonly string[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const id of ids) {
+    const { status } = await t.client.job(id)
+    counts[status] = (counts[status] ?? 0) + 1
+  }
+  return counts
+}
+
+describe('concurrency of a task', () => {
+  test('so many run at once; the others follow in order, and all permits come back', async () => {
+    const m = meter()
+    const order: number[] = []
+    const t = await running((app, sleep) =>
+      app.task('work', { concurrency: 2 }, ({ n }: { n: number }) =>
+        m.during('work', async () => {
+          order.push(n)
+          await sleep(1)
+        }),
+      ),
+    )
+    const ids = []
+    for (let n = 0; n < 7; n++) ids.push(await t.client.submit('work', { n }))
+    await t.settle()
+    expect(await statuses(t, ids)).toEqual({ running: 2, pending: 5 })
+    expect((await t.running.waitingFor(await t.client.job(ids[6] ?? ''))) ?? '').toContain('limits of work')
+    await t.advance(10)
+    expect(await statuses(t, ids)).toEqual({ completed: 7 })
+    expect(m.most('work')).toBe(2)
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6])
+    const types = (await t.events('limit-task:work')).map(({ type }) => type)
+    expect(types.filter((type) => type === 'PermitTaken')).toHaveLength(7)
+    expect(types.filter((type) => type === 'PermitReturned')).toHaveLength(7)
+  })
+
+  test('a task without limits is not held up by one at its limit', async () => {
+    const blocker = gate()
+    const t = await running((app) => {
+      app.task('narrow', { concurrency: 1 }, () => blocker.opened)
+      app.task('wide', () => 'done')
+    })
+    await t.client.submit('narrow')
+    await t.client.submit('narrow')
+    const wide = await t.client.submit('wide')
+    await t.settle()
+    expect((await t.client.job(wide)).status).toBe('completed')
+    blocker.open()
+    await t.settle()
+  })
+
+  test('the claim has the id that its permit names', async () => {
+    const t = await running((app) => app.task('work', { concurrency: 1 }, () => null))
+    const id = await t.client.submit('work')
+    await t.settle()
+    const started = (await t.events(`task-${id}`)).find(({ type }) => type === 'TaskStarted')
+    expect(await dataOf(t, 'limit-task:work', 'PermitTaken')).toEqual([{ taskId: id, claim: started?.id }])
+  })
+
+  test('permits of a process that died are reclaimed', async () => {
+    const m = meter()
+    const t = await running((app, sleep) =>
+      app.task('work', { concurrency: 2 }, () => m.during('work', () => sleep(5))),
+    )
+    const ids = await Promise.all(Array.from({ length: 5 }, () => t.client.submit('work')))
+    await t.settle()
+    t.crash()
+    await t.restart()
+    await t.advance('1m')
+    expect(await statuses(t, ids)).toEqual({ completed: 5 })
+    const reasons = (await dataOf(t, 'limit-task:work', 'PermitReturned')).map(({ reason }) => reason)
+    expect(reasons).toContain('reclaimed')
+  })
+
+  test('a permit taken before a crash and never claimed is reclaimed', async () => {
+    const t = await running((app) => app.task('work', { concurrency: 1 }, () => 'done'))
+    const crashed = t.crashAt('after', 'PermitTaken')
+    const id = await t.client.submit('work')
+    await crashed
+    await t.restart()
+    await t.advance('1m')
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
+  })
+})
+
+describe('concurrency of a key', () => {
+  test('each key has its own, and one at its limit does not hold up the others', async () => {
+    const m = meter()
+    const t = await running((app, sleep) =>
+      app.task(
+        'work',
+        { concurrencyKey: { key: 'user:{user}', limit: 1 }, concurrency: 3 },
+        ({ user }: { user: string }) => m.during('all', () => m.during(user, () => sleep(1))),
+      ),
+    )
+    const ids = []
+    for (const user of ['a', 'a', 'a', 'b', 'c', 'd', 'a']) ids.push(await t.client.submit('work', { user }))
+    await t.settle()
+    expect(await statuses(t, ids)).toEqual({ running: 3, pending: 4 })
+    await t.advance(30)
+    expect(await statuses(t, ids)).toEqual({ completed: 7 })
+    expect(m.most('a')).toBe(1)
+    expect(m.most('all')).toBe(3)
+  })
+})
+
+describe('rate of a task', () => {
+  test('no window has more starts than allowed, and none is wasted', async () => {
+    const starts: number[] = []
+    const t = await running((app) =>
+      app.task('work', { rateLimit: { limit: 10, per: '1s' } }, () => void starts.push(t.clock.now())),
+    )
+    const begin = t.clock.now()
+    const ids = await Promise.all(Array.from({ length: 55 }, () => t.client.submit('work')))
+    await t.settle()
+    expect(starts).toHaveLength(10)
+    await t.advance('6s')
+    expect(await statuses(t, ids)).toEqual({ completed: 55 })
+    for (const at of starts) {
+      expect(starts.filter((other) => other > at - 1000 && other <= at).length).toBeLessThanOrEqual(10)
+    }
+    expect(Math.max(...starts) - begin).toBeLessThanOrEqual(5_100)
+  })
+
+  test('the window is remembered over a restart', async () => {
+    const starts: number[] = []
+    const t = await running((app) =>
+      app.task('work', { rateLimit: { limit: 2, per: '1m' } }, () => void starts.push(t.clock.now())),
+    )
+    await Promise.all(Array.from({ length: 4 }, () => t.client.submit('work')))
+    await t.settle()
+    expect(starts).toHaveLength(2)
+    t.crash()
+    await t.restart()
+    await t.advance('30s')
+    expect(starts).toHaveLength(2)
+    await t.advance('40s')
+    expect(starts).toHaveLength(4)
+  })
+})
+
+describe('a task that expires', () => {
+  test('fails as expired when it has not started in time; one that started does not', async () => {
+    const blocker = gate()
+    const t = await running((app) => app.task('work', { expires: '1m', concurrency: 1 }, () => blocker.opened))
+    const first = await t.client.submit('work')
+    const second = await t.client.submit('work')
+    await t.advance('61s')
+    expect(await t.client.job(second)).toMatchObject({ status: 'failed', error: { type: 'Expired' } })
+    expect((await t.client.job(first)).status).toBe('running')
+    blocker.open()
+    await t.settle()
+    expect((await t.client.job(first)).status).toBe('completed')
+  })
+
+  test('also after a restart, and one that nobody has a handler for', async () => {
+    const t = await running((app) => app.task('work', { expires: '1m', concurrency: 1 }, () => new Promise(() => {})))
+    await t.client.submit('work')
+    const waiting = await t.client.submit('work')
+    t.crash()
+    await t.advance('2m')
+    await t.restart()
+    await t.advance('1s')
+    expect(await t.client.job(waiting)).toMatchObject({ status: 'failed', error: { type: 'Expired' } })
+  })
+})
+
+describe('a queue with a bound', () => {
+  test('refuses the submit beyond it, takes a repeat of what it took, and opens again', async () => {
+    const blocker = gate()
+    const t = await running((app) => app.task('work', { concurrency: 1, maxQueued: 2 }, () => blocker.opened))
+    await t.client.submit('work')
+    await t.settle()
+    const keyed = await t.client.submit('work', {}, { commandId: 'same' })
+    await t.client.submit('work')
+    await expect(t.client.submit('work')).rejects.toMatchObject({ code: 'queue-full', limit: 2 })
+    expect(await t.client.submit('work', {}, { commandId: 'same' })).toBe(keyed)
+    blocker.open()
+    await t.settle()
+    await t.client.submit('work')
+  })
+
+  test('holds when many submit at once', async () => {
+    const blocker = gate()
+    const t = await running((app) => app.task('work', { concurrency: 1, maxQueued: 5 }, () => blocker.opened))
+    await t.client.submit('work')
+    await t.settle()
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => t.client.submit('work')))
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
+    blocker.open()
+    await t.settle()
+  })
+})
+
+describe('a paused task', () => {
+  const caller = { by: 'user:ops', ownerId: 'ops' } as const
+
+  test('starts no more, says so, survives a restart, and goes on in order when resumed', async () => {
+    const order: number[] = []
+    const t = await running((app) => app.task('work', ({ n }: { n: number }) => void order.push(n)))
+    await t.running.pauseTask('work', caller)
+    const ids = []
+    for (let n = 0; n < 3; n++) ids.push(await t.client.submit('work', { n }))
+    await t.settle()
+    expect(await statuses(t, ids)).toEqual({ pending: 3 })
+    expect(t.running.waitingFor(await t.client.job(ids[0] ?? ''))).toBe('an operator to resume work')
+    t.crash()
+    await t.restart()
+    await t.settle()
+    expect(order).toEqual([])
+    expect(t.running.isPaused('work')).toBe(true)
+    await t.running.resumeTask('work', caller)
+    await t.settle()
+    expect(order).toEqual([0, 1, 2])
+    expect((await t.events('setting-task:work')).map(({ metadata }) => metadata.by)).toEqual(['user:ops', 'user:ops'])
+  })
+
+  test('can be cancelled while it waits', async () => {
+    const t = await running((app) => app.task('work', () => null))
+    await t.running.pauseTask('work', caller)
+    const id = await t.client.submit('work')
+    await t.client.cancel(id)
+    expect((await t.client.job(id)).status).toBe('cancelled')
+  })
+})
+
+describe('a task that ends its process', () => {
+  test('runs alone after the second crash, and is failed as poisoned after the third; its neighbours are not', async () => {
+    const poison = new Set<string>()
+    const t = await running(
+      (app) => {
+        app.task('bad', () => new Promise(() => {}))
+        app.task('good', () => new Promise(() => {}))
+      },
+      { random: () => 0 },
+    )
+    const bad = await t.client.submit('bad')
+    const good = await t.client.submit('good')
+    for (let crash = 0; crash < 2; crash++) {
+      await t.settle()
+      t.crash()
+      await t.restart()
+    }
+    await t.settle()
+    // Both were running at both crashes: now they run one at a time.
+    expect(await statuses(t, [bad, good])).toEqual({ running: 1, retry: 1 })
+    for (let crash = 0; crash < 2; crash++) {
+      for (const id of [bad, good]) if ((await t.client.job(id)).status === 'running') poison.add(id)
+      await t.settle()
+      t.crash()
+      await t.restart()
+    }
+    await t.settle()
+    for (const id of poison) {
+      expect(await t.client.job(id)).toMatchObject({ status: 'failed', error: { type: 'Poisoned' } })
+    }
+    expect(poison.size).toBe(2)
+  })
+
+  test('others run again once the suspect has ended well', async () => {
+    const t = await running((app, sleep) => {
+      app.task('suspect', () => sleep(10))
+      app.task('other', () => null)
+    })
+    const suspect = await t.client.submit('suspect')
+    for (let crash = 0; crash < 2; crash++) {
+      await t.settle()
+      t.crash()
+      await t.restart()
+    }
+    await t.settle()
+    const other = await t.client.submit('other')
+    await t.settle()
+    expect((await t.client.job(other)).status).toBe('pending')
+    await t.advance(11)
+    expect((await t.client.job(suspect)).status).toBe('completed')
+    expect((await t.client.job(other)).status).toBe('completed')
+    const started = (await t.events(`task-${suspect}`)).filter(({ type }) => type === 'TaskStarted')
+    expect(started.map(({ data }) => data.alone ?? false)).toEqual([false, false, true])
+  })
+})
