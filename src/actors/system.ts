@@ -263,7 +263,9 @@ export class ActorSystem {
     for (let letter = resident.mailbox.shift(); letter; letter = resident.mailbox.shift()) {
       try {
         const { command, origin } = letter
-        letter.resolve(await (command === undefined ? this.#look(resident, origin) : this.#handle(resident, command, origin)))
+        letter.resolve(
+          await (command === undefined ? this.#look(resident, origin) : this.#handle(resident, command, origin)),
+        )
       } catch (error) {
         letter.reject(error)
       }

@@ -49,11 +49,7 @@ export class Submitter {
     if (submission.lockKey !== undefined && submission.runAt === undefined) {
       return this.#throughLock(taskId, submission, origin)
     }
-    return recorded(
-      taskId,
-      submission,
-      await this.#record(taskId, submission, { ...origin, fresh: true }, undefined),
-    )
+    return recorded(taskId, submission, await this.#record(taskId, submission, { ...origin, fresh: true }, undefined))
   }
 
   async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {

@@ -72,6 +72,7 @@ export class Process {
       handlers: handlersOf(app, { system, reads, node: id }),
       schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
       concurrency,
+      callbacks: { allowPrivate: false, describe: ({ id, status }) => JSON.stringify({ id, status }) },
       random,
       report,
     })

@@ -50,8 +50,8 @@ interface Weather {
 
 /** Codes of errors that say that something is broken, not that a command does not fit. */
 const BROKEN = ['history-corrupt', 'written-by-newer-code', 'too-contended', 'mailbox-full']
-/** The longest that anything may take once the faults are over: a turn's timeout, and some. */
-const SETTLE_MINUTES = 30
+/** Longer than anything takes once the faults are over: several turns, each until its timeout of ten minutes. */
+const SETTLE_MINUTES = 240
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
   const simulation = new Simulation(seed, options)

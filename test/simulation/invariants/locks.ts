@@ -93,7 +93,9 @@ function* onLock(key: string, lock: Lock, event: RecordedEvent, tasks: ReadonlyM
       const task = tasks.get(taskId)
       if (lock.holder?.taskId === taskId) {
         if (task?.running) yield `${where} while its holder ${taskId} runs`
-        else if (task && !task.ended) yield `${where} before the run of its holder ${taskId} has ended`
+        // One whose idempotency key was used with other input got here by mistake.
+        else if (task && !task.ended && task.submission.lockKey === key)
+          yield `${where} before the run of its holder ${taskId} has ended`
         lock.holder = undefined
       } else lock.queue = lock.queue.filter((waiter) => waiter.taskId !== taskId)
       return
