@@ -37,8 +37,17 @@ export async function loadApp(file: string): Promise<LoadedApp> {
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const where = error.stack?.split('\n').find((line) => line.includes('file://') || line.includes('    at '))
-  return `${error.name}: ${error.message}${where ? ` (${where.trim()})` : ''}`
+  const where = placeIn(error.stack ?? '')
+  return `${error.name}: ${error.message}${where === undefined ? '' : ` (${where})`}`
+}
+
+/** The innermost place in the user's own code: not in this package, a dependency or Node. */
+function placeIn(stack: string): string | undefined {
+  const places = [...stack.matchAll(/(?:file:\/\/|(?<=[\s(])|^)((?:\/|[A-Z]:\\)[^\s()]+?:\d+(?::\d+)?)(?=[\s)]|$)/gm)]
+  const ours = dirname(import.meta.dirname)
+  return places
+    .map(([, place = '']) => place)
+    .find((place) => !place.startsWith(ours) && !place.includes('node_modules'))
 }
 
 function versionOf(directory: string): string {
