@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ActorSystem, type Clock, systemClock } from '../actors/index.ts'
-import { type EventStore, type JsonObject, openMemoryStore, openSqliteStore } from '../events/index.ts'
+import { type EventStore, type JsonObject, openMemoryStore, openSqliteStore, StoreUnavailable } from '../events/index.ts'
 import { Node } from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
@@ -95,7 +95,7 @@ async function inMemory(app: App, store: EventStore, report: (error: unknown, do
 
 async function inDirectory(app: App, data: string, report: (error: unknown, doing: string) => void): Promise<Opened> {
   const directory = resolve(data)
-  await mkdir(directory, { recursive: true })
+  await makeDirectory(directory)
   const store = await openSqliteStore({ directory })
   try {
     const reads = await openReadModelsInWorker({
@@ -108,6 +108,18 @@ async function inDirectory(app: App, data: string, report: (error: unknown, doin
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new StoreUnavailable(
+      `The data directory ${directory} cannot be made (${why}). Choose another one with --data.`,
+      { retryable: false, cause },
+    )
   }
 }
 
