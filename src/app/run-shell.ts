@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { type Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { type Duration, parseDuration } from './duration.ts'
 
@@ -35,8 +36,7 @@ const OUTPUT_MS = 200
  * The guard is a process of the command's group that reads what only this process writes to. When this process is done it
  * writes a line, and the guard leaves; when it dies, the pipe ends, and the guard kills its group, itself included.
  */
-const GUARDED = `exec 3<&0 </dev/null
-(read -r _ <&3 || kill -9 0) >/dev/null 2>&1 &
+const GUARDED = `(read -r _ <&3 || kill -9 0) >/dev/null 2>&1 &
 exec 3<&-
 exec /bin/sh -c "$1"`
 
@@ -61,8 +61,7 @@ export async function runShell(command: string, options: ShellOptions = {}): Pro
   try {
     const end = await ended(child)
     if (signal?.aborted) throw signal.reason
-    if (timedOut)
-      stderr.add(`\nThe command did not end within its timeout of ${(timeoutMs ?? 0) / 1000} s and was killed.`)
+    if (timedOut) stderr.add(`\nThe command did not end within its timeout of ${timeoutMs} ms and was killed.`)
     if (end.error) stderr.add(`The command could not be started: ${end.error.message}`)
     return { command, stdout: stdout.text, stderr: stderr.text, returncode: timedOut ? -1 : end.code }
   } finally {
@@ -76,18 +75,23 @@ function start(command: string, options: { readonly cwd: string | URL | undefine
     process.platform === 'win32'
       ? [process.env.ComSpec ?? 'cmd.exe', ['/d', '/s', '/c', command]]
       : ['/bin/sh', ['-c', GUARDED, 'sh', command]]
-  return spawn(program, args, { ...options, detached: process.platform !== 'win32', stdio: ['pipe', 'pipe', 'pipe'] })
+  return spawn(program, args, {
+    ...options,
+    detached: process.platform !== 'win32',
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
 }
 
 function ended(child: ReturnType<typeof start>): Promise<{ readonly code: number; readonly error?: Error }> {
   return new Promise((resolve) => {
-    // The guard may be gone before it is told to go.
-    child.stdin.on('error', () => {})
+    const [, , , guard] = child.stdio
+    // It may be gone before it is told to go.
+    guard?.on('error', () => {})
     child.on('error', (error) => {
       if (child.pid === undefined) resolve({ code: -1, error })
     })
     child.once('exit', (code, signal) => {
-      child.stdin.end('done\n')
+      if (guard instanceof Writable) guard.end('done\n')
       const end = { code: code ?? 128 + (signal ? (constants.signals[signal] ?? 0) : 0) }
       const giveUp = setTimeout(() => resolve(end), OUTPUT_MS)
       child.once('close', () => {
@@ -112,8 +116,8 @@ class Collected {
   #bytes = 0
   #added = ''
 
-  constructor(stream: NodeJS.ReadableStream) {
-    stream.on('data', (chunk: Buffer) => {
+  constructor(stream: Readable | null) {
+    stream?.on('data', (chunk: Buffer) => {
       const room = MOST_BYTES - this.#bytes
       this.#bytes += chunk.length
       if (room > 0) this.#text += this.#decoder.write(chunk.subarray(0, room))

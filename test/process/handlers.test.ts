@@ -6,18 +6,22 @@ import { eventsOf, running, typesOf } from './running.ts'
 
 const USER = { by: 'user:ada', ownerId: 'ada' } as const
 
+const app = running()
+
 describe('a process task', { timeout: 30_000 }, () => {
   it('runs in a process of its own, which the next one uses again', async () => {
-    await running()
-    const first = await (await apart.whoAmI.submit({})).result()
-    expect(first.parent).toBe(process.pid)
-    expect(first.pid).not.toBe(process.pid)
-    const second = await (await apart.whoAmI.submit({})).result()
-    expect(second.parent).toBe(process.pid)
+    const pids: number[] = []
+    for (let run = 0; run < 4; run++) {
+      const { pid, parent } = await (await apart.whoAmI.submit({})).result()
+      expect(parent).toBe(process.pid)
+      pids.push(pid)
+    }
+    expect(pids).not.toContain(process.pid)
+    expect(new Set(pids).size).toBeLessThan(pids.length)
   })
 
   it('says and asks in its session all that a handler can', async () => {
-    const engine = await running()
+    const engine = app()
     const { sessionId } = await engine.createSession(USER, { id: 'talk' })
     const { taskId } = await engine.submit({ name: 'talkative', params: {}, sessionId }, USER)
     const result = await apart.talkative.handle(taskId).result({ timeout: '20s' })
@@ -38,13 +42,13 @@ describe('a process task', { timeout: 30_000 }, () => {
   })
 
   it('knows whose it is without a conversation', async () => {
-    const engine = await running()
+    const engine = app()
     const { taskId } = await engine.submit({ name: 'talkative', params: {} }, USER)
     expect(await apart.talkative.handle(taskId).result()).toEqual({ session: null, current: 'ada' })
   })
 
   it('fails with the error that it threw: class, message, stack, cause; its own classes decide on retries', async () => {
-    const engine = await running()
+    const engine = app()
     const failing = async (how: string) => {
       const handle = await apart.throws.submit({ how })
       await handle.result().catch(() => {})
@@ -67,12 +71,12 @@ describe('a process task', { timeout: 30_000 }, () => {
   })
 
   it('refuses an input that the code it has does not take', async () => {
-    const engine = await running()
+    const engine = app()
     await expect(engine.submit({ name: 'fragile', params: { times: 'x' } }, USER)).rejects.toThrow('times')
   })
 
   it('reports progress, logs, and has what it prints in its log, in order', async () => {
-    const engine = await running()
+    const engine = app()
     const handle = await apart.progressing.submit({})
     await handle.result()
     const events = await eventsOf(engine, handle.taskId)
@@ -88,7 +92,7 @@ describe('a process task', { timeout: 30_000 }, () => {
   })
 
   it('keeps a bounded log, and counts what is beyond it', async () => {
-    const engine = await running()
+    const engine = app()
     const handle = await apart.chatterbox.submit({})
     expect(await handle.result()).toBe('said')
     const logged = (await eventsOf(engine, handle.taskId)).filter(({ type }) => type === 'TaskLogged')
@@ -97,14 +101,13 @@ describe('a process task', { timeout: 30_000 }, () => {
   })
 
   it('that leaves a timer behind is the last one in its process', async () => {
-    await running()
     const first = await (await apart.untidy.submit({})).result()
     const second = await (await apart.untidy.submit({})).result()
     expect(second).not.toBe(first)
   })
 
   it('whose process died is interrupted and runs again; no retry is used up', async () => {
-    const engine = await running()
+    const engine = app()
     const handle = await apart.fragile.submit({ times: 2, how: 'signal' })
     expect(await handle.result()).toMatchObject({ attempt: 3 })
     expect(await typesOf(engine, handle.taskId)).toEqual([
@@ -120,7 +123,7 @@ describe('a process task', { timeout: 30_000 }, () => {
   it.each(['exit', 'throw'] as const)(
     'that ends its process three times (%s) is poisoned, and says how',
     async (how) => {
-      const engine = await running()
+      const engine = app()
       const handle = await apart.fragile.submit({ times: 9, how })
       await handle.result().catch(() => {})
       const events = await eventsOf(engine, handle.taskId)
@@ -132,7 +135,7 @@ describe('a process task', { timeout: 30_000 }, () => {
       })
       if (how === 'throw') {
         const printed = events.filter(({ type, data }) => type === 'TaskLogged' && data.level === 'warn')
-        expect(JSON.stringify(printed)).toContain('thrown where nobody catches')
+        expect(printed.map(({ data }) => data.message).join()).toContain('thrown where nobody catches')
       }
     },
   )
@@ -140,33 +143,33 @@ describe('a process task', { timeout: 30_000 }, () => {
 
 describe('an app with process tasks', () => {
   it('does not start if nobody says which file its processes import', async () => {
-    const app = createApp({ name: 'nowhere' })
-    app.task('crunch', { process: true }, async () => null)
-    await expect(startApp(app, { data: 'memory' })).rejects.toThrow(
+    const nowhere = createApp({ name: 'nowhere' })
+    nowhere.task('crunch', { process: true }, async () => null)
+    await expect(startApp(nowhere, { data: 'memory' })).rejects.toThrow(
       /"crunch" runs in a process of its own.*entry: import\.meta\.url/,
     )
   })
 
   it('runs them in its own process where that is asked for', async () => {
-    const app = createApp({ name: 'here' })
-    const pid = app.task('pid', { process: true }, async () => process.pid)
-    const engine = await startApp(app, { data: 'memory', processTasks: 'here' })
+    const here = createApp({ name: 'here' })
+    const pid = here.task('pid', { process: true }, async () => process.pid)
+    const engine = await startApp(here, { data: 'memory', processTasks: 'here' })
     expect(await (await pid.submit({})).result()).toBe(process.pid)
     await engine.stop()
   })
 
   it('says how to write a memory limit that makes no sense', () => {
-    const app = createApp({ name: 'limits' })
-    const declare = (memory: string) => () => app.task('t', { process: { memory } }, async () => null)
+    const limits = createApp({ name: 'limits' })
+    const declare = (memory: string) => () => limits.task('t', { process: { memory } }, async () => null)
     expect(declare('a lot')).toThrow(/"a lot".*'256mb', '2gb'/)
     expect(declare('64mb')).toThrow('at least 128mb')
     expect(declare('1.5gb')).not.toThrow()
   })
 
   it('fails a task whose file cannot be loaded in a process, and says why', async () => {
-    const app = createApp({ name: 'elsewhere', entry: new URL('./apps/broken.ts', import.meta.url).href })
-    const task = app.task('task', { process: true }, async () => null)
-    const engine = await startApp(app, { data: 'memory' })
+    const elsewhere = createApp({ name: 'elsewhere', entry: new URL('./apps/broken.ts', import.meta.url).href })
+    const task = elsewhere.task('task', { process: true }, async () => null)
+    const engine = await startApp(elsewhere, { data: 'memory' })
     const handle = await task.submit({})
     await expect(handle.result()).rejects.toThrow(
       /could not load .*broken\.ts: TypeError: It exports no app of the name/,

@@ -4,20 +4,26 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { type Engine, startApp } from '../../src/app/index.ts'
 import type { RecordedEvent } from '../../src/events/index.ts'
 import { app } from './apps/apart.ts'
 
-/** Starts it on a log in memory; `entry` is that of the app itself unless given. */
-export async function running(): Promise<Engine> {
+/** Runs it on a log in memory for all tests of a file. @returns the running app, once it runs */
+export function running(): () => Engine {
   const problems: unknown[] = []
-  const engine = await startApp(app, { data: 'memory', report: (error, doing) => problems.push({ error, doing }) })
-  onTestFinished(async () => {
-    await engine.stop({ drainMs: 0 })
-    if (problems.length > 0) throw new Error(`The app reported: ${JSON.stringify(problems)}`)
+  let engine: Engine | undefined
+  beforeAll(async () => {
+    engine = await startApp(app, { data: 'memory', report: (error, doing) => problems.push({ error, doing }) })
   })
-  return engine
+  afterAll(async () => {
+    await engine?.stop({ drainMs: 0 })
+    expect(problems).toEqual([])
+  })
+  return () => {
+    if (!engine) throw new Error('The app runs only within tests.')
+    return engine
+  }
 }
 
 export async function eventsOf(engine: Engine, taskId: string): Promise<readonly RecordedEvent[]> {

@@ -69,6 +69,13 @@ async function leftNothing(before: ReadonlyMap<string, number>): Promise<boolean
   return start.memoryBytes === undefined || process.memoryUsage.rss() < start.memoryBytes * FULL
 }
 
+/** What was printed is on its way before the outcome is. */
+async function flushed(): Promise<void> {
+  await Promise.all(
+    [process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))),
+  )
+}
+
 async function run(guest: LoadedGuest, job: Job): Promise<void> {
   const before = openHandles()
   const controller = new AbortController()
@@ -76,8 +83,11 @@ async function run(guest: LoadedGuest, job: Job): Promise<void> {
   const { claim } = job
   try {
     const running = { ...job, signal: controller.signal, call: call.bind(undefined, job) }
-    tell({ type: 'returned', claim, result: asJson(await guest.run(running)) })
+    const result = asJson(await guest.run(running))
+    await flushed()
+    tell({ type: 'returned', claim, result })
   } catch (error) {
+    await flushed()
     tell({ type: 'threw', claim, error: wireError(error), retryable: guest.retryable(job.name, error) })
   }
   const reusable = !controller.signal.aborted && (await leftNothing(before))

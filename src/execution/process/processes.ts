@@ -15,7 +15,7 @@ import { HandlerThrew, ProcessDied, type TaskProcess } from './task-process.ts'
 export class TaskProcesses {
   readonly #pool: ProcessPool
   readonly #clock: Clock
-  /** By task: the processes of former attempts, until their groups are gone. */
+  /** By task: until nothing is left of its former attempt. */
   readonly #former = new Map<string, Promise<void>>()
   /** Whether an error that a process threw is worth another attempt: its classes are known there. */
   readonly #verdicts = new WeakMap<Error, boolean>()
@@ -44,17 +44,12 @@ export class TaskProcesses {
     await this.#former.get(taskId)
     const process = await this.#waitForProcess(attempt, memoryBytes)
     const output = new OutputLog((level, message) => attempt.log(level, message))
-    const former = process.gone.finally(() => {
-      if (this.#former.get(taskId) === former) this.#former.delete(taskId)
-    })
-    this.#former.set(taskId, former)
     const watch = this.#stopOnAbort(attempt, process, output)
     try {
       this.#pool.warm(memoryBytes)
-      const result = await process.run(jobOf(attempt), {
-        calls,
-        printed: (level, chunk) => output.take(level, chunk),
-      })
+      const running = process.run(jobOf(attempt), { calls, printed: (level, chunk) => output.take(level, chunk) })
+      this.#remember(taskId, process.over)
+      const result = await running
       await output.end()
       return result
     } catch (error) {
@@ -66,6 +61,13 @@ export class TaskProcesses {
     } finally {
       watch.cancel()
     }
+  }
+
+  #remember(taskId: string, over: Promise<void>): void {
+    this.#former.set(taskId, over)
+    void over.then(() => {
+      if (this.#former.get(taskId) === over) this.#former.delete(taskId)
+    })
   }
 
   /** The timeout is the handler's: it does not run out while the attempt waits for a process. */

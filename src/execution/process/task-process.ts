@@ -69,6 +69,8 @@ export class TaskProcess {
   readonly #memoryBytes: number | undefined
   readonly #settled: (reusable: boolean) => void
   #busy: Busy | undefined
+  #over = Promise.withResolvers<void>()
+  #printedBytes = 0
   #settling: NodeJS.Timeout | undefined
   /** Whatever a job printed before its outcome has been read. */
   #drained: Promise<void> = Promise.resolve()
@@ -102,6 +104,11 @@ export class TaskProcess {
     this.gone = this.#end().then(() => ready.reject(this.#unfit ?? this.#died))
   }
 
+  /** Resolves when nothing of the last job is left: the process may be used again, or is gone with its group. */
+  get over(): Promise<void> {
+    return this.#over.promise
+  }
+
   get pid(): number | undefined {
     return this.#child.pid
   }
@@ -112,8 +119,9 @@ export class TaskProcess {
   }
 
   /** @throws HandlerThrew, ProcessDied */
-  async run(job: Job, doing: Doing): Promise<JsonValue> {
-    if (this.#died) throw this.#died
+  run(job: Job, doing: Doing): Promise<JsonValue> {
+    if (this.#died) return Promise.reject(this.#died)
+    this.#over = Promise.withResolvers()
     const outcome = Promise.withResolvers<JsonValue>()
     this.#busy = { ...doing, claim: job.claim, outcome }
     this.#tell({ type: 'run', job })
@@ -150,7 +158,7 @@ export class TaskProcess {
         return this.#ended(message)
       case 'settled':
         clearTimeout(this.#settling)
-        void this.#drained.then(() => this.#settled(message.reusable && this.alive))
+        void this.#drained.then(() => this.#settle(message.reusable && this.alive))
     }
   }
 
@@ -169,15 +177,30 @@ export class TaskProcess {
   #ended(message: FromProcess & { type: 'returned' | 'threw' }): void {
     const busy = this.#busy
     if (busy?.claim !== message.claim) return
-    this.#settling = setTimeout(() => this.#settled(false), SETTLE_MS)
-    this.#drained = turnsOfTheLoop(3).then(() => {
+    this.#settling = setTimeout(() => this.#settle(false), SETTLE_MS)
+    this.#drained = this.#allRead().then(() => {
       this.#busy = undefined
       if (message.type === 'returned') busy.outcome.resolve(message.result)
       else busy.outcome.reject(new HandlerThrew(reviveError(message.error), message.retryable))
     })
   }
 
+  #settle(reusable: boolean): void {
+    if (reusable) this.#over.resolve()
+    this.#settled(reusable)
+  }
+
+  /** What a job printed before its outcome comes through other pipes: until a few turns of the loop bring nothing more. */
+  async #allRead(): Promise<void> {
+    for (let round = 0; round < 100; round++) {
+      const before = this.#printedBytes
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+      if (this.#printedBytes === before) return
+    }
+  }
+
   #printed(level: OutputLevel, chunk: Buffer): void {
+    this.#printedBytes += chunk.length
     if (level === 'warn') this.#lastPrinted = (this.#lastPrinted + chunk).slice(-LAST_PRINTED)
     this.#busy?.printed(level, chunk)
   }
@@ -200,6 +223,7 @@ export class TaskProcess {
     if (pid !== undefined) await groupGone(pid, GONE_MS)
     this.#busy?.outcome.reject(this.#died)
     this.#busy = undefined
+    this.#over.resolve()
   }
 
   #howItDied(exitCode: number | null, signal: string | null): string {
@@ -238,8 +262,3 @@ function execArgv(memoryBytes: number | undefined): string[] {
 
 const MIB = 1024 * 1024
 const inMiB = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`
-
-/** Time for what other pipes hold to be read. */
-async function turnsOfTheLoop(turns: number): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
