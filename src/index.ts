@@ -16,6 +16,8 @@ export {
   createApp,
   currentSession,
   type Duration,
+  type FailureContext,
+  type FailureFunction,
   type FindOptions,
   type IncomingMessage,
   type MessageHandler,
@@ -32,6 +34,7 @@ export {
   type ShellOptions,
   type ShellResult,
   type StartOptions,
+  type SubmitManyOptions,
   type SubmitOptions,
   startApp,
   type Task,
@@ -44,4 +47,5 @@ export {
   type TurnContext,
   ui,
 } from './app/index.ts'
-export { CancelledError, NonRetryableError, ShutdownError, TimeoutError } from './execution/index.ts'
+export type { TaskError } from './events/index.ts'
+export { CancelledError, NonRetryableError, ShutdownError, TimeoutError, verifyCallback } from './execution/index.ts'

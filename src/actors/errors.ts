@@ -42,6 +42,7 @@ const SEEN_IN = {
   job: 'GET /api/v1/jobs',
   session: 'GET /api/v1/sessions',
   schedule: 'GET /api/v1/schedules',
+  lock: 'GET /api/v1/locks',
   message: 'the session’s messages',
 }
 

@@ -24,6 +24,10 @@ export interface AppOptions {
   readonly name: string
   /** Task handlers that run at the same time on a node. Default 256. */
   readonly concurrency?: number
+  /** Signs callbacks, so that a receiver can tell that they are the app's. Without one they carry no signature. */
+  readonly callbackSecret?: string
+  /** Callbacks may go to private, loopback and link-local addresses. Default false. */
+  readonly allowPrivateCallbacks?: boolean
   /** `import.meta.url` of the file that exports the app: processes of its tasks import it. `capsule serve` knows it. */
   readonly entry?: string
 }
@@ -72,6 +76,8 @@ const PLAIN_TASK: AnyTaskOptions = {}
 export class App {
   readonly name: string
   readonly concurrency: number
+  readonly callbackSecret: string | undefined
+  readonly allowPrivateCallbacks: boolean | undefined
   readonly entry: string | undefined
   readonly #tasks = new Map<string, TaskDefinition>()
   readonly #schedules = new Map<string, Schedule>()
@@ -86,6 +92,8 @@ export class App {
       )
     }
     this.name = options.name
+    this.callbackSecret = options.callbackSecret
+    this.allowPrivateCallbacks = options.allowPrivateCallbacks
     this.concurrency = options.concurrency ?? 256
     this.entry = options.entry
     if (!Number.isInteger(this.concurrency) || this.concurrency < 1) {
@@ -203,6 +211,8 @@ export class App {
       name,
       submit: async (input, options) => tasks().submit(input, options ?? {}),
       schedule: async (input, options) => tasks().submit(input, options),
+      submitMany: async (inputs, { idempotencyKey, ...options } = {}) =>
+        tasks().submitMany(inputs, options, idempotencyKey && inputs.map(idempotencyKey)),
       find: async (options) => tasks().find(options ?? {}),
       count: async (options) => tasks().count(options ?? {}),
       cancel: async (options) => tasks().cancel(options ?? {}),

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Backoff, JsonObject, JsonValue, ScheduleDefinition } from '../events/index.ts'
 import type { TaskLimits } from '../execution/index.ts'
+import type { FailureFunction } from './task.ts'
 
 export interface TaskDefinition {
   readonly name: string
@@ -24,6 +25,10 @@ export interface TaskDefinition {
   readonly expiresMs: number | undefined
   /** A submit is refused while so many wait. */
   readonly maxQueued: number | undefined
+  /** Told how each run ended, unless the submit names another one. */
+  readonly callbackUrl: string | undefined
+  /** Runs after a run that failed or timed out. */
+  readonly onFailure: FailureFunction<never> | undefined
   /** Runs in its own OS process, which may use so much memory. */
   readonly process: { readonly memoryBytes: number | undefined } | undefined
   /** Whether the error of a failed attempt is worth another one. */

@@ -28,13 +28,31 @@ import {
   type Submission,
   streamName,
 } from '../events/index.ts'
-import { cronInWords, describeError, type Node, TimeoutError } from '../execution/index.ts'
+import {
+  checkCallbackUrl,
+  cronInWords,
+  describeError,
+  type Node,
+  onFailureTask,
+  TimeoutError,
+} from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
 import type { App, Runs } from './app.ts'
 import { type BulkOutcome, forEachJob } from './bulk.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import { parseDuration } from './duration.ts'
-import type { Caller, Executed, HealthCheck, RunningApp, ScheduleInfo, SubmitRequest, Submitted } from './running.ts'
+import { releaseLock } from './locks.ts'
+import type {
+  Caller,
+  Executed,
+  HealthCheck,
+  RunningApp,
+  ScheduleInfo,
+  SubmitItem,
+  SubmitRequest,
+  Submitted,
+} from './running.ts'
+import { submitMany } from './submit-many.ts'
 import {
   type FindOptions,
   parseInput,
@@ -51,6 +69,7 @@ export interface EngineParts {
   readonly store: EventStore
   readonly reads: ReadModels
   readonly node: Node
+  readonly allowPrivateCallbacks?: boolean
   /** Lets go of what the handlers were given. */
   readonly close?: () => Promise<void>
 }
@@ -93,15 +112,26 @@ export class Engine implements RunningApp, Runs {
   // Tasks --------------------------------------------------------------------------------------------------------------
 
   async submit(request: SubmitRequest, caller: Caller): Promise<Submitted> {
+    return (await this.#prepare(request, caller))()
+  }
+
+  submitMany(name: string, items: readonly SubmitItem[], caller: Caller) {
+    const definition = this.#definition(name)
+    return submitMany(definition, items, caller, (request, each) => this.#prepare(request, each))
+  }
+
+  /** Checks a request. @returns what submits it */
+  async #prepare(request: SubmitRequest, caller: Caller): Promise<() => Promise<Submitted>> {
     const definition = this.#definition(request.name)
     const { sessionId } = request
     const ownerId = sessionId === undefined ? caller.ownerId : await this.#sessionOwner(sessionId)
     const submission = this.#submission(definition, request, ownerId)
     const taskId = this.#taskId(definition.name, ownerId, request, caller)
     const { maxQueued } = definition
-    return maxQueued === undefined
-      ? this.#parts.node.submitter.submit(taskId, submission, originOf(caller))
-      : this.#submitBounded(maxQueued, taskId, submission, originOf(caller))
+    return () =>
+      maxQueued === undefined
+        ? this.#parts.node.submitter.submit(taskId, submission, originOf(caller))
+        : this.#submitBounded(maxQueued, taskId, submission, originOf(caller))
   }
 
   /** @throws QueueFull if as many wait, or are on their way to the log, as the task allows */
@@ -237,20 +267,21 @@ export class Engine implements RunningApp, Runs {
       }
     }
     return {
-      submit: async (input, { session, delay, runAt, priority, idempotencyKey }: ScheduleOptions) => {
-        const ownerId = session?.user.ownerId ?? 'system'
-        const by = session ? (`user:${ownerId}` as const) : ('system' as const)
-        const request: SubmitRequest = {
-          name,
-          params: input,
-          ...(session?.id === undefined ? {} : { sessionId: session.id }),
-          ...(delay === undefined ? {} : { delay }),
-          ...(runAt === undefined ? {} : { runAt: typeof runAt === 'string' ? runAt : runAt.toISOString() }),
-          ...(priority === undefined ? {} : { priority }),
-          ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-        }
-        const { taskId, joined } = await this.submit(request, { by, ownerId })
+      submit: async (input, options) => {
+        const { taskId, joined } = await this.submit({ name, ...itemOf(input, options) }, callerOf(options.session))
         return this.#handle<Result>(taskId, joined)
+      },
+      submitMany: async (inputs, options, keys) => {
+        const items = inputs.map((input, index) => {
+          const idempotencyKey = keys?.[index]
+          return itemOf(input, { ...options, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })
+        })
+        const outcomes = await this.submitMany(name, items, callerOf(options.session))
+        return outcomes.map((outcome) =>
+          outcome.status === 'rejected'
+            ? outcome
+            : { status: 'fulfilled', value: this.#handle<Result>(outcome.value.taskId, outcome.value.joined) },
+        )
       },
       find: async (options) => {
         await this.#caughtUp()
@@ -306,7 +337,19 @@ export class Engine implements RunningApp, Runs {
     return (await this.#inSession(sessionId, { type: 'stopTurn' }, originOf(caller))).position
   }
 
+  // Locks --------------------------------------------------------------------------------------------------------------
+
+  releaseLock(key: string, caller: Caller): Promise<Position> {
+    const { system, node } = this.#parts
+    return releaseLock({ system, locks: node.locks }, key, originOf(caller))
+  }
+
   // Schedules ----------------------------------------------------------------------------------------------------------
+
+  upcoming(name: string, count: number): readonly string[] {
+    const paused = this.#parts.system.peek(scheduleKind, name)?.value === 'paused'
+    return paused ? [] : this.#parts.node.schedules.upcoming(name, count).map((due) => new Date(due).toISOString())
+  }
 
   scheduleInfo(name: string): ScheduleInfo | undefined {
     const schedule = this.#parts.app.schedules.get(name)
@@ -375,7 +418,12 @@ export class Engine implements RunningApp, Runs {
   }
 
   #runs(name: string): boolean {
-    return this.tasks.has(name) || (name.startsWith('schedule:') && this.#parts.app.schedules.has(name.slice(9)))
+    const { app } = this.#parts
+    return (
+      app.tasks.has(name) ||
+      (name.startsWith('schedule:') && app.schedules.has(name.slice(9))) ||
+      [...app.tasks.values()].some((task) => task.onFailure && onFailureTask(task.name) === name)
+    )
   }
 
   #schedule(name: string): void {
@@ -385,7 +433,8 @@ export class Engine implements RunningApp, Runs {
   #submission(definition: TaskDefinition, request: SubmitRequest, ownerId: string): Submission {
     const params = withDefaults(request.params, parseInput(definition, request.params))
     const { timeoutMs, lockKey, retryOnTimeout, onInterrupt } = definition
-    const { sessionId, idempotencyKey } = request
+    const { sessionId, idempotencyKey, callbackUrl = definition.callbackUrl } = request
+    if (callbackUrl !== undefined) checkCallbackUrl(callbackUrl, this.#parts.allowPrivateCallbacks ?? false)
     const runAt = this.#runAt(request)
     const expiresAt = this.#expiresAt(definition.expiresMs, runAt)
     return {
@@ -401,6 +450,8 @@ export class Engine implements RunningApp, Runs {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(retryOnTimeout ? { retryOnTimeout } : {}),
       ...(onInterrupt === 'fail' ? { onInterrupt } : {}),
+      ...(definition.onFailure ? { onFailure: true } : {}),
+      ...(callbackUrl === undefined ? {} : { callbackUrl }),
       ...(definition.process ? { process: true } : {}),
       ...(lockKey === undefined ? {} : { lockKey: lockKey(params), onLocked: definition.onLocked }),
       ...(runAt === undefined ? {} : { runAt }),
@@ -538,6 +589,25 @@ export class Engine implements RunningApp, Runs {
       return { name: 'read models', status: 'unhealthy', detail: messageOf(error) }
     }
   }
+}
+
+/** What an app's own code asks for, as every door asks for it. */
+function itemOf(params: JsonObject, options: ScheduleOptions): SubmitItem {
+  const { session, delay, runAt, priority, idempotencyKey, callbackUrl } = options
+  return {
+    params,
+    ...(session?.id === undefined ? {} : { sessionId: session.id }),
+    ...(delay === undefined ? {} : { delay }),
+    ...(runAt === undefined ? {} : { runAt: typeof runAt === 'string' ? runAt : runAt.toISOString() }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(callbackUrl === undefined ? {} : { callbackUrl }),
+  }
+}
+
+function callerOf(session: ScheduleOptions['session']): Caller {
+  const ownerId = session?.user.ownerId ?? 'system'
+  return { by: session ? `user:${ownerId}` : 'system', ownerId }
 }
 
 /** A handler, or the app's own code, when no user is known. */

@@ -1,9 +1,11 @@
 /** Wraps what users wrote into what execution runs: input checked, session at hand, context injected. */
 import type { ActorSystem } from '../actors/index.ts'
-import { sessionKind } from '../actors/index.ts'
+import { sessionKind, taskKind } from '../actors/index.ts'
+import { taskError } from '../events/index.ts'
 import {
   type Attempt,
   type Handlers,
+  NonRetryableError,
   occurrenceTask,
   onFailureTask,
   type TaskHandler,
@@ -16,7 +18,7 @@ import { checkedInput } from './checked-input.ts'
 import type { TaskDefinition } from './definition.ts'
 import { callsOf } from './process/host.ts'
 import { ChatSession, OwnerSession, type Session, withSession } from './session.ts'
-import type { TaskContext } from './task.ts'
+import type { FailureFunction, TaskContext } from './task.ts'
 
 interface Services {
   readonly system: ActorSystem
@@ -81,7 +83,7 @@ function failureHandler(
       // What no longer fits the running code may be just why it failed: then it is handed over as it was recorded.
       const parsed = input?.safeParse(given)
       const fitting = parsed?.success ? parsed.data : given
-      const error = taskErrorSchema.parse(params.error)
+      const error = taskError.parse(params.error)
       return withContext(attempt, services, (context) => handler(fitting, error, { ...context, failed: failureOf }))
     },
   }

@@ -15,14 +15,18 @@ export * from './definition.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type Engine, TaskFailed } from './engine.ts'
 export { findApp } from './find-app.ts'
+export { jobJson } from './job-json.ts'
 export { runShell, type ShellOptions, type ShellResult } from './run-shell.ts'
 export * from './running.ts'
 export { currentSession, type ReplyWriter, type Said, type Session, type SessionData, type User } from './session.ts'
 export { type StartOptions, startApp } from './start.ts'
 export type {
+  FailureContext,
+  FailureFunction,
   FindOptions,
   RetryRule,
   ScheduleOptions,
+  SubmitManyOptions,
   SubmitOptions,
   Task,
   TaskContext,

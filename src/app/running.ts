@@ -24,7 +24,11 @@ export interface SubmitRequest {
   readonly runAt?: string
   readonly priority?: number
   readonly idempotencyKey?: string
+  /** POSTed with the final job when a run has ended. */
+  readonly callbackUrl?: string
 }
+
+export type SubmitItem = Omit<SubmitRequest, 'name'>
 
 export interface Submitted {
   readonly taskId: string
@@ -70,6 +74,15 @@ export interface RunningApp {
 
   /** @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, QueueFull, NotFound (session), NotRunning */
   submit(request: SubmitRequest, caller: Caller): Promise<Submitted>
+  /**
+   * Submits many of one task at once; each answer in its item's place. The caller's command id is one for each item.
+   * @throws UnknownTask; InvalidInput naming each place (`items.3.params.x`), before any is submitted
+   */
+  submitMany(
+    name: string,
+    items: readonly SubmitItem[],
+    caller: Caller,
+  ): Promise<readonly PromiseSettledResult<Submitted>[]>
   /** Runs once, no retries, and waits (Chapkit's synchronous execution). @throws UnknownTask */
   execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed>
   /** Each resolves with the position from which reads show it. @throws NotFound, CommandRefused */
@@ -104,7 +117,12 @@ export interface RunningApp {
   retryMessage(sessionId: string, messageId: string, caller: Caller): Promise<{ messageId: string; position: Position }>
   stopTurn(sessionId: string, caller: Caller): Promise<Position>
 
+  /** Lets go of a lock whose holder has ended. @throws NotFound; CommandRefused while the holder lives */
+  releaseLock(key: string, caller: Caller): Promise<Position>
+
   scheduleInfo(name: string): ScheduleInfo | undefined
+  /** The next due times of a schedule, ISO 8601, soonest first; none while it is paused. */
+  upcoming(name: string, count: number): readonly string[]
   triggerSchedule(name: string, caller: Caller): Promise<{ taskId: string; position: Position }>
   pauseSchedule(name: string, caller: Caller): Promise<Position>
   resumeSchedule(name: string, caller: Caller): Promise<Position>

@@ -3,12 +3,19 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ActorSystem, type Clock, systemClock } from '../actors/index.ts'
-import { type EventStore, type JsonObject, openMemoryStore, openSqliteStore, StoreUnavailable } from '../events/index.ts'
-import { Node } from '../execution/index.ts'
+import {
+  type EventStore,
+  type JsonObject,
+  openMemoryStore,
+  openSqliteStore,
+  StoreUnavailable,
+} from '../events/index.ts'
+import { type CallbackSettings, Node } from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
 import { handlersOf } from './handlers.ts'
+import { jobJson } from './job-json.ts'
 import { inGuest } from './process/in-guest.ts'
 import { processesOf, warm } from './process/start.ts'
 
@@ -26,6 +33,9 @@ export interface StartOptions {
   readonly clock?: Clock
   /** 0 ≤ random() < 1, for the jitter of backoff. */
   readonly random?: () => number
+  /** As of `createApp`, for an app that does not say. */
+  readonly callbackSecret?: string
+  readonly allowPrivateCallbacks?: boolean
   /** Told what went wrong that nobody waits for. Default: stderr. */
   readonly report?: (error: unknown, doing: string) => void
 }
@@ -50,6 +60,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   try {
     const system = new ActorSystem({ app: app.name, store, clock, exclusive: true })
     const id = randomBytes(6).toString('hex')
+    const callbacks = callbacksOf(app, options)
     const node = new Node({
       system,
       store,
@@ -66,10 +77,21 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       // What goes to the log is data: a handler in it would make every start look like a changed schedule.
       schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
       concurrency: app.concurrency,
+      callbacks,
       random,
       report,
     })
-    const engine = new Engine({ app, version, system, store, reads, node, close: async () => processes?.close() })
+    const { allowPrivate } = callbacks
+    const engine = new Engine({
+      app,
+      version,
+      system,
+      store,
+      reads,
+      node,
+      allowPrivateCallbacks: allowPrivate,
+      close: async () => processes?.close(),
+    })
     app.runOn(engine)
     await node.start()
     if (processes) warm(processes, app)
@@ -80,6 +102,14 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     await reads.close()
     await store.close()
     throw error
+  }
+}
+
+function callbacksOf(app: App, options: StartOptions): CallbackSettings {
+  return {
+    secret: app.callbackSecret ?? options.callbackSecret,
+    allowPrivate: app.allowPrivateCallbacks ?? options.allowPrivateCallbacks ?? false,
+    describe: (job) => JSON.stringify(jobJson(job)),
   }
 }
 

@@ -1,8 +1,8 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
 import { z } from 'zod'
 import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
-import type { JsonObject, JsonValue } from '../events/index.ts'
-import type { TaskLimits } from '../execution/index.ts'
+import type { JsonObject, JsonValue, TaskError } from '../events/index.ts'
+import { checkCallbackUrl, type TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
@@ -66,7 +66,20 @@ export interface TaskOptions<Input = never> {
   readonly expires?: Duration
   /** A submit is refused while so many wait. Default: no bound. */
   readonly maxQueued?: number
+  /** POSTed with the final job when a run has ended, whatever the end; a submit may name another one. */
+  readonly callbackUrl?: string
+  /** Runs after a run that ended as failed or timeout, as a durable task of its own: `<task>.on_failure`. */
+  readonly onFailure?: FailureFunction<Input>
 }
+
+/** What an onFailure handler gets beside the input and the error. `taskId` and the rest are its own task's. */
+export interface FailureContext extends TaskContext {
+  /** The run that failed. */
+  readonly failed: { readonly taskId: string; readonly run: number }
+}
+
+/** `input` is handed over as it was recorded, should it no longer fit the task's schema. */
+export type FailureFunction<Input> = (input: Input, error: TaskError, context: FailureContext) => unknown
 
 /** A key made of the input: `'report:{report_id}'`, or a function. */
 export type KeyOf<Input> = string | ((input: Input) => string)
@@ -86,6 +99,13 @@ export interface SubmitOptions {
   readonly priority?: number
   /** The same owner, task and key is the same task, however often it is submitted. */
   readonly idempotencyKey?: string
+  /** POSTed with the final job when a run has ended. */
+  readonly callbackUrl?: string
+}
+
+export interface SubmitManyOptions<Input = never> extends Omit<ScheduleOptions, 'idempotencyKey'> {
+  /** Of each task, by its input and its place from 0. */
+  readonly idempotencyKey?: (input: Input, index: number) => string
 }
 
 export interface ScheduleOptions extends SubmitOptions {
@@ -125,6 +145,14 @@ export interface Task<Input, Result> {
   submit(input: Input, options?: SubmitOptions): Promise<TaskHandle<Result>>
   /** Submits it for later. */
   schedule(input: Input, options: ScheduleOptions): Promise<TaskHandle<Result>>
+  /**
+   * Submits many at once, which costs little more than one. Each answer stands in its input's place: a handle, or why
+   * that one was refused. @throws InvalidInput, and submits none, if an input does not fit
+   */
+  submitMany(
+    inputs: readonly Input[],
+    options?: SubmitManyOptions<Input>,
+  ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
   find(options?: FindOptions): Promise<readonly JobView[]>
   count(options?: FindOptions): Promise<number>
   /** Cancels those that wait. @returns how many */
@@ -136,6 +164,12 @@ export interface Task<Input, Result> {
 /** A task as whatever runs the app serves it: the descriptor without the types of one task's input. */
 export interface TaskApi<Result> {
   submit(input: JsonObject, options: ScheduleOptions): Promise<TaskHandle<Result>>
+  /** `keys`: the idempotency key of each. */
+  submitMany(
+    inputs: readonly JsonObject[],
+    options: Omit<ScheduleOptions, 'idempotencyKey'>,
+    keys?: readonly string[],
+  ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
   find(options: FindOptions): Promise<readonly JobView[]>
   count(options: FindOptions): Promise<number>
   cancel(options: FindOptions): Promise<number>
@@ -164,6 +198,7 @@ export function defineTask(
   if (!Number.isInteger(retries) || retries < 0) {
     throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
   }
+  if (options.callbackUrl !== undefined) checkCallbackUrl(options.callbackUrl, true)
   return {
     name,
     description: options.description,
@@ -185,6 +220,8 @@ export function defineTask(
     limits: limitsOf({ name, input }, options),
     expiresMs: options.expires === undefined ? undefined : parseDuration(options.expires, 'expires'),
     maxQueued: atLeastOne(name, 'maxQueued', options.maxQueued),
+    callbackUrl: options.callbackUrl,
+    onFailure: options.onFailure,
     process: processOf(name, options.process),
     retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
     handler: handler as (input: never, context: never) => unknown,

@@ -7,6 +7,8 @@ const environment = z.object({
   HOST: z.string().min(1).optional(),
   CAPSULE_DATA: z.string().min(1).optional(),
   CAPSULE_FAULT: z.string().optional(),
+  CAPSULE_CALLBACK_SECRET: z.string().min(1).optional(),
+  CAPSULE_ALLOW_PRIVATE_CALLBACKS: z.enum(['0', '1']).optional(),
   EVENTSTORE_URL: z.string().optional(),
   LOG_LEVEL: z.enum(['silent', 'error', 'warn', 'info', 'debug']).optional(),
 })

@@ -22,7 +22,14 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   const stopped = onSignal()
   const { app, entry, version } = await loadApp(file)
   const data = flags.data ?? environment.CAPSULE_DATA ?? '.capsule'
-  const running = await startApp(app, { data, version, entry })
+  const callbackSecret = environment.CAPSULE_CALLBACK_SECRET
+  const running = await startApp(app, {
+    data,
+    version,
+    entry,
+    allowPrivateCallbacks: environment.CAPSULE_ALLOW_PRIVATE_CALLBACKS === '1',
+    ...(callbackSecret === undefined ? {} : { callbackSecret }),
+  })
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000

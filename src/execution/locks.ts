@@ -8,7 +8,7 @@
  */
 import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
 import type { Position, Submission } from '../events/index.ts'
-import type { LockView } from '../projections/index.ts'
+import type { LockParty } from '../projections/index.ts'
 
 export interface LockTurn {
   /** The live task to use instead of the asker's. */
@@ -122,7 +122,11 @@ export class LockKeeper {
    * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
    * completed, the displaced are cancelled, and whoever has ended lets go.
    */
-  async repair(lock: LockView): Promise<void> {
+  async repair(lock: {
+    readonly key: string
+    readonly holder: Pick<LockParty, 'taskId'>
+    readonly queue: readonly Pick<LockParty, 'taskId'>[]
+  }): Promise<void> {
     const asked = await this.#requests(lock.key)
     for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, asked.get(taskId))
   }

@@ -25,6 +25,8 @@ import {
   streamPrefix,
 } from '../events/index.ts'
 import type { ReadModels, WorkSnapshot } from '../projections/index.ts'
+import { Aftermath } from './aftermath.ts'
+import type { CallbackSettings } from './callbacks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
 import { LockKeeper } from './locks.ts'
@@ -45,6 +47,7 @@ export interface NodeOptions {
   readonly schedules: readonly DeclaredSchedule[]
   /** Task handlers that run at the same time. */
   readonly concurrency: number
+  readonly callbacks: CallbackSettings
   readonly random: () => number
   /** What went wrong that nobody waits for. */
   readonly report: (error: unknown, doing: string) => void
@@ -68,6 +71,7 @@ export class Node {
   readonly #runner: Runner
   readonly #dispatcher: Dispatcher
   readonly #turns: Turns
+  readonly #aftermath: Aftermath
   readonly #prefixes: readonly (readonly [kind: StreamKind, prefix: string])[]
   readonly #followUps = new Set<Promise<void>>()
   #subscription: Subscription | undefined
@@ -93,6 +97,9 @@ export class Node {
       report,
     })
     this.submitter = new Submitter(system, this.#dispatcher, this.locks, report)
+    const { submitter } = this
+    const { callbacks } = options
+    this.#aftermath = new Aftermath({ system, store, submitter, node: this.id, callbacks, random, report })
     this.#turns = new Turns({ system, node: this.id, handlers, report })
     this.schedules = new Schedules({
       system,
@@ -105,7 +112,8 @@ export class Node {
   }
 
   get work(): { readonly running: number; readonly live: number } {
-    return { running: this.#runner.running + this.#turns.running, live: this.#dispatcher.size }
+    const running = this.#runner.running + this.#turns.running + this.#aftermath.running
+    return { running, live: this.#dispatcher.size }
   }
 
   /** Live tasks of a name that do not run, as far as this node has seen. */
@@ -145,6 +153,7 @@ export class Node {
     const work = reads.work()
     await this.#loadPaused()
     this.#dispatcher.load(work.waiting, work.locks)
+    this.#aftermath.load(work)
     await this.#follow(work.position)
     await this.#interruptCrashed(work)
     await inBatches(work.locks, async (lock) => {
@@ -154,6 +163,7 @@ export class Node {
     this.#dispatcher.start()
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
     await this.#repairOccurrences(work)
+    await this.#aftermath.start(work)
     await this.schedules.start(await reads.schedules())
   }
 
@@ -165,7 +175,8 @@ export class Node {
     this.#dispatcher.stop()
     this.#turns.stop()
     this.schedules.stop()
-    const ended = Promise.all([this.#runner.idle(), this.#turns.idle()]).then(() => true)
+    this.#aftermath.stop()
+    const ended = Promise.all([this.#runner.idle(), this.#turns.idle(), this.#aftermath.idle()]).then(() => true)
     const clock = this.#options.system.clock
     const limit = Promise.withResolvers<boolean>()
     const timer = clock.at(clock.now() + drainMs, () => limit.resolve(false))
@@ -174,6 +185,7 @@ export class Node {
     const clean = this.work.running === 0 || (await Promise.race([ended, limit.promise]))
     timer.cancel()
     if (!clean) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
+    await this.#aftermath.abort()
     await this.#options.system.settled()
     while (this.#followUps.size > 0) await Promise.all(this.#followUps)
     this.#stopped = true
@@ -215,6 +227,7 @@ export class Node {
         else if (kind === 'limit') this.#dispatcher.followLimit(event.stream)
         else if (kind === 'setting') this.#onSetting(key, event)
         else this.#dispatcher.follow(key, event)
+        if (kind === 'task') this.#aftermath.follow(key, event)
         break
       }
       this.#position = event.position

@@ -1,6 +1,5 @@
 /** From what the read models answer to what crosses the wire: snake_case, ISO instants, null for absent facts. */
-import { taskActions } from '../actors/index.ts'
-import type { Executed, PageDefinition, RunningApp, UiBlock } from '../app/index.ts'
+import { type Executed, jobJson, type PageDefinition, type RunningApp, type UiBlock } from '../app/index.ts'
 import type { JsonObject, JsonValue, RecordedEvent } from '../events/index.ts'
 import type {
   BoardDelta,
@@ -23,41 +22,8 @@ const instant = (ms: number): string => new Date(ms).toISOString()
 const maybe = (ms: number | undefined): string | null => (ms === undefined ? null : instant(ms))
 
 export function toJob(view: JobView, app: Pick<RunningApp, 'waitingFor'>, joined = false): Wire.Job {
-  const { error, progress } = view
-  const { cancelRequested } = view
-  const actions = taskActions(view.status, { cancelRequested, hasTimeout: view.deadline !== undefined })
-  return {
-    id: view.id,
-    task_name: view.name,
-    title: view.title,
-    status: view.status,
-    params: jsonObject(view.params),
-    result: json(view.result),
-    error: error ? { type: error.type, message: error.message, retryable: error.retryable } : null,
-    error_traceback: error?.stack ?? null,
-    attempt: view.attempt,
-    retries: view.retries,
-    failures: view.failures,
-    progress: progress ? { fraction: progress.fraction ?? null, message: progress.message ?? null } : null,
-    lock_key: view.lockKey ?? null,
-    waiting_for: waitingFor(view, app),
-    session_id: view.sessionId ?? null,
-    owner_id: view.ownerId,
-    tags: [...view.tags],
-    priority: view.priority,
-    joined,
-    submitted_at: instant(view.submittedAt),
-    run_at: maybe(view.runAt),
-    started_at: maybe(view.startedAt),
-    finished_at: maybe(view.finishedAt),
-    deadline: maybe(view.deadline),
-    node: view.node ?? null,
-    cancelled_by: view.cancelledBy ?? null,
-    cancel_requested: cancelRequested,
-    allowed_actions: [...actions.allowed],
-    refused_actions: actions.refused,
-    position: String(view.position),
-  }
+  const job = jobJson(view, waitingFor(view, app), joined)
+  return { ...job, params: jsonObject(view.params), result: json(view.result) }
 }
 
 function waitingFor(view: JobView, app: Pick<RunningApp, 'waitingFor'>): string | null {

@@ -9,6 +9,7 @@ import type {
   HealthCheck,
   PageDefinition,
   RunningApp,
+  SubmitItem,
   SubmitRequest,
   TaskDefinition,
 } from '../../src/app/index.ts'
@@ -51,6 +52,8 @@ export function task(name: string, more: Partial<TaskDefinition> = {}): TaskDefi
     limits: undefined,
     expiresMs: undefined,
     maxQueued: undefined,
+    callbackUrl: undefined,
+    onFailure: undefined,
     process: undefined,
     retryable: () => true,
     handler: () => null,
@@ -320,6 +323,9 @@ export class FakeApp implements RunningApp {
       return { taskId, joined: false, position: this.put(jobView(taskId, { name: request.name, params })) }
     })
   }
+  async submitMany(name: string, items: readonly SubmitItem[], caller: Caller) {
+    return Promise.allSettled(items.map((item) => this.submit({ ...item, name }, caller)))
+  }
   execute(name: string, params: JsonObject, caller: Caller, waitMs?: number) {
     return this.#once('execute', [name, params, waitMs], caller, () => ({ ...this.executed, params }))
   }
@@ -413,6 +419,12 @@ export class FakeApp implements RunningApp {
     return this.#once('stopTurn', [sessionId], caller, () => this.reads.position)
   }
 
+  releaseLock(key: string, caller: Caller) {
+    return this.#once('releaseLock', [key], caller, () => this.reads.position)
+  }
+  upcoming(_name: string, count: number) {
+    return Array.from({ length: count }, (_, day) => new Date(Date.UTC(2026, 0, 6 + day, 9)).toISOString())
+  }
   scheduleInfo(name: string) {
     return { name, meaning: 'At 09:00, Monday to Friday', nextAt: '2026-01-06T09:00:00.000Z' }
   }

@@ -3,6 +3,7 @@
  * tasks. One contract for both sides; everything in it crosses as a structured clone.
  */
 import type { JsonObject, JsonValue } from '../../events/index.ts'
+import type { WiredError } from '../../execution/index.ts'
 import type { JobStatus, JobView } from '../../projections/index.ts'
 import type { Duration } from '../duration.ts'
 import type { Said } from '../session.ts'
@@ -41,6 +42,12 @@ export type RemoteCalls = {
     input: JsonObject,
     options: RemoteSubmitOptions,
   ): Promise<{ readonly taskId: string; readonly joined: boolean }>
+  submitTasks(
+    name: string,
+    inputs: readonly JsonObject[],
+    options: RemoteSubmitOptions,
+    keys: readonly string[] | undefined,
+  ): Promise<readonly ({ readonly taskId: string; readonly joined: boolean } | { readonly refused: WiredError })[]>
   findTasks(name: string, options: FindOptions): Promise<readonly JobView[]>
   countTasks(name: string, options: FindOptions): Promise<number>
   cancelTasks(name: string, options: FindOptions): Promise<number>

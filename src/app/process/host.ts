@@ -1,5 +1,5 @@
 /** Carries out what a handler in its own process asks for: with its attempt's session and claim, as if it ran here. */
-import type { Attempt } from '../../execution/index.ts'
+import { type Attempt, wireError } from '../../execution/index.ts'
 import type { Runs } from '../app.ts'
 import { OwnerSession, type ReplyWriter, type Session } from '../session.ts'
 import type { RemoteCalls } from './calls.ts'
@@ -40,6 +40,18 @@ export function callsOf(attempt: Attempt, chat: Session | undefined, runs: Runs)
         session: inSession ? session : undefined,
       })
       return { taskId, joined }
+    },
+    async submitTasks(name, inputs, { inSession, ...options }, keys) {
+      const outcomes = await tasks(name).submitMany(
+        inputs,
+        { ...options, session: inSession ? session : undefined },
+        keys,
+      )
+      return outcomes.map((outcome) =>
+        outcome.status === 'fulfilled'
+          ? { taskId: outcome.value.taskId, joined: outcome.value.joined }
+          : { refused: wireError(outcome.reason) },
+      )
     },
     findTasks: (name, options) => tasks(name).find(options),
     countTasks: (name, options) => tasks(name).count(options),

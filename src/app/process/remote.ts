@@ -3,6 +3,7 @@
  * Every call is asked of the process that runs the app.
  */
 import type { JsonObject } from '../../events/index.ts'
+import { reviveError } from '../../execution/index.ts'
 import type { ReplyWriter, Session, SessionData, TaskReference, User } from '../session.ts'
 import type { TaskApi, TaskHandle } from '../task.ts'
 import type { RemoteCalls } from './calls.ts'
@@ -98,6 +99,15 @@ export function remoteTaskApi<Result>(name: string, calls: RemoteCalls): TaskApi
     submit: async (input, { session, ...options }) => {
       const { taskId, joined } = await calls.submitTask(name, input, { ...options, inSession: session !== undefined })
       return handle(taskId, joined)
+    },
+    submitMany: async (inputs, { session, ...options }, keys) => {
+      const inSession = session !== undefined
+      const answers = await calls.submitTasks(name, inputs, { ...options, inSession }, keys)
+      return answers.map((answer) =>
+        'refused' in answer
+          ? { status: 'rejected', reason: reviveError(answer.refused) }
+          : { status: 'fulfilled', value: handle(answer.taskId, answer.joined) },
+      )
     },
     find: (options) => calls.findTasks(name, options),
     count: (options) => calls.countTasks(name, options),
