@@ -42,7 +42,7 @@ describe('says', () => {
   test('how long it is queued and what it waits for', async () => {
     const { text, button } = await card({
       submitted_at: soon(-4200),
-      waiting_for: 'Waits for lock index:catalog, 1st in line',
+      waiting_for: 'lock index:catalog, 1st in line',
     })
     expect(text()).toContain('Queued 4 s')
     expect(text()).toContain('Waits for lock index:catalog, 1st in line')
@@ -235,7 +235,7 @@ describe('acts', () => {
 
 describe('looks', () => {
   const states: Partial<Job>[] = [
-    { status: 'pending', waiting_for: 'Waits for lock index:catalog, 1st in line' },
+    { status: 'pending', waiting_for: 'lock index:catalog, 1st in line' },
     { status: 'scheduled', run_at: soon(600_000) },
     { status: 'running', progress: { fraction: 0.6, message: 'page 31 of 50' }, started_at: soon(-1000) },
     {

@@ -89,11 +89,15 @@ export function why(job: Job): string | undefined {
   switch (job.status) {
     case 'pending':
     case 'scheduled':
-      return job.waiting_for ?? undefined
+      return job.waiting_for === null ? undefined : `Waits for ${job.waiting_for}`
     case 'running':
       return job.cancel_requested ? 'Cancel asked for, waiting for it to stop' : (job.progress?.message ?? undefined)
     case 'retry': {
-      const reason = job.error ? errorLine(job) : (job.waiting_for ?? 'Interrupted')
+      const reason = job.error
+        ? errorLine(job)
+        : job.waiting_for === null
+          ? 'Interrupted'
+          : `Waits for ${job.waiting_for}`
       return job.failures > 0 ? `Attempt ${job.failures} of ${job.retries + 1}. ${reason}` : reason
     }
     case 'failed':

@@ -82,16 +82,16 @@ const queued: Job[] = [
     submitted_at: at(-290),
   }),
   named('nightly', 'reindex_search', 'pending', {
-    waiting_for: 'Waits for lock index:catalog, 1st in line',
+    waiting_for: 'lock index:catalog, 1st in line',
     submitted_at: at(-282),
   }),
   named('Antwerp', 'import_warehouse', 'retry', {
     run_at: at(4),
-    waiting_for: 'Interrupted: node-2 restarted',
+    waiting_for: null,
     submitted_at: at(-284),
   }),
   named('legacy-feed', 'sync_vendor_feed', 'pending', {
-    waiting_for: 'No running code knows sync_vendor_feed',
+    waiting_for: 'handler sync_vendor_feed',
     submitted_at: at(-270),
   }),
 ]
