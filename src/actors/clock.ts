@@ -12,6 +12,10 @@ export interface Clock {
   now(): number
   /** Calls `fire` once at or after `at` (milliseconds since the epoch), however far away; soon if that has passed. */
   at(at: number, fire: () => void): Timer
+  /** Milliseconds that only ever grow, whatever somebody does to the date: for how long something took. */
+  monotonic(): number
+  /** Calls `fire` once after so many milliseconds (less than 2^31), whatever somebody does to the date. */
+  after(ms: number, fire: () => void): Timer
 }
 
 /** setTimeout fires at once beyond this many milliseconds (2^31 - 1): longer waits are taken in legs. */
@@ -30,6 +34,11 @@ export const systemClock: Clock = {
       }
     }
     leg()
+    return { cancel: () => clearTimeout(handle) }
+  },
+  monotonic: () => performance.now(),
+  after(ms, fire) {
+    const handle = setTimeout(fire, ms)
     return { cancel: () => clearTimeout(handle) }
   },
 }
@@ -61,6 +70,14 @@ export class ManualClock implements Clock {
       this.#alarms = this.#alarms.filter((other) => other !== alarm)
     }
     return { cancel }
+  }
+
+  monotonic(): number {
+    return this.#now
+  }
+
+  after(ms: number, fire: () => void): Timer {
+    return this.at(this.#now + ms, fire)
   }
 
   /** When the next timer fires, if there is one. */

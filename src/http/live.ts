@@ -258,7 +258,7 @@ class Connection implements Outlet {
     this.#timer.cancel()
     this.#timer = this.#after(PING_MS, () => this.#ping())
     const { app, user } = this
-    const server = { version: app.version, node: app.nodeId }
+    const server = { version: app.version, node: app.nodeId, time: new Date(this.#options.clock.now()).toISOString() }
     this.send({ type: 'welcome', user, position: String(app.reads.position), server })
   }
 

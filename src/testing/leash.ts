@@ -28,7 +28,12 @@ export class Leash {
 
   constructor(store: EventStore, clock: Clock) {
     this.store = this.#held(store)
-    this.clock = { now: () => clock.now(), at: (at, fire) => this.#at(clock, at, fire) }
+    this.clock = {
+      now: () => clock.now(),
+      at: (at, fire) => this.#at(clock, at, fire),
+      monotonic: () => clock.monotonic(),
+      after: (ms, fire) => this.#at(clock, clock.now() + ms, fire),
+    }
   }
 
   get isCut(): boolean {

@@ -93,12 +93,15 @@ export class Connection implements EventStore {
 
   constructor(log: FaultyLog) {
     this.#log = log
+    const at = (time: number, fire: () => void): Timer =>
+      log.clock.at(time, () => {
+        if (!this.#isCut) fire()
+      })
     this.clock = {
       now: () => log.clock.now(),
-      at: (at, fire): Timer =>
-        log.clock.at(at, () => {
-          if (!this.#isCut) fire()
-        }),
+      at,
+      monotonic: () => log.clock.monotonic(),
+      after: (ms, fire) => at(log.clock.now() + ms, fire),
     }
   }
 
