@@ -5,6 +5,7 @@ import { taskError } from '../events/index.ts'
 import {
   type Attempt,
   type Handlers,
+  type LoopWatch,
   NonRetryableError,
   occurrenceTask,
   onFailureTask,
@@ -26,6 +27,8 @@ interface Services {
   readonly node: string
   /** For process tasks. Absent where they run in this process: in tests. */
   readonly apart?: Apart | undefined
+  /** Names handlers that hold the event loop. */
+  readonly watch?: LoopWatch | undefined
 }
 
 interface Apart {
@@ -47,11 +50,19 @@ export function handlersOf(app: App, services: Services): Handlers {
   }
   for (const schedule of app.schedules.values()) handlers.set(occurrenceTask(schedule.name), scheduleHandler(schedule))
   const { onMessage } = app
+  const { watch } = services
+  const turn = onMessage && ((turn: TurnRun) => answer(onMessage, turn, services))
+  if (watch) for (const [name, handler] of handlers) handlers.set(name, watched(`Task ${name}`, handler, watch))
   return {
     names: [...handlers.keys()],
     task: (name) => handlers.get(name),
-    turn: onMessage && ((turn) => answer(onMessage, turn, services)),
+    turn: watch && turn ? (run) => watch.run('The message handler', () => turn(run)) : turn,
   }
+}
+
+function watched(name: string, handler: TaskHandler, watch: LoopWatch): TaskHandler {
+  if (handler.isolated) return handler
+  return { ...handler, run: (attempt) => watch.run(name, () => handler.run(attempt)) }
 }
 
 function taskHandler(definition: TaskDefinition, services: Services): TaskHandler {

@@ -10,7 +10,7 @@ import {
   openSqliteStore,
   StoreUnavailable,
 } from '../events/index.ts'
-import { type CallbackSettings, Node } from '../execution/index.ts'
+import { type CallbackSettings, LoopWatch, Node } from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
@@ -57,6 +57,8 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     options.store || data === 'memory'
       ? await inMemory(app, options.store ?? openMemoryStore({ now: () => clock.now() }), report)
       : await inDirectory(app, data, report)
+  // Where time is moved by hand, the loop's delays mean nothing.
+  const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
   try {
     const system = new ActorSystem({ app: app.name, store, clock, exclusive: true })
     const id = randomBytes(6).toString('hex')
@@ -72,6 +74,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
         system,
         reads,
         node: id,
+        watch,
         apart: processes && { processes, runs: { taskApi: (name) => engine.taskApi(name) } },
       }),
       // What goes to the log is data: a handler in it would make every start look like a changed schedule.
@@ -90,7 +93,10 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       reads,
       node,
       allowPrivateCallbacks: allowPrivate,
-      close: async () => processes?.close(),
+      close: async () => {
+        watch?.close()
+        await processes?.close()
+      },
     })
     app.runOn(engine)
     await node.start()
@@ -98,6 +104,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     return engine
   } catch (error) {
     app.runOn(undefined)
+    watch?.close()
     await processes?.close()
     await reads.close()
     await store.close()

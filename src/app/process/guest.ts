@@ -4,8 +4,16 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { AttemptFenced, NotRunning } from '../../actors/index.ts'
-import { asJson, type LoadedGuest, type LoadGuest, NonRetryableError, type RunningJob } from '../../execution/index.ts'
+import {
+  asJson,
+  knowErrors,
+  type LoadedGuest,
+  type LoadGuest,
+  NonRetryableError,
+  type RunningJob,
+} from '../../execution/index.ts'
 import { checkedInput } from '../checked-input.ts'
+import { TaskFailed } from '../engine.ts'
 import { findApp } from '../find-app.ts'
 import { OwnerSession, withSession } from '../session.ts'
 import type { TaskContext } from '../task.ts'
@@ -15,6 +23,7 @@ import { RemoteSession, remoteCalls, remoteTaskApi } from './remote.ts'
 
 export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest> => {
   enterGuest()
+  knowErrors(TaskFailed)
   const app = findApp(await import(entry), name)
   if (!app) throw new TypeError(`It exports no app of the name ${name}. Write: export const app = createApp({ … })`)
   const current = new AsyncLocalStorage<RemoteCalls>()

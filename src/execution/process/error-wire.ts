@@ -11,6 +11,7 @@ import {
   MailboxFull,
   NotFound,
   NotRunning,
+  QueueFull,
   TooContended,
   UnknownTask,
 } from '../../actors/index.ts'
@@ -26,8 +27,10 @@ export interface WiredError {
   readonly cause: WiredError | undefined
 }
 
+type ErrorClass = new (...args: never[]) => Error
+
 /** The classes an app can meet in `catch`. */
-const KNOWN: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
+const known = new Map<string, ErrorClass>(
   [
     AttemptFenced,
     CancelledError,
@@ -40,14 +43,20 @@ const KNOWN: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
     NonRetryableError,
     NotFound,
     NotRunning,
+    QueueFull,
     RangeError,
     ShutdownError,
     TimeoutError,
     TooContended,
     TypeError,
     UnknownTask,
-  ].map((known) => [known.name, known]),
+  ].map((errorClass) => [errorClass.name, errorClass]),
 )
+
+/** Adds classes that are declared further up. */
+export function knowErrors(...classes: readonly ErrorClass[]): void {
+  for (const errorClass of classes) known.set(errorClass.name, errorClass)
+}
 
 const STANDARD = new Set(['name', 'message', 'stack', 'cause'])
 const DEEPEST_CAUSE = 5
@@ -68,8 +77,8 @@ export function wireError(error: unknown, depth = 0): WiredError {
 
 export function reviveError({ name, message, stack, facts, cause }: WiredError): Error {
   const error = new Error(message, cause === undefined ? undefined : { cause: reviveError(cause) })
-  const known = KNOWN.get(name)
-  if (known) Object.setPrototypeOf(error, known.prototype)
+  const errorClass = known.get(name)
+  if (errorClass) Object.setPrototypeOf(error, errorClass.prototype)
   for (const [key, value] of Object.entries({ ...facts, stack })) {
     Object.defineProperty(error, key, { value, enumerable: key !== 'stack', configurable: true, writable: true })
   }

@@ -1,0 +1,62 @@
+/** Errors that cross to and from a task's process. */
+import { describe, expect, it } from 'vitest'
+import { knowErrors, reviveError, wireError } from '../../src/execution/process/error-wire.ts'
+import * as capsule from '../../src/index.ts'
+
+const cross = (error: unknown) => reviveError(structuredClone(wireError(error)))
+
+/** Those that an app can import and be thrown. */
+const classes = Object.entries<unknown>(capsule).filter(
+  (entry): entry is [string, new (...args: never[]) => Error] =>
+    typeof entry[1] === 'function' && entry[1].prototype instanceof Error,
+)
+
+describe('an error from another process', () => {
+  it('has its class, message, stack, facts and cause', () => {
+    const error = new capsule.LockHeldError('report:daily', 'task-1')
+    error.cause = new RangeError('too far', { cause: 'somebody' })
+    const crossed = cross(error)
+    expect(crossed).toBeInstanceOf(capsule.LockHeldError)
+    expect(crossed).toMatchObject({
+      name: 'LockHeldError',
+      message: error.message,
+      stack: error.stack,
+      code: 'lock-held',
+      key: 'report:daily',
+      holder: 'task-1',
+    })
+    expect(crossed.cause).toBeInstanceOf(RangeError)
+    expect(crossed.cause).toMatchObject({ message: 'too far', cause: { message: 'somebody' } })
+  })
+
+  it('of a class that this side does not know keeps its name and facts, but for what cannot cross', () => {
+    class Strange extends Error {
+      override readonly name = 'Strange'
+      readonly answer = 42
+      readonly callback = () => {}
+    }
+    const crossed = cross(new Strange('odd'))
+    expect({ ...crossed, name: crossed.name, message: crossed.message }).toEqual({
+      name: 'Strange',
+      message: 'odd',
+      answer: 42,
+    })
+    expect(crossed).toBeInstanceOf(Error)
+  })
+
+  it('is an Error even if something else was thrown', () => {
+    expect(cross('just text')).toMatchObject({ name: 'NonError', message: 'just text' })
+    const circular = new Error('round')
+    circular.cause = circular
+    expect(cross(circular).message).toBe('round')
+  })
+
+  it.each(classes)('%s arrives as itself', (name, ErrorClass) => {
+    knowErrors(capsule.TaskFailed)
+    const error: unknown = Object.create(ErrorClass.prototype, {
+      name: { value: name },
+      message: { value: 'a message' },
+    })
+    expect(cross(error)).toBeInstanceOf(ErrorClass)
+  })
+})
