@@ -102,7 +102,7 @@ export class Commands {
       [4, 'fail'],
       [2, 'throw'],
       [1, 'give up'],
-      [1, 'deaf'],
+      [2, 'deaf'],
       [ends ? 1 : 0, 'block'],
       [ends ? 1 : 0, 'hang'],
     ])

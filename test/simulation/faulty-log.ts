@@ -29,6 +29,8 @@ export interface Faults {
   readonly failBefore: number
   /** Of an append: recorded, and said to have failed. */
   readonly failAfter: number
+  /** Of an append: recorded, and the process dies before it hears of it. */
+  readonly killAfter: number
   readonly failRead: number
   /** Of a batch of a subscription. */
   readonly lag: number
@@ -41,6 +43,7 @@ export const NO_FAULTS: Faults = {
   slowestMs: 0,
   failBefore: 0,
   failAfter: 0,
+  killAfter: 0,
   failRead: 0,
   lag: 0,
   longestLagMs: 0,
@@ -53,6 +56,8 @@ export class FaultyLog {
   readonly clock: Clock
   readonly random: Random
   faults: Faults
+  /** Ends the process that is connected. */
+  kill: () => void = () => {}
   /** Until then nothing gets an answer. */
   #downUntil = 0
 
@@ -93,16 +98,7 @@ export class Connection implements EventStore {
 
   constructor(log: FaultyLog) {
     this.#log = log
-    const at = (time: number, fire: () => void): Timer =>
-      log.clock.at(time, () => {
-        if (!this.#isCut) fire()
-      })
-    this.clock = {
-      now: () => log.clock.now(),
-      at,
-      monotonic: () => log.clock.monotonic(),
-      after: (ms, fire) => at(log.clock.now() + ms, fire),
-    }
+    this.clock = new MortalClock(log.clock, () => this.#isCut)
   }
 
   get isCut(): boolean {
@@ -122,7 +118,7 @@ export class Connection implements EventStore {
 
   async append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
     const { random } = this.#log
-    const { failBefore, failAfter } = this.#log.faults
+    const { failBefore, failAfter, killAfter } = this.#log.faults
     const failsBefore = this.#log.isDown || random.chance(failBefore)
     const failsAfter = random.chance(failAfter)
     const record = () => this.#log.recorded.append(stream, expected, events)
@@ -134,6 +130,7 @@ export class Connection implements EventStore {
     } else await this.#travel()
     if (failsBefore) throw unavailable('append was not recorded')
     const result = await record()
+    if (random.chance(killAfter)) this.#log.kill()
     await this.#travel()
     if (failsAfter) throw unavailable('append was recorded, and its answer lost')
     return result
@@ -219,6 +216,35 @@ export class Connection implements EventStore {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.#log.clock.at(this.#log.clock.now() + ms, resolve))
+  }
+}
+
+/** Of a process: its timers die with it. */
+class MortalClock implements Clock {
+  readonly #clock: Clock
+  readonly #isDead: () => boolean
+
+  constructor(clock: Clock, isDead: () => boolean) {
+    this.#clock = clock
+    this.#isDead = isDead
+  }
+
+  now(): number {
+    return this.#clock.now()
+  }
+
+  at(at: number, fire: () => void): Timer {
+    return this.#clock.at(at, () => {
+      if (!this.#isDead()) fire()
+    })
+  }
+
+  monotonic(): number {
+    return this.now()
+  }
+
+  after(ms: number, fire: () => void): Timer {
+    return this.at(this.now() + ms, fire)
   }
 }
 

@@ -1,5 +1,5 @@
 /** One process of the simulated app: a node with all that belongs to it, on a connection that can be cut. */
-import { ActorSystem } from '../../src/actors/index.ts'
+import { ActorSystem, type ActorSystemOptions } from '../../src/actors/index.ts'
 import { Engine } from '../../src/app/engine.ts'
 import { handlersOf } from '../../src/app/handlers.ts'
 import type { App } from '../../src/app/index.ts'
@@ -21,6 +21,8 @@ export interface ProcessOptions {
   readonly report: (error: unknown, doing: string) => void
   /** For mutations: what stands between the node and its connection. */
   readonly wrapStore?: ((store: EventStore) => EventStore) | undefined
+  /** For mutations: the actor system, or one that breaks a rule. */
+  readonly makeSystem?: ((options: ActorSystemOptions) => ActorSystem) | undefined
 }
 
 export class Process {
@@ -46,6 +48,7 @@ export class Process {
    */
   static async open(options: ProcessOptions, connection: Connection): Promise<Process> {
     const { id, concurrency, residents, random, wrapStore = (store) => store } = options
+    const { makeSystem = (system) => new ActorSystem(system) } = options
     const { clock } = connection
     const report = (error: unknown, doing: string): void => {
       if (!connection.isCut) options.report(error, doing)
@@ -61,7 +64,7 @@ export class Process {
     }
     const onError = (error: Error): void => report(error, 'projecting')
     const reads = await openReadModels({ app: app.name, store, clock: readClock, onError })
-    const system = new ActorSystem({ app: app.name, store, clock, exclusive: true, residents })
+    const system = makeSystem({ app: app.name, store, clock, exclusive: true, residents })
     const node = new Node({
       system,
       store,

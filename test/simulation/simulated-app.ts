@@ -156,7 +156,7 @@ async function behave({ does, ms, times, talks }: Behaviour, context: Context, c
       await pause(clock, 24 * 60 * 60_000, signal)
       break
     case 'deaf':
-      await pause(clock, ms * 3)
+      await pause(clock, 8000 + ms)
       await session?.reply('heard nothing', { id: 'late' })
       break
     case 'hang':

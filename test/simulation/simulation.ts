@@ -8,20 +8,21 @@
  */
 import { createHash } from 'node:crypto'
 import { CapsuleError, ManualClock } from '../../src/actors/index.ts'
-import { type EventStore, type RecordedEvent, START, StoreClosed, StoreUnavailable } from '../../src/events/index.ts'
+import { type RecordedEvent, START, StoreClosed, StoreUnavailable } from '../../src/events/index.ts'
 import { ReadModelBehind, ReadModelsClosed } from '../../src/projections/index.ts'
 import { type Command, Commands } from './commands.ts'
-import { type Faults, FaultyLog, NO_FAULTS } from './faulty-log.ts'
+import { type Connection, type Faults, FaultyLog, NO_FAULTS } from './faulty-log.ts'
 import type { Acknowledged, History, Invariant } from './history.ts'
 import { INVARIANTS } from './invariants/index.ts'
-import { Process } from './process.ts'
+import { Process, type ProcessOptions } from './process.ts'
 import { Random } from './random.ts'
 import type { Execution } from './simulated-app.ts'
 
 export interface SimulationOptions {
   readonly invariants?: readonly Invariant[]
-  /** For mutations of the store (see mutations.ts). */
-  readonly wrapStore?: (store: EventStore) => EventStore
+  /** For mutations (see mutations.ts). */
+  readonly wrapStore?: ProcessOptions['wrapStore']
+  readonly makeSystem?: ProcessOptions['makeSystem']
   /** Told each step as it is taken. */
   readonly trace?: (line: string) => void
 }
@@ -74,8 +75,8 @@ class Simulation {
   readonly #jitter: Random
   #process: Process | undefined
   #processes = 0
-  /** Ends the process that is starting, running or stopping. */
-  #kill: (() => void) | undefined
+  /** Of the process that is starting, running or stopping. */
+  #connection: Connection
 
   constructor(seed: number, options: SimulationOptions) {
     this.#seed = seed
@@ -85,6 +86,8 @@ class Simulation {
     this.#weather = weatherOf(this.#random.fork())
     this.#commands = new Commands(this.#random.fork())
     this.#log = new FaultyLog({ clock: this.#clock, random: this.#random.fork(), faults: this.#weather.faults })
+    this.#connection = this.#log.connect()
+    this.#log.kill = () => this.#crash()
   }
 
   async run(): Promise<Outcome> {
@@ -145,11 +148,11 @@ class Simulation {
     this.#tell(`process ${id} starts`)
     const { concurrency, residents, scheduled } = this.#weather
     const connection = this.#log.connect()
+    this.#connection = connection
     const report = (error: unknown, doing: string): void => {
       this.#tell(`  reported by ${id}: ${doing}: ${error}`)
       if (!isExpected(error)) this.#violations.push(`${id} reported, ${doing}: ${printed(error)}`)
     }
-    this.#kill = () => connection.cut()
     const starting = Process.open(
       {
         id,
@@ -161,25 +164,26 @@ class Simulation {
         executions: this.#executions,
         report,
         wrapStore: this.#options.wrapStore,
+        makeSystem: this.#options.makeSystem,
       },
       connection,
     ).then(async (process) => {
-      this.#kill = () => process.crash()
+      this.#process = process
       await process.start()
       return process
     })
     const outcome = await this.#inTime(starting)
-    if (outcome === 'late') this.#kill()
-    else if (outcome instanceof Process) this.#process = outcome
-    else {
-      this.#kill()
+    if (outcome instanceof Process) return
+    this.#crash()
+    if (outcome !== 'late') {
       this.#tell(`  failed to start: ${outcome}`)
       if (!isExpected(outcome)) this.#violations.push(`${id} failed to start: ${printed(outcome)}`)
     }
   }
 
   #crash(): void {
-    this.#tell('the process is killed')
+    if (!this.#connection.isCut) this.#tell('the process is killed')
+    this.#connection.cut()
     this.#process?.crash()
     this.#process = undefined
     this.#waiting.clear()
@@ -188,14 +192,12 @@ class Simulation {
   async #stop(drainMs: number): Promise<void> {
     const process = this.#process
     this.#tell(`the process drains for ${drainMs} ms`)
-    this.#process = undefined
     const outcome = await this.#inTime(process?.stop(drainMs))
     if (outcome !== undefined) {
       this.#tell(`  did not stop: ${outcome}`)
       if (outcome !== 'late' && !isExpected(outcome)) this.#violations.push(`did not stop: ${printed(outcome)}`)
     }
-    this.#kill?.()
-    this.#waiting.clear()
+    this.#crash()
   }
 
   /** Lets up to two minutes pass for `work`: what it resolves with, its error, or `late`. */
@@ -213,7 +215,7 @@ class Simulation {
       },
     )
     await turn()
-    for (let waited = 0; !done && waited < 120_000; waited += 500) await this.#pass(500)
+    for (let ms = 0; !done && !this.#connection.isCut && ms < 120_000; ms += 500) await this.#pass(500)
     return outcome
   }
 
@@ -276,6 +278,7 @@ function weatherOf(random: Random): Weather {
           slowestMs: random.pick([5, 100, 3000]),
           failBefore: some(0.5, 0.2),
           failAfter: some(0.5, 0.2),
+          killAfter: some(0.3, 0.03),
           failRead: some(0.3, 0.1),
           lag: some(0.6, 0.6),
           longestLagMs: random.pick([10, 500, 5000]),

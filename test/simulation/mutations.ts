@@ -1,0 +1,212 @@
+/**
+ * Rules switched off, one at a time, to see that the invariants miss them: a test of the tests. Nothing in src knows of
+ * it. A mutation stands between the node and its log, or takes the place of a public method or decider for a while.
+ */
+import {
+  type ActorKind,
+  ActorSystem,
+  type ActorSystemOptions,
+  type LockCommand,
+  type LockContext,
+  lockKind,
+  type Origin,
+  type Outcome,
+  type State,
+  type TaskCommand,
+  type TaskContext,
+  taskKind,
+} from '../../src/actors/index.ts'
+import type { Applied } from '../../src/actors/kind.ts'
+import { type EventStore, type Position, START, StoreUnavailable } from '../../src/events/index.ts'
+import { LockKeeper } from '../../src/execution/locks.ts'
+import { Schedules } from '../../src/execution/schedules.ts'
+
+export interface Mutation {
+  readonly name: string
+  readonly wrapStore?: (store: EventStore) => EventStore
+  readonly makeSystem?: (options: ActorSystemOptions) => ActorSystem
+  /** @returns how to undo it */
+  readonly install?: () => () => void
+}
+
+// The store ----------------------------------------------------------------------------------------------------------
+
+function acknowledgeFirst(store: EventStore): EventStore {
+  return over(store, async (stream, expected, events) => {
+    if (expected === 'any') return store.append(stream, expected, events)
+    store.append(stream, expected, events).catch(() => {})
+    const before = expected === 'no-stream' ? -1n : expected
+    return { revision: before + BigInt(events.length), position: START as Position }
+  })
+}
+
+function giveUpOnClaims(store: EventStore): EventStore {
+  return over(store, async (stream, expected, events) => {
+    try {
+      return await store.append(stream, expected, events)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || !events.some(({ type }) => type === 'TaskStarted')) throw error
+      throw new StoreUnavailable(error.message, { retryable: false })
+    }
+  })
+}
+
+function over(store: EventStore, append: EventStore['append']): EventStore {
+  return {
+    append,
+    readStream: (stream, options) => store.readStream(stream, options),
+    readAll: (options) => store.readAll(options),
+    subscribe: (options, subscriber) => store.subscribe(options, subscriber),
+    head: () => store.head(),
+    close: () => store.close(),
+  }
+}
+
+// Deciders -----------------------------------------------------------------------------------------------------------
+
+type Decide<Command, Context extends TaskContext | LockContext> = ActorKind<Command, Context>['decide']
+type Task = State<TaskContext>
+
+function decideTask(mutate: (decide: typeof taskKind.decide) => Decide<TaskCommand, TaskContext>): () => void {
+  const { decide } = taskKind
+  taskKind.decide = mutate(decide)
+  return () => {
+    taskKind.decide = decide
+  }
+}
+
+function decideLock(mutate: (decide: typeof lockKind.decide) => Decide<LockCommand, LockContext>): () => void {
+  const { decide } = lockKind
+  lockKind.decide = mutate(decide)
+  return () => {
+    lockKind.decide = decide
+  }
+}
+
+function ignoreClaim(decide: typeof taskKind.decide): typeof taskKind.decide {
+  return (command, task, context) => {
+    if (!('claim' in command) || command.type === 'start' || command.claim === undefined) {
+      return decide(command, task, context)
+    }
+    const { claim } = task.context
+    const anybody = { id: command.claim, attempt: 1, node: '', startedAt: 0, deadline: undefined, alone: false }
+    return claim
+      ? decide({ ...command, claim: claim.id }, task, context)
+      : decide(command, withContext(task, { claim: anybody }), context)
+  }
+}
+
+function retryCancelled(decide: typeof taskKind.decide): typeof taskKind.decide {
+  return (command, task, context) => {
+    const interrupts = command.type === 'acknowledgeCancel' && task.context.claim?.id === command.claim
+    if (!interrupts) return decide(command, task, context)
+    const runAt = new Date(context.now).toISOString()
+    return { facts: [{ type: 'TaskInterrupted', data: { claim: command.claim, cause: 'lost', runAt } }] }
+  }
+}
+
+function retryForEver(decide: typeof taskKind.decide): typeof taskKind.decide {
+  return (command, task, context) => decide(command, withContext(task, { failures: -1 }), context)
+}
+
+function lastComeFirstServed(decide: typeof lockKind.decide): typeof lockKind.decide {
+  return (command, lock, context) => {
+    const queue = command.type === 'release' ? lock.context.queue.toReversed() : lock.context.queue
+    return decide(command, { ...lock, context: { ...lock.context, queue } }, context)
+  }
+}
+
+function withContext(task: Task, context: Partial<TaskContext>): Task {
+  return { ...task, context: { ...task.context, ...context } }
+}
+
+// The system ---------------------------------------------------------------------------------------------------------
+
+/** What to do instead of a command: perhaps another one first, then it from this origin, or nothing. */
+type Instead = (
+  system: ActorSystem,
+  call: { readonly key: string; readonly command: unknown; readonly origin: Origin },
+) => Promise<Origin | 'leave it'>
+
+class TamperedSystem extends ActorSystem {
+  readonly #instead: Instead
+
+  constructor(options: ActorSystemOptions, instead: Instead) {
+    super(options)
+    this.#instead = instead
+  }
+
+  override async execute<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+    command: Command,
+    origin: Origin,
+  ): Promise<Outcome<Context>> {
+    const from = await this.#instead(this, { key, command, origin })
+    return from === 'leave it'
+      ? { ...(await this.read(kind, key)), facts: [] }
+      : super.execute(kind, key, command, from)
+  }
+}
+
+function tamper(instead: Instead): NonNullable<Mutation['makeSystem']> {
+  return (options) => new TamperedSystem(options, instead)
+}
+
+function swallow(type: string) {
+  return tamper(async (_, { command, origin }) =>
+    field(command, 'type') === type && field(command, 'cause') === 'crash' ? 'leave it' : origin,
+  )
+}
+
+function releaseFirst() {
+  return tamper(async (system, { key, command, origin }) => {
+    const lockKey = system.peek(taskKind, key)?.context.submission?.lockKey
+    if (field(command, 'type') === 'complete' && lockKey !== undefined) {
+      await system.execute(lockKind, lockKey, { type: 'release', taskId: key, reason: 'early' }, origin)
+    }
+    return origin
+  })
+}
+
+function forgetCommands() {
+  return tamper(async (_, { origin: { commandId: __, ...origin } }) => origin)
+}
+
+function noLockRepair(): () => void {
+  const { repair } = LockKeeper.prototype
+  LockKeeper.prototype.repair = async () => {}
+  return () => {
+    LockKeeper.prototype.repair = repair
+  }
+}
+
+function noOccurrenceRepair(): () => void {
+  const { submit } = Schedules.prototype
+  // Only a repair knows of no event that asked for it.
+  Schedules.prototype.submit = async function (name, due, taskId, cause) {
+    if (cause !== undefined) await submit.call(this, name, due, taskId, cause)
+  }
+  return () => {
+    Schedules.prototype.submit = submit
+  }
+}
+
+function field(of: unknown, name: string): unknown {
+  return typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined
+}
+
+export const MUTATIONS: readonly Mutation[] = [
+  { name: 'a fact is applied and acknowledged before it is appended', wrapStore: acknowledgeFirst },
+  { name: 'the answer to a claim is lost and not asked for again', wrapStore: giveUpOnClaims },
+  { name: 'decide does not look at the claim', install: () => decideTask(ignoreClaim) },
+  { name: 'a cancelled attempt is interrupted instead: it runs again', install: () => decideTask(retryCancelled) },
+  { name: 'a task is retried without end', install: () => decideTask(retryForEver) },
+  { name: 'the last to queue for a lock gets it first', install: () => decideLock(lastComeFirstServed) },
+  { name: 'a start leaves running what died with the process', makeSystem: swallow('interrupt') },
+  { name: 'a start leaves open the turns that died with the process', makeSystem: swallow('interruptTurn') },
+  { name: 'a crash between lock and task is not repaired', install: noLockRepair },
+  { name: 'a crash between schedule and task is not repaired', install: noOccurrenceRepair },
+  { name: 'a lock is released before its task has ended', makeSystem: releaseFirst() },
+  { name: 'a repeated command is carried out again', makeSystem: forgetCommands() },
+]
