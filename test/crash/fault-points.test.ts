@@ -6,7 +6,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Job, JobStatus, Session, TranscriptItem } from '../../src/http/wire.ts'
 import { boardDifferences } from './board.ts'
-import { halves, readHistory, settled, violations } from './history.ts'
+import { count, halves, readHistory, settled, violations } from './history.ts'
 import { ConnectionLost, eventually, type RunningServer, serve, start, temporaryDirectory } from './server.ts'
 
 // Each test is three processes in turn; there may be only two processors.
@@ -215,6 +215,26 @@ describe.concurrent('crashes before and after', () => {
     expect(server.stderr).toBe('')
     await server.kill()
   })
+})
+
+it('a cron that is due every second decides each of them once, over two crashes', async () => {
+  const options = { app: 'test/crash/apps/ticking.ts', data: await temporaryDirectory() }
+  for (const fault of ['before-append:OccurrenceDue:2', 'after-append:OccurrenceDue:1']) {
+    const doomed = start({ ...options, env: { CAPSULE_FAULT: `store:${fault}` } })
+    expect(await within(doomed.exited, `the process to die ${fault}`)).toMatchObject({ signal: 'SIGKILL' })
+  }
+  const server = await serve(options)
+  const finished = async () => count((await readHistory(options.data)).events, ['OccurrenceFinished'])
+  await eventually('a few more', async () => (await finished()) >= 4 || undefined)
+  expect(await server.end('SIGTERM')).toMatchObject({ code: 0 })
+
+  const history = await settled(options.data)
+  expect(violations(history)).toEqual([])
+  const due = history.events
+    .filter(({ type }) => type === 'OccurrenceDue')
+    .map(({ data }) => Date.parse(String(data.due)))
+  const [first = 0] = due
+  expect(due).toEqual(due.map((_, index) => first + index * 1000))
 })
 
 /** A script whose process died: only a missing answer is expected. */

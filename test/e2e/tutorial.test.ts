@@ -145,7 +145,7 @@ describe.concurrent('a server that is killed', () => {
     const before = await transcript(page)
 
     await first.kill()
-    const offline = page.getByText('Offline.')
+    const offline = page.getByText('Offline.', { exact: true })
     await offline.waitFor()
     // What was there stays in view.
     expect(await transcript(page)).toEqual(before)
