@@ -21,6 +21,9 @@ import type { RemoteCalls } from './calls.ts'
 import { enterGuest } from './in-guest.ts'
 import { RemoteSession, remoteCalls, remoteTaskApi } from './remote.ts'
 
+/** Twice as often as progress is recorded. */
+const PROGRESS_EVERY_MS = 125
+
 export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest> => {
   enterGuest()
   knowErrors(TaskFailed)
@@ -43,16 +46,53 @@ export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest
       const { ownerId, sessionId } = job
       const session = sessionId === undefined ? undefined : new RemoteSession(calls, sessionId, { ownerId })
       const handler = definition.handler as (input: unknown, context: TaskContext) => unknown
-      const context = contextOf(job, session, calls)
+      const progress = new Progress(calls)
+      const context = contextOf(job, session, calls, progress)
       const work = () => withSession(session ?? new OwnerSession({ ownerId }), () => handler(input, context))
-      return asJson(await current.run(calls, work))
+      try {
+        return asJson(await current.run(calls, work))
+      } finally {
+        await progress.flush()
+      }
     },
     retryable: (task, error) =>
       !(error instanceof NonRetryableError) && (app.tasks.get(task)?.retryable(error) ?? false),
   }
 }
 
-function contextOf(job: RunningJob, session: RemoteSession | undefined, calls: RemoteCalls): TaskContext {
+/** Told, not waited for, and the last of many: a handler may call it in its innermost loop. */
+class Progress {
+  readonly #calls: RemoteCalls
+  #told = Number.NEGATIVE_INFINITY
+  #latest: Parameters<RemoteCalls['progress']> | undefined
+  #telling: Promise<void> = Promise.resolve()
+
+  constructor(calls: RemoteCalls) {
+    this.#calls = calls
+  }
+
+  tell(fraction: number | undefined, message: string | undefined): void {
+    this.#latest = [fraction, message]
+    if (performance.now() - this.#told >= PROGRESS_EVERY_MS) void this.flush()
+  }
+
+  flush(): Promise<void> {
+    const latest = this.#latest
+    this.#latest = undefined
+    if (latest === undefined) return this.#telling
+    this.#told = performance.now()
+    // An attempt that may no longer write hears of it from the calls that it waits for.
+    this.#telling = this.#calls.progress(...latest).catch(() => {})
+    return this.#telling
+  }
+}
+
+function contextOf(
+  job: RunningJob,
+  session: RemoteSession | undefined,
+  calls: RemoteCalls,
+  progress: Progress,
+): TaskContext {
   const { taskId, attempt, signal, fence, claim } = job
   return {
     taskId,
@@ -65,8 +105,7 @@ function contextOf(job: RunningJob, session: RemoteSession | undefined, calls: R
         throw new RangeError(`progress(${fraction}): the fraction done is a number from 0 to 1.`)
       }
       if (signal.reason instanceof AttemptFenced) throw new AttemptFenced('attempt', `task ${taskId}`, claim)
-      // Told, not waited for. Whoever may no longer write hears of it from the calls that it does wait for.
-      calls.progress(fraction, message).catch(() => {})
+      progress.tell(fraction, message)
     },
     heartbeat: () => calls.heartbeat(),
     log: (message, data) => calls.log(message, data),

@@ -45,8 +45,9 @@ function call(job: Job, method: string, args: readonly unknown[]): Promise<unkno
   if (current?.job !== job) return Promise.reject(new AttemptFenced('attempt', `task ${job.taskId}`, job.claim))
   return new Promise((resolve, reject) => {
     const id = ++lastCall
-    asked.set(id, { resolve, reject })
+    // Throws, and so rejects, if something in there is no data.
     tell({ type: 'call', claim: job.claim, call: id, method, args })
+    asked.set(id, { resolve, reject })
   })
 }
 
