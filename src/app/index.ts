@@ -20,6 +20,7 @@ export { runShell, type ShellOptions, type ShellResult } from './run-shell.ts'
 export * from './running.ts'
 export { currentSession, type ReplyWriter, type Said, type Session, type SessionData, type User } from './session.ts'
 export { type StartOptions, startApp } from './start.ts'
+export { MOST_AT_ONCE } from './submit-many.ts'
 export type {
   FailureContext,
   FailureFunction,

@@ -77,7 +77,7 @@ export const ERRORS = {
   'not-found': {
     status: 404,
     title: 'Not found',
-    meaning: 'There is no job, session, schedule or message of this id.',
+    meaning: 'There is no job, session, schedule, lock or message of this id.',
   },
   'watch-target-missing': {
     status: 404,
@@ -92,7 +92,7 @@ export const ERRORS = {
   'command-refused': {
     status: 409,
     title: 'Refused in this state',
-    meaning: 'The job, session or schedule does not accept the command in its present state.',
+    meaning: 'The job, session, schedule or lock does not accept the command in its present state.',
   },
   'lock-held': {
     status: 409,

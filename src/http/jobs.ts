@@ -7,7 +7,7 @@ import { type JobFilter, type JobStatus, type JobView, TERMINAL_STATUSES } from 
 import { toProblem } from './errors.ts'
 import { acknowledge, type Call, paging, position, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
-import { toHistoryEvent, toJob } from './serialise.ts'
+import { toHistoryEvent, toJob, toLogLines } from './serialise.ts'
 import type { Job } from './wire.ts'
 
 const resource = 'Jobs'
@@ -93,6 +93,24 @@ export const jobRoutes: readonly Route[] = [
       // A job that waits for its lock may have no stream of its own yet.
       if (events.length === 0) await findJob(app, param('id'))
       return events.map(toHistoryEvent)
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/jobs/:id/$logs',
+    resource,
+    summary: 'What a job logged, oldest first',
+    query: z.strictObject({
+      attempt: z.coerce.number().int().min(1).exactOptional().meta({ description: 'Only what this start of it said' }),
+    }),
+    answers: { 200: { description: 'Its lines', schema: z.array(schemas.logLine) } },
+    errors: ['not-found', 'invalid-input'],
+    async handle({ app, param, query: { attempt } }) {
+      const events = await app.history('task', param('id'))
+      if (events.length === 0) await findJob(app, param('id'))
+      const lines = toLogLines(events)
+      return attempt === undefined ? lines : lines.filter((line) => line.attempt === attempt)
     },
   }),
 

@@ -38,9 +38,21 @@ export const scheduleRoutes: readonly Route[] = [
     path: '/api/v1/schedules/:name',
     resource,
     summary: 'One schedule',
+    query: z.strictObject({
+      next: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(100)
+        .exactOptional()
+        .meta({ description: 'So many `upcoming` due times' }),
+    }),
     answers: { 200: { description: 'The schedule', schema: schemas.schedule } },
-    errors: ['not-found'],
-    handle: ({ app, param }) => findSchedule(app, param('name')),
+    errors: ['not-found', 'invalid-input'],
+    async handle({ app, param, query: { next } }) {
+      const schedule = await findSchedule(app, param('name'))
+      return next === undefined ? schedule : { ...schedule, upcoming: [...app.upcoming(schedule.name, next)] }
+    },
   }),
 
   route({

@@ -3,6 +3,7 @@
  * Each is held to its type in wire.ts.
  */
 import { z } from 'zod'
+import { MOST_AT_ONCE } from '../app/index.ts'
 import type { JsonObject } from '../events/index.ts'
 import { JOB_STATUSES, type JobFilter } from '../projections/index.ts'
 import type * as Wire from './wire.ts'
@@ -80,6 +81,35 @@ export const historyEvent = z
     hash: z.string().nullable(),
   })
   .meta({ id: 'HistoryEvent' }) satisfies z.ZodType<Wire.HistoryEvent>
+
+export const logLine = z
+  .object({
+    at: instant,
+    level: z.enum(['debug', 'info', 'warn', 'error']),
+    message: z.string(),
+    data: anyJson,
+    attempt: z.int().meta({ description: 'Which start of the job said it, from 1' }),
+  })
+  .meta({ id: 'LogLine' }) satisfies z.ZodType<Wire.LogLine>
+
+// Locks -------------------------------------------------------------------------------------------------------------
+
+const lockParty = z.object({
+  job_id: z.string(),
+  task_name: z.string(),
+  owner_id: z.string(),
+  status: status.nullable().meta({ description: 'Of the job; null while it is being recorded' }),
+  since: instant.meta({ description: 'When it took the lock, or began to wait' }),
+})
+
+export const lock = z
+  .object({
+    key: z.string(),
+    fence: z.string().meta({ description: 'Fencing token of the holder: grows with every holder' }),
+    holder: lockParty,
+    queue: z.array(lockParty.extend({ place: z.int().meta({ description: '1 is next' }) })),
+  })
+  .meta({ id: 'Lock' }) satisfies z.ZodType<Wire.Lock>
 
 const when = z
   .string()
@@ -223,19 +253,24 @@ const delay = z
   .union([z.number().min(0), z.string().min(1)])
   .meta({ description: 'Seconds, or a duration like "10m"', examples: ['10m', 30] })
 
-export const submitBody = z
-  .strictObject({
-    params: params.exactOptional(),
-    session_id: z.string().min(1).exactOptional(),
-    delay: delay.exactOptional(),
-    run_at: z.iso.datetime({ offset: true }).exactOptional(),
-    priority: z.int().exactOptional(),
-  })
-  .refine((body) => body.delay === undefined || body.run_at === undefined, {
-    path: ['run_at'],
-    message: 'is given beside delay; give one of them',
-  })
-  .default({})
+const submission = z.strictObject({
+  params: params.exactOptional(),
+  session_id: z.string().min(1).exactOptional(),
+  delay: delay.exactOptional(),
+  run_at: z.iso.datetime({ offset: true }).exactOptional(),
+  priority: z.int().exactOptional(),
+  callback_url: z.string().exactOptional().meta({ description: 'POSTed with the final job when a run has ended' }),
+})
+const startsOnce = ({ delay, run_at }: { delay?: unknown; run_at?: unknown }) =>
+  delay === undefined || run_at === undefined
+const STARTS_TWICE = { path: ['run_at'], message: 'is given beside delay; give one of them' }
+
+export const submitBody = submission.refine(startsOnce, STARTS_TWICE).default({})
+
+const submitItem = submission.extend({ idempotency_key: z.string().min(1).max(200).exactOptional() })
+export const submitManyBody = z.strictObject({
+  items: z.array(submitItem.refine(startsOnce, STARTS_TWICE)).max(MOST_AT_ONCE),
+})
 
 export const taskSubmit = z.strictObject({
   name: z.string().min(1),
@@ -375,6 +410,7 @@ export const schedule = z
     paused: z.boolean(),
     removed: z.boolean(),
     next_at: instant.nullable(),
+    upcoming: z.array(instant).exactOptional().meta({ description: 'The next due times, if `next` asked for them' }),
     last: z.array(occurrence),
     position,
   })
@@ -425,3 +461,9 @@ export const problem = z
     errors: z.array(z.object({ path: z.string(), message: z.string() })).exactOptional(),
   })
   .meta({ id: 'Problem' }) satisfies z.ZodType<Wire.Problem>
+
+// What is made of the above ------------------------------------------------------------------------------------------
+
+export const submittedMany = z.object({
+  items: z.array(z.union([z.object({ job, error: z.null() }), z.object({ job: z.null(), error: problem })])),
+}) satisfies z.ZodType<Wire.SubmittedMany>

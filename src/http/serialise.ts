@@ -1,11 +1,13 @@
 /** From what the read models answer to what crosses the wire: snake_case, ISO instants, null for absent facts. */
 import { type Executed, jobJson, type PageDefinition, type RunningApp, type UiBlock } from '../app/index.ts'
-import type { JsonObject, JsonValue, RecordedEvent } from '../events/index.ts'
+import type { JsonObject, JsonValue, RecordedEvent, TaskFact } from '../events/index.ts'
 import type {
   BoardDelta,
   BoardView,
   ItemView,
   JobView,
+  LockParty,
+  LockView,
   OccurrenceView,
   ScheduleView,
   SessionView,
@@ -60,6 +62,37 @@ export function toHistoryEvent(event: RecordedEvent): Wire.HistoryEvent {
     revision: Number(event.revision),
     data: jsonObject(event.data),
     hash: event.metadata.hash ?? null,
+  }
+}
+
+/** The lines that a job logged, oldest first, out of its history. */
+export function toLogLines(history: readonly RecordedEvent[]): Wire.LogLine[] {
+  const attempts = new Map<string, number>()
+  const lines: Wire.LogLine[] = []
+  for (const event of history) {
+    // Decided by the schemas of the catalogue when it was appended.
+    const fact = event as RecordedEvent & TaskFact
+    if (fact.type === 'TaskStarted') attempts.set(event.id, fact.data.attempt)
+    if (fact.type !== 'TaskLogged') continue
+    const { claim, level, message, data = null } = fact.data
+    lines.push({ at: event.metadata.at, level, message, data: json(data), attempt: attempts.get(claim) ?? 0 })
+  }
+  return lines
+}
+
+export function toLock({ key, holder, queue }: LockView): Wire.Lock {
+  const party = ({ taskId, name, ownerId, status, since }: LockParty): Wire.LockParty => ({
+    job_id: taskId,
+    task_name: name,
+    owner_id: ownerId,
+    status: status ?? null,
+    since: instant(since),
+  })
+  return {
+    key,
+    fence: holder.fence,
+    holder: party(holder),
+    queue: queue.map((waiter, index) => ({ ...party(waiter), place: index + 1 })),
   }
 }
 

@@ -10,6 +10,7 @@ import { boardRoutes } from './board.ts'
 import { HttpRefusal, toProblem } from './errors.ts'
 import { jobRoutes } from './jobs.ts'
 import { LIVE_LIMITS, LIVE_PATH, Live, type LiveLimits } from './live.ts'
+import { lockRoutes } from './locks.ts'
 import { openApi } from './openapi.ts'
 import { pageRoutes } from './pages.ts'
 import { type Route, traceparentOf } from './route.ts'
@@ -67,6 +68,7 @@ const ROUTES: readonly Route[] = [
   ...boardRoutes,
   ...sessionRoutes,
   ...scheduleRoutes,
+  ...lockRoutes,
   ...pageRoutes,
   ...systemRoutes,
 ]

@@ -1,8 +1,9 @@
 /** /api/v1/tasks: what the app can do, doing it at once, and submitting it. The first three are Chapkit's routes. */
 import { z } from 'zod'
 import { UnknownTask } from '../actors/index.ts'
-import type { Caller, RunningApp, SubmitRequest, TaskDefinition } from '../app/index.ts'
-import type { JsonObject } from '../events/index.ts'
+import type { Caller, RunningApp, SubmitItem, SubmitRequest, TaskDefinition } from '../app/index.ts'
+import { type JsonObject, START } from '../events/index.ts'
+import { toProblem } from './errors.ts'
 import { jobAt } from './jobs.ts'
 import { acknowledge, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
@@ -103,6 +104,36 @@ export const taskRoutes: readonly Route[] = [
     },
   }),
 
+  route({
+    method: 'POST',
+    path: '/api/v1/tasks/:name/$submit-many',
+    resource,
+    summary: 'Submits up to 1000 tasks of a name at once',
+    description:
+      'Each answer stands in its item’s place: its job, or why that one was refused. An item that does not fit refuses ' +
+      'the whole call, and none is submitted. With `Idempotency-Key` a repeat answers with the same jobs.',
+    body: schemas.submitManyBody,
+    answers: { 202: { description: 'A job or an error for each', schema: schemas.submittedMany } },
+    errors: ['unknown-task', 'invalid-input', 'not-found', 'not-running', 'payload-too-large'],
+    async handle({ app, body, caller, param, request, reply }) {
+      const { commandId } = caller
+      const items = body.items.map(({ idempotency_key: own, ...item }, index) => {
+        const key = own ?? (commandId === undefined ? undefined : `${commandId}:${index}`)
+        return toItem(item, key)
+      })
+      const outcomes = await app.submitMany(param('name'), items, caller)
+      const positions = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.position : START))
+      const last = positions.reduce((most, position) => (position > most ? position : most), START)
+      if (last > START) acknowledge(reply, last)
+      reply.code(202)
+      const answers = outcomes.map(async (outcome) => {
+        if (outcome.status === 'rejected') return { job: null, error: toProblem(outcome.reason, request.url).problem }
+        return { job: await jobAt(app, outcome.value.taskId, last, outcome.value.joined), error: null }
+      })
+      return { items: await Promise.all(answers) }
+    },
+  }),
+
   ...(['pause', 'resume'] as const).map((name) =>
     route({
       method: 'POST',
@@ -133,18 +164,23 @@ interface SubmitInput {
   readonly delay?: string | number
   readonly run_at?: string
   readonly priority?: number
+  readonly callback_url?: string
 }
 
 /** The command's id is the key by which a repeat is the same task. */
 export function toSubmission(name: string, input: SubmitInput, { commandId }: Caller): SubmitRequest {
+  return { name, ...toItem(input, commandId) }
+}
+
+function toItem(input: SubmitInput, idempotencyKey: string | undefined): SubmitItem {
   return {
-    name,
     params: input.params ?? {},
     ...(input.session_id === undefined ? {} : { sessionId: input.session_id }),
     ...(input.delay === undefined ? {} : { delay: input.delay }),
     ...(input.run_at === undefined ? {} : { runAt: input.run_at }),
     ...(input.priority === undefined ? {} : { priority: input.priority }),
-    ...(commandId === undefined ? {} : { idempotencyKey: commandId }),
+    ...(input.callback_url === undefined ? {} : { callbackUrl: input.callback_url }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   }
 }
 

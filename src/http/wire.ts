@@ -74,6 +74,40 @@ export interface HistoryEvent {
   hash: string | null
 }
 
+/** A line that a job's own code logged. */
+export interface LogLine {
+  at: string
+  level: 'debug' | 'info' | 'warn' | 'error'
+  message: string
+  data: Json
+  /** Which start of the job said it, from 1. */
+  attempt: number
+}
+
+/** In the order of what was submitted. */
+export interface SubmittedMany {
+  items: ({ job: Job; error: null } | { job: null; error: Problem })[]
+}
+
+export interface LockParty {
+  job_id: string
+  task_name: string
+  owner_id: string
+  /** Null while the job is being recorded. */
+  status: JobStatus | null
+  /** When it took the lock, or began to wait. */
+  since: string
+}
+
+export interface Lock {
+  key: string
+  /** Fencing token of the holder. */
+  fence: string
+  holder: LockParty
+  /** `place` 1 is next. */
+  queue: (LockParty & { place: number })[]
+}
+
 export interface TaskInfo {
   name: string
   docstring: string | null
@@ -204,6 +238,8 @@ export interface Schedule {
   paused: boolean
   removed: boolean
   next_at: string | null
+  /** The next due times, where they were asked for. */
+  upcoming?: string[]
   last: Occurrence[]
   position: string
 }
