@@ -52,6 +52,8 @@ interface Alarm {
 /** A clock that stands still until it is moved; timers fire in order of their time. */
 export class ManualClock implements Clock {
   #now: number
+  /** By how much the date was set, in all. */
+  #jumped = 0
   #order = 0
   #alarms: Alarm[] = []
 
@@ -73,11 +75,19 @@ export class ManualClock implements Clock {
   }
 
   monotonic(): number {
-    return this.#now
+    return this.#now - this.#jumped
   }
 
   after(ms: number, fire: () => void): Timer {
     return this.at(this.#now + ms, fire)
+  }
+
+  /** Somebody sets the date, as an operator or a time server does: what waits for so many milliseconds goes on. */
+  setDate(now: number): void {
+    const jump = now - this.#now
+    this.#now = now
+    this.#jumped += jump
+    this.#alarms = this.#alarms.map((alarm) => Object.assign(alarm, { at: alarm.at + jump }))
   }
 
   /** When the next timer fires, if there is one. */

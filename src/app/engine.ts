@@ -67,6 +67,8 @@ export interface EngineParts {
   readonly version: string
   readonly system: ActorSystem
   readonly store: EventStore
+  /** Nobody else uses it: it is closed with the app. */
+  readonly ownsStore: boolean
   readonly reads: ReadModels
   readonly node: Node
   readonly allowPrivateCallbacks?: boolean
@@ -95,6 +97,10 @@ export class Engine implements RunningApp, Runs {
   }
   get nodeId(): string {
     return this.#parts.node.id
+  }
+  /** Live nodes that take work, as this one sees it. */
+  get nodes(): readonly string[] {
+    return this.#parts.node.nodes
   }
   get hasChat(): boolean {
     return this.#parts.app.onMessage !== undefined
@@ -400,12 +406,12 @@ export class Engine implements RunningApp, Runs {
   }
 
   async stop(options: { readonly drainMs?: number; readonly hurry?: AbortSignal } = {}) {
-    const { app, node, reads, store, close } = this.#parts
+    const { app, node, reads, store, ownsStore, close } = this.#parts
     const clean = await node.drain(options.drainMs ?? 10_000, options.hurry)
     await close?.()
     app.runOn(undefined)
     await reads.close()
-    await store.close()
+    if (ownsStore) await store.close()
     return { clean }
   }
 

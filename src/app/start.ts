@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly data?: string
   /** A log that is open already, instead of `data`; its read models are kept in memory. Closed when the app stops. */
   readonly store?: EventStore
+  /** Other nodes append to `store` too: this one is one of several, and does not close it. Default false. */
+  readonly shared?: boolean
   /** URL of the file that exports the app, for its process tasks. Default: the app's own. */
   readonly entry?: string
   /** Where process tasks run: each in a process of its own (default), or in this one, for tests. */
@@ -60,7 +62,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   // Where time is moved by hand, the loop's delays mean nothing.
   const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
   try {
-    const system = new ActorSystem({ app: app.name, store, clock, exclusive: true })
+    const system = new ActorSystem({ app: app.name, store, clock, exclusive: !options.shared })
     const id = randomBytes(6).toString('hex')
     const callbacks = callbacksOf(app, options)
     const node = new Node({
@@ -93,6 +95,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       reads,
       node,
       allowPrivateCallbacks: allowPrivate,
+      ownsStore: !options.shared,
       close: async () => {
         watch?.close()
         await processes?.close()
@@ -107,7 +110,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     watch?.close()
     await processes?.close()
     await reads.close()
-    await store.close()
+    if (!options.shared) await store.close()
     throw error
   }
 }

@@ -45,6 +45,8 @@ export interface DispatcherOptions {
   readonly acquireLock: (taskId: string, submission: Submission) => Promise<unknown>
   /** A run has ended. `linked`: it may hold a lock or be an occurrence, whose streams must follow. */
   readonly onEnded: (taskId: string, linked: boolean) => void
+  /** Milliseconds to leave the task to nodes that come before this one in its order. */
+  readonly patience: (taskId: string) => number
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -64,8 +66,12 @@ class TaskRecord {
   asked: boolean
   /** Id of the TaskStarted event of the attempt under way, wherever it runs. */
   claim: string | undefined = undefined
+  /** That attempt is this node's. */
+  ours = false
   /** Processes that died while they ran this run of it. */
   crashes: number
+  /** Nodes that come before this one had their time. */
+  waited = false
   /** Not worth a first start after this. */
   expiresAt: number | undefined = undefined
 
@@ -247,7 +253,12 @@ export class Dispatcher {
     this.#claiming.delete(taskId)
     const record = this.#records.get(taskId)
     if (record?.state === 'claiming') this.#place(record)
-    else if (record?.state === 'running' && record.claim !== undefined && !this.#options.runner.has(record.claim)) {
+    else if (
+      record?.state === 'running' &&
+      record.ours &&
+      record.claim !== undefined &&
+      !this.#options.runner.has(record.claim)
+    ) {
       this.#orphan(taskId, record.claim)
     }
     this.#giveBack()
@@ -349,6 +360,7 @@ export class Dispatcher {
 
   #place(record: TaskRecord): void {
     record.claim = undefined
+    record.waited = false
     if (record.runAt !== undefined && record.runAt > this.#options.system.clock.now()) {
       this.#become(record, 'delayed')
       this.#delayed.push(record.runAt, record)
@@ -367,6 +379,8 @@ export class Dispatcher {
       this.#become(record, 'held')
       // A delayed task asks for its lock when it is due; a submitted one has asked before it was recorded.
       if (!record.asked) void this.#askForLock(record)
+    } else if (this.#leaves(record)) {
+      this.#become(record, 'delayed')
     } else if (record.crashes >= CRASHES_BEFORE_ALONE && !handler.isolated) {
       this.#become(record, 'ready')
       this.#suspects.push(record)
@@ -377,6 +391,16 @@ export class Dispatcher {
       this.#become(record, 'ready')
       this.#ready.push(record)
     }
+  }
+
+  /** Leaves the task for a while to the nodes that come before this one in its order. */
+  #leaves(record: TaskRecord): boolean {
+    const { patience, system } = this.#options
+    const wait = record.waited ? 0 : patience(record.id)
+    if (wait === 0) return false
+    record.waited = true
+    this.#delayed.push(system.clock.now() + wait, record)
+    return true
   }
 
   /** A task that waited too long to be useful. Once started, a run does not expire. */
@@ -413,6 +437,7 @@ export class Dispatcher {
     if (record) {
       this.#become(record, 'running')
       record.claim = claim
+      record.ours = node === this.#options.node
       record.expiresAt = undefined
     }
     if (node !== this.#options.node || this.#unseen.delete(claim) || this.#claiming.has(id)) return

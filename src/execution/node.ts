@@ -16,12 +16,10 @@ import {
 import {
   type EventStore,
   type JsonObject,
-  newId,
   type Position,
   type RecordedEvent,
   type StreamKind,
   type Subscription,
-  streamName,
   streamPrefix,
 } from '../events/index.ts'
 import type { ReadModels, WorkSnapshot } from '../projections/index.ts'
@@ -29,7 +27,9 @@ import { Aftermath } from './aftermath.ts'
 import type { CallbackSettings } from './callbacks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
+import { type Holding, Holdings } from './holdings.ts'
 import { LockKeeper } from './locks.ts'
+import { Membership } from './membership.ts'
 import { Runner } from './runner.ts'
 import { type DeclaredSchedule, Schedules } from './schedules.ts'
 import { Submitter } from './submitter.ts'
@@ -54,6 +54,8 @@ export interface NodeOptions {
 }
 
 const FOLLOWED = ['task', 'lock', 'session', 'schedule', 'limit', 'setting'] as const
+/** Whoever is next in a key's order of nodes acts so much later, should the one before not have. */
+const NEXT_IN_ORDER_MS = 200
 /** How long a start may wait for its read models: they may be rebuilt from the first event. */
 const REBUILD_MS = 60 * 60_000
 /** A store that dropped its subscriber is asked again after this. */
@@ -72,6 +74,8 @@ export class Node {
   readonly #dispatcher: Dispatcher
   readonly #turns: Turns
   readonly #aftermath: Aftermath
+  readonly #membership: Membership
+  readonly #holdings = new Holdings()
   readonly #prefixes: readonly (readonly [kind: StreamKind, prefix: string])[]
   readonly #followUps = new Set<Promise<void>>()
   #subscription: Subscription | undefined
@@ -83,6 +87,17 @@ export class Node {
     this.id = options.id
     const { system, store, handlers, version, concurrency, report, random } = options
     this.locks = new LockKeeper(system, this.id)
+    this.#membership = new Membership({
+      system,
+      store,
+      node: this.id,
+      version,
+      manifest: options.manifest,
+      onDead: (node) => this.#takeOver(node),
+      onAwake: () => this.#runner.verify(),
+      report,
+    })
+    const patience = (key: string): number => this.#membership.rank(key) * NEXT_IN_ORDER_MS
     this.#runner = new Runner({ system, node: this.id, random, report })
     this.#dispatcher = new Dispatcher({
       system,
@@ -93,22 +108,26 @@ export class Node {
       concurrency,
       acquireLock: (taskId, submission) =>
         this.locks.acquire(taskId, submission, { by: `node:${this.id}`, mustLand: true }),
-      onEnded: (taskId, linked) => linked && this.#followUp(taskId),
+      onEnded: (taskId, linked) => linked && this.#inOrder(taskId, () => this.#followUp(taskId)),
+      patience,
       report,
     })
     this.submitter = new Submitter(system, this.#dispatcher, this.locks, report)
     const { submitter } = this
     const { callbacks } = options
     this.#aftermath = new Aftermath({ system, store, submitter, node: this.id, callbacks, random, report })
-    this.#turns = new Turns({ system, node: this.id, handlers, report })
+    this.#turns = new Turns({ system, node: this.id, handlers, patience, report })
     this.schedules = new Schedules({
       system,
       node: this.id,
       submitter: this.submitter,
       declared: options.schedules,
+      patience,
+      declaredByOthers: (name) => this.#membership.manifests.some((manifest) => declares(manifest, name)),
       report,
     })
-    this.#prefixes = FOLLOWED.map((kind) => [kind, streamPrefix(system.app, kind)])
+    const kinds: readonly StreamKind[] = system.exclusive ? FOLLOWED : [...FOLLOWED, 'node']
+    this.#prefixes = kinds.map((kind) => [kind, streamPrefix(system.app, kind)])
   }
 
   get work(): { readonly running: number; readonly live: number } {
@@ -141,25 +160,24 @@ export class Node {
     return this.#dispatcher.whenEnded(taskId, callback)
   }
 
+  /** Live nodes that take work, as this one sees it, itself among them. */
+  get nodes(): readonly string[] {
+    return this.#membership.working
+  }
+
   /** Catches up with the log, puts right what a crash left, then begins to work. */
   async start(): Promise<void> {
-    const { store, reads } = this.#options
-    await this.#announce('NodeStarted', {
-      node: this.id,
-      version: this.#options.version,
-      manifest: this.#options.manifest,
-    })
+    const { store, reads, system } = this.#options
+    await this.#membership.start()
     await reads.waitFor(await store.head(), REBUILD_MS)
     const work = reads.work()
     await this.#loadPaused()
     this.#dispatcher.load(work.waiting, work.locks)
     this.#aftermath.load(work)
     await this.#follow(work.position)
-    await this.#interruptCrashed(work)
-    await inBatches(work.locks, async (lock) => {
-      await this.locks.repair(lock)
-      this.#dispatcher.hold(lock.key, await this.locks.holder(lock.key))
-    })
+    if (system.exclusive) await this.#interruptCrashed(work)
+    else await this.#watchOver(work)
+    await this.#repairLocks(work)
     this.#dispatcher.start()
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
     await this.#repairOccurrences(work)
@@ -176,6 +194,7 @@ export class Node {
     this.#turns.stop()
     this.schedules.stop()
     this.#aftermath.stop()
+    await this.#membership.drain().catch((error) => this.#options.report(error, 'announcing the drain'))
     const ended = Promise.all([this.#runner.idle(), this.#turns.idle(), this.#aftermath.idle()]).then(() => true)
     const clock = this.#options.system.clock
     const limit = Promise.withResolvers<boolean>()
@@ -190,7 +209,7 @@ export class Node {
     while (this.#followUps.size > 0) await Promise.all(this.#followUps)
     this.#stopped = true
     await this.#subscription?.close()
-    await this.#announce('NodeStopped', { clean })
+    await this.#membership.stop(clean)
     return clean
   }
 
@@ -226,13 +245,21 @@ export class Node {
         else if (kind === 'schedule') this.schedules.follow(key, event)
         else if (kind === 'limit') this.#dispatcher.followLimit(event.stream)
         else if (kind === 'setting') this.#onSetting(key, event)
+        else if (kind === 'node') this.#membership.follow(key, event)
         else this.#dispatcher.follow(key, event)
         if (kind === 'task') this.#aftermath.follow(key, event)
+        if (kind === 'task' || kind === 'session') this.#noteHolder(kind, key, event)
         break
       }
       this.#position = event.position
     }
     this.#dispatcher.pump()
+  }
+
+  #noteHolder(kind: 'task' | 'session', key: string, event: RecordedEvent): void {
+    if (this.#options.system.exclusive) return
+    const node = this.#holdings.follow(kind, key, event)
+    if (node !== undefined) this.#membership.expect(node)
   }
 
   #onSetting(scope: string, event: RecordedEvent): void {
@@ -249,25 +276,80 @@ export class Node {
   }
 
   /** The log's sole owner has just started: whatever claims to be running died with the process before. */
-  async #interruptCrashed({ running, openTurns }: WorkSnapshot): Promise<void> {
-    const by = `node:${this.id}` as const
-    await inBatches(running, async ({ id, claim }) => {
-      const origin: Origin = { by, causationId: claim, mustLand: true }
-      await unlessRefused(
-        this.#options.system.execute(taskKind, id, { type: 'interrupt', claim, cause: 'crash' }, origin),
-      )
-    })
-    await inBatches(
-      openTurns.filter((turn) => turn.running),
-      async ({ sessionId }) => {
-        const { state } = await this.#options.system.read(sessionKind, sessionId)
-        const claim = state.context.turn?.claim
-        if (claim === undefined) return
-        const origin: Origin = { by, causationId: claim, mustLand: true }
-        const command = { type: 'interruptTurn', claim, cause: 'crash' } as const
-        await unlessRefused(this.#options.system.execute(sessionKind, sessionId, command, origin))
-      },
+  async #interruptCrashed(work: WorkSnapshot): Promise<void> {
+    await inBatches(await this.#running(work), ({ holding }) => this.#interrupt(holding))
+  }
+
+  /** Others may run what the log says is running: from now on they are listened for. */
+  async #watchOver(work: WorkSnapshot): Promise<void> {
+    for (const { node, holding } of await this.#running(work)) {
+      this.#holdings.add(node, holding)
+      this.#membership.expect(node)
+    }
+  }
+
+  async #running({ running, openTurns }: WorkSnapshot) {
+    const turns = await Promise.all(
+      openTurns
+        .filter((turn) => turn.running)
+        .map(async ({ sessionId }) => {
+          const { turn } = (await this.#options.system.read(sessionKind, sessionId)).state.context
+          return turn && { node: turn.node, holding: { kind: 'session', key: sessionId, claim: turn.claim } as const }
+        }),
     )
+    return [
+      ...running.map(({ id, claim, node }) => ({ node, holding: { kind: 'task', key: id, claim } as const })),
+      ...turns.filter((turn) => turn !== undefined),
+    ]
+  }
+
+  async #interrupt({ kind, key, claim }: Holding): Promise<void> {
+    const { system } = this.#options
+    const origin: Origin = { by: `node:${this.id}`, causationId: claim, mustLand: true }
+    await unlessRefused(
+      kind === 'task'
+        ? system.execute(taskKind, key, { type: 'interrupt', claim, cause: 'crash' }, origin)
+        : system.execute(sessionKind, key, { type: 'interruptTurn', claim, cause: 'crash' }, origin),
+    )
+  }
+
+  /** A node died: what it ran is interrupted, and what it left between two streams is put right, in order of nodes. */
+  #takeOver(node: string): void {
+    for (const holding of this.#holdings.of(node)) {
+      this.#inOrder(holding.key, () => {
+        if (!this.#holdings.has(holding)) return
+        this.#interrupt(holding).catch((error) =>
+          this.#options.report(error, `taking over ${holding.kind} ${holding.key}`),
+        )
+      })
+    }
+    this.#inOrder(node, () => {
+      this.#repairAll().catch((error) => this.#options.report(error, `putting right what node ${node} left`))
+    })
+  }
+
+  async #repairAll(): Promise<void> {
+    const { reads, store } = this.#options
+    await reads.waitFor(await store.head())
+    const work = reads.work()
+    await this.#repairLocks(work)
+    await this.#repairOccurrences(work)
+    await this.#aftermath.start(work)
+    this.#turns.start(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
+  }
+
+  /** At once if this node is the first in the key's order; else after those before it had their time. */
+  #inOrder(key: string, act: () => void): void {
+    const wait = this.#membership.rank(key) * NEXT_IN_ORDER_MS
+    if (wait === 0) act()
+    else this.#options.system.clock.after(wait, () => this.#stopped || act())
+  }
+
+  async #repairLocks({ locks }: WorkSnapshot): Promise<void> {
+    await inBatches(locks, async (lock) => {
+      await this.locks.repair(lock)
+      this.#dispatcher.hold(lock.key, await this.locks.holder(lock.key))
+    })
   }
 
   async #repairOccurrences({ occurrences }: WorkSnapshot): Promise<void> {
@@ -293,15 +375,6 @@ export class Node {
     if (lockKey !== undefined) await this.locks.release(lockKey, taskId, state.value, run)
     if (occurrence) await this.schedules.finish(occurrence.schedule, occurrence.due, taskId, state.value)
   }
-
-  /** Node streams are outside the hash chain, so they may be appended blindly. */
-  async #announce(type: string, data: JsonObject): Promise<void> {
-    const { system, store } = this.#options
-    const id = newId()
-    const at = new Date(system.clock.now()).toISOString()
-    const metadata = { at, by: `node:${this.id}`, correlationId: this.id, causationId: this.id, v: 1 } as const
-    await store.append(streamName(system.app, 'node', this.id), 'any', [{ id, type, data, metadata }])
-  }
 }
 
 async function unlessRefused(work: Promise<unknown>): Promise<void> {
@@ -316,4 +389,13 @@ async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void
   for (let start = 0; start < items.length; start += REPAIRS_AT_ONCE) {
     await Promise.all(items.slice(start, start + REPAIRS_AT_ONCE).map(work))
   }
+}
+
+function declares(manifest: JsonObject, schedule: string): boolean {
+  const { schedules } = manifest
+  return Array.isArray(schedules) && schedules.some((declared) => isNamed(declared, schedule))
+}
+
+function isNamed(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && 'name' in value && value.name === name
 }

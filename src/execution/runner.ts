@@ -92,6 +92,19 @@ export class Runner {
     this.#runs.get(claim)?.attempt.lose()
   }
 
+  /** This node was away for long: whoever lost the claim meanwhile is told before it writes anything. */
+  verify(): void {
+    const { system, report } = this.#options
+    for (const { attempt } of this.#runs.values()) {
+      system
+        .read(taskKind, attempt.taskId)
+        .then(({ state }) => {
+          if (state.context.claim?.id !== attempt.claim.id) attempt.lose()
+        })
+        .catch((error) => report(error, `looking after task ${attempt.taskId}`))
+    }
+  }
+
   moveDeadline(claim: string, deadline: number): void {
     this.#runs.get(claim)?.attempt.setDeadline(deadline)
   }

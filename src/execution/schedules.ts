@@ -4,6 +4,7 @@
  * What was due while nothing ran is treated by the schedule's `missed`: 'latest' runs the last one, 'all' runs each (at
  * most 100), 'skip' none. Each decision is an event.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type ActorSystem, isRefusal, type Origin, scheduleKind } from '../actors/index.ts'
 import type { RecordedEvent, ScheduleDefinition, ScheduleFact, Submission } from '../events/index.ts'
 import { dueBetween, nextDue } from './cron.ts'
@@ -29,6 +30,10 @@ export interface SchedulesOptions {
   readonly node: string
   readonly submitter: Submitter
   readonly declared: readonly DeclaredSchedule[]
+  /** Milliseconds to leave a due time to nodes that come before this one in its order. */
+  readonly patience: (name: string) => number
+  /** Whether another live node declares it. */
+  readonly declaredByOthers: (name: string) => boolean
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -42,14 +47,19 @@ export class Schedules {
     this.#options = options
     this.#declared = new Map(options.declared.map((schedule) => [schedule.name, schedule]))
     this.#due = new DueQueue(options.system.clock, (names) => {
-      for (const name of names) this.#decide(name)
+      for (const name of names) {
+        const wait = options.patience(name)
+        if (wait === 0) this.#decide(name)
+        else options.system.clock.after(wait, () => this.#decide(name))
+      }
     })
   }
 
   /** Registers what is declared, removes what is not, and decides what came due meanwhile. */
   async start(recorded: readonly { readonly name: string; readonly removed: boolean }[]): Promise<void> {
     for (const { name, removed } of recorded) {
-      if (!removed && !this.#declared.has(name)) await this.#execute(name, { type: 'remove' })
+      if (removed || this.#declared.has(name) || this.#options.declaredByOthers(name)) continue
+      await this.#execute(name, { type: 'remove' })
     }
     for (const { name, ...definition } of this.#declared.values()) {
       await this.#execute(name, { type: 'register', name, definition })
@@ -130,6 +140,9 @@ export class Schedules {
     const { cron, timezone, missed } = schedule
     const { state } = await system.read(scheduleKind, name, { mustLand: true })
     const { registeredAt, lastDue } = state.context
+    const { name: _, ...definition } = schedule
+    // A node with other code declares it otherwise: whoever changed it last ticks it.
+    if (!isDeepStrictEqual(state.context.definition, definition)) return
     const after = Math.max(registeredAt ? Date.parse(registeredAt) : 0, lastDue ? Date.parse(lastDue) : 0)
     const now = system.clock.now()
     const due = dueBetween(cron, timezone, after, now, MOST_MISSED)

@@ -21,6 +21,8 @@ export interface TurnsOptions {
   readonly system: ActorSystem
   readonly node: string
   readonly handlers: Handlers
+  /** Milliseconds to leave the conversation to nodes that come before this one in its order. */
+  readonly patience: (sessionId: string) => number
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -69,13 +71,20 @@ export class Turns {
   /** Follows the log: events of sessions in order, each once. */
   follow(sessionId: string, event: RecordedEvent): void {
     const fact = event as unknown as SessionFact
-    if (fact.type === 'MessageReceived') this.#wake(sessionId)
+    if (fact.type === 'MessageReceived') this.#wakeInOrder(sessionId)
     else if (fact.type === 'TurnStopped') this.#stopped(sessionId, fact.data.claim)
+    else if (fact.type === 'TurnInterrupted') this.#wakeInOrder(sessionId)
   }
 
   #stopped(sessionId: string, claim: string | undefined): void {
     const answering = this.#answering.get(sessionId)
     if (answering && answering.claim === claim) answering.stop(new CancelledError('The turn was stopped.'))
+  }
+
+  #wakeInOrder(sessionId: string): void {
+    const wait = this.#options.patience(sessionId)
+    if (wait === 0) this.#wake(sessionId)
+    else this.#clock.after(wait, () => this.#wake(sessionId))
   }
 
   /** Answers what waits in the conversation, unless that is going on already. */

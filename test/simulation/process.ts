@@ -79,7 +79,16 @@ export class Process {
       random,
       report,
     })
-    const engine = new Engine({ app, version: '0.0.0', system, store, reads, node, close: async () => {} })
+    const engine = new Engine({
+      app,
+      version: '0.0.0',
+      system,
+      store,
+      ownsStore: true,
+      reads,
+      node,
+      close: async () => {},
+    })
     app.runOn(engine)
     return new Process(id, connection, app, node, reads, engine)
   }

@@ -1,0 +1,338 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type Clock, ManualClock, settled } from '../../src/actors/index.ts'
+import { type App, createApp, type Engine, parseDuration, startApp } from '../../src/app/index.ts'
+import { type EventStore, openMemoryStore, type RecordedEvent, START } from '../../src/events/index.ts'
+import { Leash } from '../../src/testing/leash.ts'
+
+/** The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. */
+class SleepyClock implements Clock {
+  readonly #clock: Clock
+  #missed: (() => void)[] | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now = (): number => this.#clock.now()
+  monotonic = (): number => this.#clock.monotonic()
+  at = (at: number, fire: () => void) => this.#clock.at(at, () => this.#fire(fire))
+  after = (ms: number, fire: () => void) => this.#clock.after(ms, () => this.#fire(fire))
+
+  sleep(): void {
+    this.#missed = []
+  }
+
+  wake(): void {
+    const missed = this.#missed ?? []
+    this.#missed = undefined
+    for (const fire of missed) fire()
+  }
+
+  #fire(fire: () => void): void {
+    if (this.#missed) this.#missed.push(fire)
+    else fire()
+  }
+}
+
+/** Several nodes of one app on one log, in one process, each of which can die or be cut off. */
+class Cluster {
+  readonly clock = new ManualClock()
+  readonly log = openMemoryStore({ now: () => this.clock.now() })
+  readonly nodes: { readonly engine: Engine; readonly leash: Leash; readonly sleeper: SleepyClock }[] = []
+  readonly problems: string[] = []
+  /** The log takes appends and does not answer. */
+  hangs = false
+  readonly #declare: (app: App, node: number) => void
+
+  constructor(declare: (app: App, node: number) => void) {
+    this.#declare = declare
+  }
+
+  async add(): Promise<Engine> {
+    const index = this.nodes.length
+    const app = createApp({ name: 'demo', concurrency: 10 })
+    this.#declare(app, index)
+    const sleeper = new SleepyClock(this.clock)
+    const leash = new Leash(this.#hanging(), sleeper)
+    const starting = startApp(app, {
+      store: leash.store,
+      shared: true,
+      clock: leash.clock,
+      random: () => 0.5,
+      processTasks: 'here',
+      report: (error, doing) => {
+        if (!leash.isCut) this.problems.push(`${doing}: ${error}`)
+      },
+    })
+    let engine: Engine | undefined
+    void starting.then((started) => {
+      engine = started
+    })
+    while (!engine) await settled()
+    this.nodes.push({ engine, leash, sleeper })
+    return engine
+  }
+
+  #hanging(): EventStore {
+    const { log } = this
+    return {
+      append: async (...of) => {
+        while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
+        return log.append(...of)
+      },
+      readStream: (...of) => log.readStream(...of),
+      readAll: (...of) => log.readAll(...of),
+      subscribe: (...of) => log.subscribe(...of),
+      head: () => log.head(),
+      close: () => log.close(),
+    }
+  }
+
+  kill(index: number): void {
+    this.nodes[index]?.leash.cut()
+  }
+
+  async advance(time: string): Promise<void> {
+    await this.clock.advance(parseDuration(time))
+  }
+
+  async events(prefix: string): Promise<readonly RecordedEvent[]> {
+    const all: RecordedEvent[] = []
+    for (let from = START; ; ) {
+      const page = await this.log.readAll({ from, prefixes: [`demo.${prefix}`] })
+      const last = page.at(-1)
+      if (!last) return all
+      all.push(...page)
+      from = last.position
+    }
+  }
+}
+
+async function cluster(size: number, declare: (app: App, node: number) => void): Promise<Cluster> {
+  const c = new Cluster(declare)
+  for (let index = 0; index < size; index++) await c.add()
+  await c.advance('3s')
+  onTestFinished(async () => {
+    for (const { leash } of c.nodes) leash.cut()
+    await c.log.close()
+    expect(c.problems).toEqual([])
+  })
+  return c
+}
+
+const caller = { by: 'user:ada', ownerId: 'ada' } as const
+
+function first(c: Cluster): Engine {
+  const node = c.nodes.find(({ leash }) => !leash.isCut)
+  if (!node) throw new Error('all nodes are dead')
+  return node.engine
+}
+
+describe('several nodes on one log', () => {
+  test('see each other, and run each task once between them', async () => {
+    const ran: string[] = []
+    const c = await cluster(3, (app, node) => app.task('work', ({ n }: { n: number }) => void ran.push(`${node}:${n}`)))
+    for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
+    const engines = c.nodes.map(({ engine }) => engine)
+    for (let n = 0; n < 30; n++) await engines[n % 3]?.submit({ name: 'work', params: { n } }, caller)
+    await c.advance('2s')
+    expect(ran).toHaveLength(30)
+    expect(new Set(ran.map((run) => run.split(':')[1])).size).toBe(30)
+  })
+
+  test('work that waits is spread over them by preference, with few races', async () => {
+    const ran = new Map<number, number>()
+    const c = await cluster(3, (app, node) => app.task('work', () => void ran.set(node, (ran.get(node) ?? 0) + 1)))
+    for (let n = 0; n < 90; n++) await first(c).submit({ name: 'work', params: { n }, delay: 5 }, caller)
+    await c.advance('10s')
+    expect([...ran.values()].reduce((sum, count) => sum + count, 0)).toBe(90)
+    expect(ran.size).toBe(3)
+    const started = (await c.events('task-')).filter(({ type }) => type === 'TaskStarted')
+    expect(started).toHaveLength(90)
+  })
+
+  test('a command given on one node is seen on all, and a repeat on another changes nothing', async () => {
+    const c = await cluster(2, (app) => app.task('work', () => new Promise(() => {})))
+    const [a, b] = c.nodes.map(({ engine }) => engine)
+    const { taskId } = (await a?.submit({ name: 'work', params: {} }, { ...caller, commandId: 'one' })) ?? {}
+    const again = await b?.submit({ name: 'work', params: {} }, { ...caller, commandId: 'one' })
+    expect(again?.taskId).toBe(taskId)
+    await settled()
+    await b?.cancelJob(taskId ?? '', { ...caller, commandId: 'two' })
+    await a?.cancelJob(taskId ?? '', { ...caller, commandId: 'two' })
+    const requests = (await c.events('task-')).filter(({ type }) => type === 'TaskCancelRequested')
+    expect(requests).toHaveLength(1)
+    await c.advance('6s')
+    expect((await c.events('task-')).map(({ type }) => type)).toContain('TaskCancelled')
+  })
+
+  test('work of a node that died runs again on another within ten seconds, and only then', async () => {
+    const ran: number[] = []
+    const c = await cluster(3, (app, node) =>
+      app.task('work', () => {
+        ran.push(node)
+        return new Promise((resolve) => c.clock.after(60_000, () => resolve(node)))
+      }),
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    expect(ran).toEqual([0])
+    c.kill(0)
+    await c.advance('5s')
+    expect(ran).toEqual([0])
+    await c.advance('5s')
+    expect(ran).toHaveLength(2)
+    const types = (await c.events('task-')).map(({ type }) => type)
+    expect(types).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskInterrupted', 'TaskStarted'])
+    expect(first(c).nodes).toHaveLength(2)
+  })
+
+  test('a turn of a node that died is interrupted, and later messages go on', async () => {
+    const answered: string[] = []
+    const c = await cluster(2, (app, node) =>
+      app.message(async (session, { text }) => {
+        answered.push(`${node}:${text}`)
+        if (text === 'hang') await new Promise(() => {})
+        await session.reply(`heard ${text}`)
+      }),
+    )
+    await first(c).sendMessage('talk', { text: 'hang', create: true }, caller)
+    await c.advance('1s')
+    const node = Number(answered[0]?.split(':')[0])
+    c.kill(node)
+    await c.advance('11s')
+    await first(c).sendMessage('talk', { text: 'hello' }, caller)
+    await c.advance('2s')
+    const types = (await c.events('session-')).map(({ type }) => type)
+    expect(types).toContain('TurnInterrupted')
+    expect(types.at(-1)).toBe('TurnCompleted')
+  })
+
+  test('a lock whose holder died with its node goes to the next in line once the run has ended', async () => {
+    const order: string[] = []
+    const c = await cluster(2, (app, node) =>
+      app.task('work', { lock: 'one', onLocked: 'queue' }, ({ n }: { n: number }) => {
+        order.push(`${n}`)
+        return n === 0 && node === 0 ? new Promise(() => {}) : null
+      }),
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: { n: 0 } }, caller)
+    await c.nodes[1]?.engine.submit({ name: 'work', params: { n: 1 } }, caller)
+    await settled()
+    c.kill(0)
+    await c.advance('12s')
+    expect(order).toEqual(['0', '0', '1'])
+  })
+
+  test('limits hold over all of them', async () => {
+    let now = 0
+    let most = 0
+    const starts: number[] = []
+    const c = await cluster(3, (app) => {
+      app.task('narrow', { concurrency: 2 }, async () => {
+        most = Math.max(most, ++now)
+        await new Promise<void>((resolve) => c.clock.after(500, resolve))
+        now--
+      })
+      app.task('slow', { rateLimit: { limit: 20, per: '1s' } }, () => void starts.push(c.clock.now()))
+    })
+    const engines = c.nodes.map(({ engine }) => engine)
+    for (let n = 0; n < 12; n++) await engines[n % 3]?.submit({ name: 'narrow', params: {} }, caller)
+    await c.advance('10s')
+    expect(most).toBe(2)
+    for (let n = 0; n < 90; n++) await engines[n % 3]?.submit({ name: 'slow', params: {} }, caller)
+    await c.advance('8s')
+    expect(starts).toHaveLength(90)
+    for (const at of starts) {
+      expect(starts.filter((other) => other > at - 1000 && other <= at).length).toBeLessThanOrEqual(22)
+    }
+  })
+
+  test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
+    const ran: string[] = []
+    const c = await cluster(3, (app) =>
+      app.schedule('tick', '*/10 * * * * *', ({ due }) => void ran.push(due.toISOString())),
+    )
+    await c.advance('35s')
+    c.kill(1)
+    await c.advance('60s')
+    const due = (await c.events('schedule-')).filter(({ type }) => type === 'OccurrenceDue').map(({ data }) => data.due)
+    expect(new Set(due).size).toBe(due.length)
+    expect(due.length).toBeGreaterThanOrEqual(9)
+    expect(new Set(ran)).toEqual(new Set(due))
+  })
+
+  test('a drained node hands over at once and counts as no crash', async () => {
+    const ran: number[] = []
+    const c = await cluster(2, (app, node) =>
+      app.task('work', () => {
+        ran.push(node)
+        return node === 0 ? new Promise(() => {}) : 'done'
+      }),
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    const stopping = c.nodes[0]?.engine.stop({ drainMs: 0 })
+    await c.advance('1s')
+    await stopping
+    await c.advance('1s')
+    expect(ran).toEqual([0, 1])
+    const interrupted = (await c.events('task-')).find(({ type }) => type === 'TaskInterrupted')
+    expect(interrupted?.data.cause).toBe('drain')
+  })
+})
+
+describe('false alarms', () => {
+  test('a node that slept does not take the others for dead, and is fenced before it writes anything', async () => {
+    const outcomes: string[] = []
+    const c = await cluster(3, (app, node) =>
+      app.task('work', async (_: object, { signal }) => {
+        outcomes.push(`${node} starts`)
+        signal.addEventListener('abort', () => outcomes.push(`${node} is told ${(signal.reason as Error).name}`))
+        await new Promise<void>((resolve) => c.clock.after(40_000, resolve))
+        return node
+      }),
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('20s')
+    expect(outcomes.filter((outcome) => outcome.endsWith('starts'))).toHaveLength(2)
+    c.nodes[0]?.sleeper.wake()
+    await c.advance('1m')
+    expect(outcomes).toContain('0 is told AttemptFenced')
+    const types = (await c.events('task-')).map(({ type }) => type)
+    expect(types.filter((type) => type === 'TaskCompleted')).toHaveLength(1)
+    expect(types.filter((type) => type === 'TaskInterrupted')).toHaveLength(1)
+    // It heard nothing while it slept; that is no sign of death in the others.
+    for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
+  })
+
+  test('while the log does not answer, nobody is taken for dead', async () => {
+    const ran: number[] = []
+    const c = await cluster(2, (app, node) =>
+      app.task('work', () => {
+        ran.push(node)
+        return new Promise(() => {})
+      }),
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    c.hangs = true
+    await c.advance('30s')
+    c.hangs = false
+    await c.advance('30s')
+    expect(ran).toEqual([0])
+    expect((await c.events('task-')).map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskStarted'])
+  })
+
+  test('a clock set back an hour kills nobody and holds up no one', async () => {
+    const c = await cluster(2, (app) => app.task('work', () => 'done'))
+    c.clock.setDate(c.clock.now() - 3_600_000)
+    await c.advance('20s')
+    for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(2)
+    const { taskId } = await first(c).submit({ name: 'work', params: {} }, caller)
+    await c.advance('2s')
+    expect(await first(c).waitForJob(taskId, 0)).toMatchObject({ status: 'completed' })
+  })
+})
