@@ -1,5 +1,4 @@
 /** What waiting tasks cost: resident memory, live and after a restart, and the start with all of them there. */
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { createApp, startApp } from '../src/app/index.ts'
 import { apart, type Benchmark, keepInFlight, type Measurement, monotonic, residentMiB } from './harness.ts'
@@ -57,15 +56,16 @@ export async function restart(
   const running = await startApp(app, { data, version: '0.1.0' })
   const seconds = (monotonic() - began) / 1000
   const waiting = await running.reads.countJobs({ name: TASK, status: ['pending', 'retry'] })
-  if (waiting < count - 1) throw new Error(`${waiting} of ${count} tasks wait after the restart`)
+  const known = await running.reads.countJobs({ name: TASK })
+  if (waiting < count - 1 || known !== count) throw new Error(`${known} of ${count} tasks, ${waiting} waiting`)
   const resident = residentMiB()
   await running.stop({ drainMs: 0 })
   return { seconds, residentMiB: resident }
 }
 
-/** Its only slot is taken by the first task for as long as it runs. */
+/** Its only slot is taken by the first task for as long as it runs: a handler that heeded its abort would complete. */
 function stuckApp() {
   const app = createApp({ name: APP, concurrency: 1 })
-  const task = app.task(TASK, (_input, { signal }) => once(signal, 'abort'))
+  const task = app.task(TASK, () => new Promise<never>(() => {}))
   return { app, task }
 }
