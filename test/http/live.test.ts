@@ -14,7 +14,7 @@ describe('the handshake', () => {
       type: 'welcome',
       user: { id: 'local', name: 'Ann' },
       position: '1',
-      server: { version: '1.2.3', node: 'node-1' },
+      server: { version: '1.2.3', node: 'node-1', time: expect.stringMatching(/^\d{4}-.*Z$/) },
     })
   })
 
