@@ -57,6 +57,14 @@ class Client {
     })
   }
 
+  /** Waits until the job waits for its lock, or has done so. */
+  async untilInLine(id: string): Promise<void> {
+    await eventually(`job ${id} to wait for its lock`, async () => {
+      const { body } = await this.#server.ask<Job>('GET', `/api/v1/jobs/${id}`)
+      return body.waiting_for?.startsWith('lock ') || body.status === 'completed' || undefined
+    })
+  }
+
   /** What was acknowledged as one job stays that job. */
   #same(key: string, id: string): string {
     expect(id, `${key} again`).toBe(this.#acknowledged.get(key) ?? id)
@@ -80,18 +88,22 @@ interface Boundary {
 }
 
 const COMPLETED = ['completed'] as const
+/** One was cancelled so that the other could run. */
+const WON = ['completed', 'cancelled'] as const
 const MINUTE = 60_000
 
+// Holders hold until they are cancelled: however slow the machine is, the others meet them.
 const queueUp = async (client: Client) => {
-  const first = await client.submit('queue', { key: 'k', ms: 150 })
-  await client.submit('queue', { key: 'k', n: 2 })
-  await client.until(first, 'completed')
+  const first = await client.submit('queue', { key: 'k', ms: MINUTE })
+  const second = await client.submit('queue', { key: 'k', n: 2 })
+  await client.cancel(first)
+  await client.until(second, 'completed')
 }
 const joinTwice = async (client: Client) => {
-  const first = await client.submit('join', { key: 'k', ms: 150 })
-  const second = await client.submit('join', { key: 'k', n: 2 })
-  await client.until(first, 'completed')
-  await client.until(second, 'completed')
+  const first = await client.submit('join', { key: 'k', ms: MINUTE })
+  expect(await client.submit('join', { key: 'k', n: 2 })).toBe(first)
+  await client.cancel(first)
+  await client.until(first, 'cancelled')
 }
 const replace = async (client: Client) => {
   const first = await client.submit('replace', { key: 'k', ms: MINUTE })
@@ -126,8 +138,11 @@ const delayedLocked = async (client: Client) => {
   await client.until(await client.submit('queue', { key: 'k' }, { delay: '100ms' }), 'completed')
 }
 const delayedBehind = async (client: Client) => {
-  await client.submit('queue', { key: 'k', ms: 400 })
-  await client.until(await client.submit('queue', { key: 'k', n: 2 }, { delay: '100ms' }), 'completed')
+  const holder = await client.submit('queue', { key: 'k', ms: MINUTE })
+  const waiter = await client.submit('queue', { key: 'k', n: 2 }, { delay: '100ms' })
+  await client.untilInLine(waiter)
+  await client.cancel(holder)
+  await client.until(waiter, 'completed')
 }
 const trigger = (client: Client) => client.trigger('yearly')
 /** A turn that was cut off is not begun again by itself: whoever wants an answer asks again. */
@@ -157,25 +172,25 @@ const boundaries: readonly Boundary[] = [
   { what: 'the end of a cancelled run', event: 'TaskCancelled', script: cancelRunning, ends: { plain: ['cancelled'] } },
   { what: 'a requeue', event: 'TaskRequeued', script: retry, ends: { broken: ['failed'] } },
 
-  { what: 'a lock acquired', event: 'LockAcquired', script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'the submit after a lock', event: 'TaskSubmitted', script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'a lock queued for', event: 'LockQueued', script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'the submit of a waiter', event: 'TaskSubmitted', nth: 2, script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'a hand-over', event: 'LockTakenOver', script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'the start after a hand-over', event: 'TaskStarted', nth: 2, script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'a release', event: 'LockReleased', nth: 2, script: queueUp, ends: { queue: COMPLETED } },
-  { what: 'a join', event: 'LockJoined', script: joinTwice, ends: { join: COMPLETED } },
-  { what: 'a replacement', event: 'LockQueued', script: replace, ends: { replace: ['completed', 'cancelled'] } },
+  { what: 'a lock acquired', event: 'LockAcquired', script: queueUp, ends: { queue: WON } },
+  { what: 'the submit after a lock', event: 'TaskSubmitted', script: queueUp, ends: { queue: WON } },
+  { what: 'a lock queued for', event: 'LockQueued', script: queueUp, ends: { queue: WON } },
+  { what: 'the submit of a waiter', event: 'TaskSubmitted', nth: 2, script: queueUp, ends: { queue: WON } },
+  { what: 'a hand-over', event: 'LockTakenOver', script: queueUp, ends: { queue: WON } },
+  { what: 'the start after a hand-over', event: 'TaskStarted', nth: 2, script: queueUp, ends: { queue: WON } },
+  { what: 'a release', event: 'LockReleased', nth: 2, script: queueUp, ends: { queue: WON } },
+  { what: 'a join', event: 'LockJoined', script: joinTwice, ends: { join: ['cancelled'] } },
+  { what: 'a replacement', event: 'LockQueued', script: replace, ends: { replace: WON } },
   {
     what: 'the cancel of the replaced',
     event: 'TaskCancelRequested',
     // By then nothing runs that would have to be asked.
     after: 'TaskCancelled',
     script: replace,
-    ends: { replace: ['completed', 'cancelled'] },
+    ends: { replace: WON },
   },
   { what: 'a lock acquired when due', event: 'LockAcquired', script: delayedLocked, ends: { queue: COMPLETED } },
-  { what: 'a lock queued for when due', event: 'LockQueued', script: delayedBehind, ends: { queue: COMPLETED } },
+  { what: 'a lock queued for when due', event: 'LockQueued', script: delayedBehind, ends: { queue: WON } },
   { what: 'a lock to requeue with', event: 'LockAcquired', nth: 2, script: retryLocked, ends: { brittle: ['failed'] } },
   { what: 'a requeue after its lock', event: 'TaskRequeued', script: retryLocked, ends: { brittle: ['failed'] } },
 
