@@ -7,6 +7,7 @@ import type { ActorSystem } from '../actors/index.ts'
 import type { EventStore, RecordedEvent, TaskFact } from '../events/index.ts'
 import type { WorkSnapshot } from '../projections/index.ts'
 import { type CallbackSettings, Callbacks } from './callbacks.ts'
+import { DueQueue } from './due-queue.ts'
 import { readEndedRun } from './ended-run.ts'
 import { submitOnFailure } from './on-failure.ts'
 import type { Submitter } from './submitter.ts'
@@ -17,11 +18,15 @@ export interface AftermathOptions {
   readonly submitter: Submitter
   readonly node: string
   readonly callbacks: CallbackSettings
+  /** Whether it is this node, of several, that sees to the task. Default: it is. */
+  readonly isOurs?: (taskId: string) => boolean
   readonly random: () => number
   readonly report: (error: unknown, doing: string) => void
 }
 
 const AT_ONCE = 64
+/** When the log could not be read or written. */
+const AFTER_TROUBLE_MS = 30_000
 
 export class Aftermath {
   readonly #options: AftermathOptions
@@ -29,11 +34,15 @@ export class Aftermath {
   /** Live tasks that may owe something when their run ends. */
   readonly #owing = new Set<string>()
   readonly #underWay = new Set<Promise<void>>()
+  readonly #again: DueQueue<{ readonly taskId: string; readonly event: string }>
 
   constructor(options: AftermathOptions) {
     this.#options = options
     const { callbacks, system, store, node, random, report } = options
     this.#callbacks = new Callbacks({ ...callbacks, system, store, node, random, report })
+    this.#again = new DueQueue(system.clock, (due) => {
+      for (const { taskId, event } of due) this.#begin(taskId, event)
+    })
   }
 
   /** Requests under way. */
@@ -46,9 +55,10 @@ export class Aftermath {
     for (const taskId of owing) this.#owing.add(taskId)
   }
 
-  /** Takes up what a process before this one left undone. */
+  /** Takes up what a process that is gone left undone. */
   async start({ owed }: Pick<WorkSnapshot, 'owed'>): Promise<void> {
-    const ended = new Map(owed.map(({ taskId, event }) => [event, taskId])).entries()
+    const ours = owed.filter(({ taskId }) => this.#isOurs(taskId))
+    const ended = new Map(ours.map(({ taskId, event }) => [event, taskId])).entries()
     const work = async (): Promise<void> => {
       for (const [event, taskId] of ended) await this.#settle(taskId, event)
     }
@@ -71,7 +81,7 @@ export class Aftermath {
       case 'TaskFailed':
       case 'TaskTimedOut':
       case 'TaskCancelled':
-        if (this.#owing.delete(taskId)) this.#begin(taskId, event.id)
+        if (this.#owing.delete(taskId) && this.#isOurs(taskId)) this.#begin(taskId, event.id)
         return
       default:
     }
@@ -80,6 +90,7 @@ export class Aftermath {
   /** Begins nothing that takes long; what is owed still is taken up at the next start. */
   stop(): void {
     this.#callbacks.stop()
+    this.#again.close()
   }
 
   /** Resolves when nothing is under way. */
@@ -92,6 +103,10 @@ export class Aftermath {
   async abort(): Promise<void> {
     await this.#callbacks.abort()
     await this.idle()
+  }
+
+  #isOurs(taskId: string): boolean {
+    return this.#options.isOurs?.(taskId) ?? true
   }
 
   #begin(taskId: string, event: string): void {
@@ -108,6 +123,7 @@ export class Aftermath {
       await submitOnFailure(ended, { app: system.app, submitter, node })
     } catch (error) {
       report(error, `following up on the end of task ${taskId}`)
+      this.#again.push(system.clock.now() + AFTER_TROUBLE_MS, { taskId, event })
     }
   }
 }

@@ -56,6 +56,8 @@ interface Lane {
 
 /** Pauses before the second try and each further one, milliseconds; somewhat spread, so that tries do not come in waves. */
 const PAUSES_MS = [1_000, 5_000, 30_000, 2 * 60_000, 10 * 60_000, 60 * 60_000]
+/** When the log could not be read or written, which is no fault of the receiver. */
+const AFTER_TROUBLE_MS = 30_000
 const AT_ONCE = 64
 const AT_ONCE_PER_RECEIVER = 4
 const LONGEST_REASON = 500
@@ -67,6 +69,8 @@ export class Callbacks {
   readonly #lanes = new Map<string, Lane>()
   /** Those with something queued and room for it, by turns. */
   readonly #next = new Fifo<Lane>()
+  /** Ids of the events whose callbacks this node has taken on. */
+  readonly #taken = new Set<string>()
   #open = true
   readonly #underWay = new Set<Promise<void>>()
   readonly #stopping = new AbortController()
@@ -85,9 +89,11 @@ export class Callbacks {
     return this.#underWay.size
   }
 
-  /** Takes on to tell how the run ended. */
+  /** Takes on to tell how the run ended, once. */
   add({ taskId, event, submission: { callbackUrl: url } }: EndedRun): void {
-    if (url !== undefined) this.#enqueue({ taskId, event: event.id, url, tries: 0 })
+    if (url === undefined || this.#taken.has(event.id)) return
+    this.#taken.add(event.id)
+    this.#enqueue({ taskId, event: event.id, url, tries: 0 })
   }
 
   /** Begins no further try. What is owed still is taken up at the next start. */
@@ -129,7 +135,10 @@ export class Callbacks {
   #begin(lane: Lane, callback: Callback): void {
     lane.underWay++
     const done = this.#try(callback)
-      .catch((error) => this.#options.report(error, `the callback of task ${callback.taskId}`))
+      .catch((error) => {
+        this.#options.report(error, `the callback of task ${callback.taskId}`)
+        this.#waiting.push(this.#options.system.clock.now() + AFTER_TROUBLE_MS, callback)
+      })
       .finally(() => {
         this.#underWay.delete(done)
         this.#leave(lane)
@@ -149,7 +158,7 @@ export class Callbacks {
     const { system, store } = this.#options
     const { taskId, event, url } = callback
     const ended = await readEndedRun(store, system.app, taskId, event)
-    if (!ended || ended.callbackSettled) return
+    if (!ended || ended.callbackSettled) return void this.#taken.delete(event)
     callback.tries++
     const outcome = await this.#send(ended, url)
     if (outcome.kind === 'again' && this.#stopping.signal.aborted) return
@@ -191,6 +200,7 @@ export class Callbacks {
       { type: 'settleCallback', run, url, tries, ...outcome },
       origin,
     )
+    this.#taken.delete(event.id)
   }
 }
 

@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type App, createApp } from '../../src/app/index.ts'
+import type { EventStore } from '../../src/events/index.ts'
 import { NonRetryableError, verifyCallback } from '../../src/execution/index.ts'
 import * as schemas from '../../src/http/schemas.ts'
 import { type TestApp, type TestOptions, testApp } from '../../src/testing/index.ts'
@@ -249,6 +250,27 @@ describe('a process that dies', () => {
     await settled(t, id, 'CallbackDelivered', 2)
     expect(hook.received.map(({ job }) => job.status)).toEqual(['failed', 'failed', 'completed'])
   })
+})
+
+test('a log that cannot be read for a while delays a callback, and uses up no try', async () => {
+  const hook = await receiver()
+  let broken = false
+  const wrapStore = (store: EventStore): EventStore => ({
+    append: (...args) => store.append(...args),
+    readStream: (...args) => (broken ? Promise.reject(new Error('a bad disk')) : store.readStream(...args)),
+    readAll: (...args) => store.readAll(...args),
+    subscribe: (...args) => store.subscribe(...args),
+    head: () => store.head(),
+    close: () => store.close(),
+  })
+  const t = await calling(work, { test: { wrapStore } })
+  broken = true
+  const id = await t.client.submit('work', {}, { callbackUrl: hook.url })
+  await t.settle()
+  expect(t.problems.splice(0)).toMatchObject([{ error: { message: 'a bad disk' } }])
+  broken = false
+  await t.advance(30)
+  expect(await settled(t, id, 'CallbackDelivered')).toMatchObject([{ tries: 1 }])
 })
 
 test('stopping waits for a callback that is under way', async () => {
