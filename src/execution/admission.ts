@@ -70,7 +70,7 @@ export class Admission<T extends Waiting> {
     }
     const { key } = limits
     this.#options.system
-      .read(taskKind, item.id)
+      .read(taskKind, item.id, { mustLand: true })
       .then(({ state: { context } }) => {
         const value = key.of(context.submission?.params ?? {})
         this.#lane(`key:${item.name}:${value}`, item.name, limits, value).queue.push(item)
@@ -278,7 +278,7 @@ class Gate {
     const foreign = permits.filter(({ claim }) => !this.#ours.has(claim))
     const looked = await Promise.all(
       foreign.map(async ({ taskId, claim, at }) => {
-        const { state } = await this.#system.read(taskKind, taskId)
+        const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
         if (state.context.claim?.id === claim) return undefined
         const young = this.#system.clock.now() - at < UNCLAIMED_MS
         return young && !this.#system.exclusive ? undefined : { taskId, claim, reason: 'reclaimed' }

@@ -4,7 +4,7 @@
  * owed something come from the read models. Each step looks at the streams first, so it may be taken twice.
  */
 import type { ActorSystem } from '../actors/index.ts'
-import type { EventStore, RecordedEvent, TaskFact } from '../events/index.ts'
+import type { RecordedEvent, TaskFact } from '../events/index.ts'
 import type { WorkSnapshot } from '../projections/index.ts'
 import { type CallbackSettings, Callbacks } from './callbacks.ts'
 import { DueQueue } from './due-queue.ts'
@@ -14,7 +14,6 @@ import type { Submitter } from './submitter.ts'
 
 export interface AftermathOptions {
   readonly system: ActorSystem
-  readonly store: EventStore
   readonly submitter: Submitter
   readonly node: string
   readonly callbacks: CallbackSettings
@@ -38,8 +37,8 @@ export class Aftermath {
 
   constructor(options: AftermathOptions) {
     this.#options = options
-    const { callbacks, system, store, node, random, report } = options
-    this.#callbacks = new Callbacks({ ...callbacks, system, store, node, random, report })
+    const { callbacks, system, node, random, report } = options
+    this.#callbacks = new Callbacks({ ...callbacks, system, node, random, report })
     this.#again = new DueQueue(system.clock, (due) => {
       for (const { taskId, event } of due) this.#begin(taskId, event)
     })
@@ -115,9 +114,9 @@ export class Aftermath {
   }
 
   async #settle(taskId: string, event: string): Promise<void> {
-    const { system, store, submitter, node, report } = this.#options
+    const { system, submitter, node, report } = this.#options
     try {
-      const ended = await readEndedRun(store, system.app, taskId, event)
+      const ended = await readEndedRun(system, taskId, event)
       if (!ended) return
       if (!ended.callbackSettled) this.#callbacks.add(ended)
       await submitOnFailure(ended, { app: system.app, submitter, node })

@@ -10,7 +10,6 @@
  *       └───── waiting ◀───────┘ anything else
  */
 import { type ActorSystem, type Origin, taskKind } from '../actors/index.ts'
-import type { EventStore } from '../events/index.ts'
 import type { JobView } from '../projections/index.ts'
 import { PrivateAddress } from './callback-address.ts'
 import { httpPost, type Post } from './callback-post.ts'
@@ -30,7 +29,6 @@ export interface CallbackSettings {
 
 export interface CallbacksOptions extends CallbackSettings {
   readonly system: ActorSystem
-  readonly store: EventStore
   readonly node: string
   readonly random: () => number
   readonly report: (error: unknown, doing: string) => void
@@ -155,9 +153,9 @@ export class Callbacks {
   }
 
   async #try(callback: Callback): Promise<void> {
-    const { system, store } = this.#options
+    const { system } = this.#options
     const { taskId, event, url } = callback
-    const ended = await readEndedRun(store, system.app, taskId, event)
+    const ended = await readEndedRun(system, taskId, event)
     if (!ended || ended.callbackSettled) return void this.#taken.delete(event)
     callback.tries++
     const outcome = await this.#send(ended, url)

@@ -1,5 +1,6 @@
 /** A run as its task's stream tells it up to its end: what is owed for it may be done much later, after a requeue too. */
-import { type EventStore, type RecordedEvent, type Submission, streamName, type TaskFact } from '../events/index.ts'
+import { type ActorSystem, taskKind } from '../actors/index.ts'
+import type { RecordedEvent, Submission, TaskFact } from '../events/index.ts'
 import { foldJob, type JobRecord } from '../projections/index.ts'
 
 export interface EndedRun {
@@ -14,14 +15,13 @@ export interface EndedRun {
   readonly callbackSettled: boolean
 }
 
-/** The run that an event ended; undefined if the task's stream has no such event. */
+/** The run that an event ended; undefined if the task's stream has no such event. Asks until the store answers. */
 export async function readEndedRun(
-  store: EventStore,
-  app: string,
+  system: ActorSystem,
   taskId: string,
   eventId: string,
 ): Promise<EndedRun | undefined> {
-  const events = await store.readStream(streamName(app, 'task', taskId))
+  const events = await system.history(taskKind, taskId)
   const index = events.findIndex(({ id }) => id === eventId)
   const event = events[index]
   if (!event) return undefined
