@@ -2,14 +2,7 @@
 import { CommandRefused, NotFound } from '../actors/index.ts'
 import { type Position, START } from '../events/index.ts'
 import type { JobFilter, ReadModels } from '../projections/index.ts'
-import type { Caller } from './running.ts'
-
-export interface BulkOutcome {
-  /** Those that accepted it; those that had moved on meanwhile are not counted. */
-  readonly count: number
-  /** From which reads show all of it. */
-  readonly position: Position
-}
+import type { BulkOutcome, Caller } from './running.ts'
 
 const PAGE = 1000
 const AT_ONCE = 64

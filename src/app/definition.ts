@@ -1,8 +1,7 @@
 /** What createApp's declarations come to: plain data about tasks, schedules and pages, with their handlers. */
 import type { z } from 'zod'
-import type { Backoff, JsonObject, JsonValue, ScheduleDefinition } from '../events/index.ts'
+import type { Backoff, JsonObject, JsonValue, ScheduleDefinition, TaskError } from '../events/index.ts'
 import type { TaskLimits } from '../execution/index.ts'
-import type { FailureFunction } from './task.ts'
 
 export interface TaskDefinition {
   readonly name: string
@@ -28,7 +27,7 @@ export interface TaskDefinition {
   /** Told how each run ended, unless the submit names another one. */
   readonly callbackUrl: string | undefined
   /** Runs after a run that failed or timed out. */
-  readonly onFailure: FailureFunction<never> | undefined
+  readonly onFailure: ((input: never, error: TaskError, context: never) => unknown) | undefined
   /** Runs in its own OS process, which may use so much memory. */
   readonly process: { readonly memoryBytes: number | undefined } | undefined
   /** Whether the error of a failed attempt is worth another one. */

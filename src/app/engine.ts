@@ -38,11 +38,12 @@ import {
 } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
 import type { App, Runs } from './app.ts'
-import { type BulkOutcome, forEachJob } from './bulk.ts'
+import { forEachJob } from './bulk.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import { parseDuration } from './duration.ts'
 import { releaseLock } from './locks.ts'
 import type {
+  BulkOutcome,
   Caller,
   Executed,
   HealthCheck,

@@ -79,7 +79,7 @@ function taskHandler(definition: TaskDefinition, services: Services): TaskHandle
 
 /** Runs what a task's onFailure says about a run that failed; `input` is the task's schema. */
 function failureHandler(
-  onFailure: FailureFunction<never>,
+  onFailure: NonNullable<TaskDefinition['onFailure']>,
   input: TaskDefinition['input'],
   services: Services,
 ): TaskHandler {

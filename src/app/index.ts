@@ -10,7 +10,6 @@ export {
   type ScheduleHandler,
   type TurnContext,
 } from './app.ts'
-export type { BulkOutcome } from './bulk.ts'
 export * from './definition.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type Engine, TaskFailed } from './engine.ts'

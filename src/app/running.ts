@@ -1,7 +1,6 @@
 /** A running app as its doors (HTTP, CLI, tests) see it: commands that are durable when they resolve, and reads. */
 import type { Actor, JsonObject, JsonValue, Position, RecordedEvent, StreamKind, TaskError } from '../events/index.ts'
 import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
-import type { BulkOutcome } from './bulk.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 
 /** Who asks, and how a repeat is recognised. */
@@ -46,6 +45,13 @@ export interface Executed {
     | { readonly kind: 'result'; readonly result: JsonValue }
     | { readonly kind: 'error'; readonly error: Pick<TaskError, 'type' | 'message' | 'stack'> }
     | { readonly kind: 'pending' }
+}
+
+export interface BulkOutcome {
+  /** Those that accepted it; those that had moved on meanwhile are not counted. */
+  readonly count: number
+  /** From which reads show all of it. */
+  readonly position: Position
 }
 
 export interface ScheduleInfo {
