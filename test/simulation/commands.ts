@@ -37,9 +37,12 @@ export class Commands {
     return command
   }
 
-  /** One for each schedule. */
-  pauses(): Command[] {
-    return Object.keys(SCHEDULES).map((name) => this.#onSchedule('pause', name))
+  /** Let all that waits for an operator go on, and schedule nothing more. */
+  last(scheduled: boolean): Command[] {
+    return [
+      ...Object.keys(TASKS).map((name) => this.#onTaskName('resume task', name)),
+      ...(scheduled ? Object.keys(SCHEDULES).map((name) => this.#onSchedule('pause', name)) : []),
+    ]
   }
 
   /** Takes note of an answer. @returns what is wrong with it */
@@ -64,6 +67,7 @@ export class Commands {
       [3, () => this.#say()],
       [1, () => this.#createSession()],
       [1, () => this.#onSession('stop turn')],
+      [0.5, () => this.#onTaskName(random.pick(['pause task', 'resume task']), random.pick(Object.keys(TASKS)))],
       [0.5, () => this.#onSchedule(random.pick(['trigger', 'pause', 'resume']), random.pick(Object.keys(SCHEDULES)))],
     ]
     if (this.#tasks.length > 0) kinds.push([5, () => this.#onTask()])
@@ -138,6 +142,13 @@ export class Commands {
           return engine.deleteJob(id, caller)
       }
     }
+    return { name, commandId, id, give }
+  }
+
+  #onTaskName(name: 'pause task' | 'resume task', id: string): Command {
+    const { caller, commandId } = this.#caller()
+    const give = (engine: Engine) =>
+      name === 'pause task' ? engine.pauseTask(id, caller) : engine.resumeTask(id, caller)
     return { name, commandId, id, give }
   }
 

@@ -61,8 +61,30 @@ export const TASKS = {
   rejecting: { lock: 'shared:{key}', onLocked: 'reject', timeout: 20, grace: 1 },
   replacing: { lock: 'shared:{key}', onLocked: 'replace', timeout: 20, grace: 1 },
   careful: { lock: 'shared:{key}', onLocked: 'queue', timeout: 20, grace: 1, onInterrupt: 'fail' },
+  limited: { concurrency: 2, timeout: 20, grace: 1, retries: 1 },
+  keyed: { concurrencyKey: { key: '{key}', limit: 1 }, timeout: 20, grace: 1 },
+  rated: { rateLimit: { limit: 2, per: 10 }, retries: 1, backoff: { base: '100ms' } },
+  expiring: { concurrency: 1, expires: 8, timeout: 20, grace: 1 },
+  bounded: { concurrency: 1, maxQueued: 2, timeout: 20, grace: 1 },
+  guarded: { lock: 'shared:{key}', onLocked: 'queue', concurrency: 1, timeout: 20, grace: 1 },
+  mourned: { timeout: 5, grace: 1, onFailure: () => {} },
 } as const satisfies Readonly<Record<string, TaskOptions>>
 export type TaskName = keyof typeof TASKS
+
+/** What the tasks above may do at most. */
+export const LIMITS: Readonly<
+  Record<
+    string,
+    { readonly limit?: number; readonly perKey?: number; readonly starts?: number; readonly windowMs?: number }
+  >
+> = {
+  limited: { limit: 2 },
+  keyed: { perKey: 1 },
+  rated: { starts: 2, windowMs: 10_000 },
+  expiring: { limit: 1 },
+  bounded: { limit: 1 },
+  guarded: { limit: 1 },
+}
 
 export interface SimulatedSchedule {
   readonly everyMinutes: number

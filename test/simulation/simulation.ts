@@ -229,8 +229,7 @@ class Simulation {
       this.#violations.push('no process starts though the log is well')
       return
     }
-    // The rest is that of the schedules: they would go on for ever.
-    if (this.#weather.scheduled) for (const pause of this.#commands.pauses()) this.#command(process, pause)
+    for (const command of this.#commands.last(this.#weather.scheduled)) this.#command(process, command)
     await this.#pass(60_000)
     for (let minute = 1; minute < SETTLE_MINUTES && !process.isQuiet; minute++) await this.#pass(60_000)
     for (const { name, id } of this.#waiting) this.#violations.push(`${name} ${id} was never answered`)

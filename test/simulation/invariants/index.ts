@@ -1,5 +1,6 @@
 /** All that must hold, whatever happens. */
 import type { Invariant } from '../history.ts'
+import { limitInvariants } from './limits.ts'
 import { lockInvariants } from './locks.ts'
 import { logInvariants } from './log.ts'
 import { scheduleInvariants } from './schedules.ts'
@@ -9,6 +10,7 @@ import { taskInvariants } from './tasks.ts'
 export const INVARIANTS: readonly Invariant[] = [
   ...taskInvariants,
   ...lockInvariants,
+  ...limitInvariants,
   ...scheduleInvariants,
   ...sessionInvariants,
   ...logInvariants,
