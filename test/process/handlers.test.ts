@@ -1,4 +1,5 @@
 /** A handler in its own process: its session, its tasks, its errors, what it prints, and when its process is used again. */
+import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { createApp, startApp } from '../../src/index.ts'
 import * as apart from './apps/apart.ts'
@@ -18,6 +19,13 @@ describe('a process task', { timeout: 30_000 }, () => {
     }
     expect(pids).not.toContain(process.pid)
     expect(new Set(pids).size).toBeLessThan(pids.length)
+  })
+
+  it('waits for a process when there are enough of them', async () => {
+    const most = Math.max(4, 2 * availableParallelism())
+    const handles = await Promise.all(Array.from({ length: 3 * most }, () => apart.whoAmI.submit({})))
+    const pids = await Promise.all(handles.map(async (handle) => (await handle.result()).pid))
+    expect(new Set(pids).size).toBeLessThanOrEqual(most)
   })
 
   it('says and asks in its session all that a handler can', async () => {

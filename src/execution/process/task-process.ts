@@ -248,14 +248,17 @@ export class TaskProcess {
   }
 }
 
-/** As this process was started, so that the app's imports resolve the same way; but no second debugger or script. */
+/** Options that are for one process alone: its script, debugger, profile, test run, memory. */
+const OWN_OPTION = /^(-e|-p|-pe|--eval|--print|--(inspect|watch|test|cpu-prof|heap-prof|max-old-space-size).*)$/
+
+/** As this process was started, so that the app's imports resolve the same way. */
 function execArgv(memoryBytes: number | undefined): string[] {
-  const inherited: string[] = []
-  for (let index = 0; index < process.execArgv.length; index++) {
-    const argument = process.execArgv[index] ?? ''
-    if (/^(-e|--eval|-p|--print|-pe)$/.test(argument)) index++
-    else if (!/^--(inspect|watch|test|cpu-prof|heap-prof|max-old-space-size)/.test(argument)) inherited.push(argument)
-  }
+  let own = false
+  const inherited = process.execArgv.filter((argument) => {
+    // What follows an option without a dash is its value, and shares its fate.
+    if (argument.startsWith('-')) own = OWN_OPTION.test(argument)
+    return !own
+  })
   if (memoryBytes === undefined) return inherited
   return [...inherited, `--max-old-space-size=${Math.floor(memoryBytes / MIB)}`]
 }
