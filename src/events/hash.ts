@@ -12,7 +12,8 @@ export const GENESIS = '0'.repeat(64)
 
 /** RFC 8785 (JCS): keys in UTF-16 order, no white space, ECMAScript numbers and strings. */
 export function canonicalJson(value: JsonValue): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  // What JSON leaves out (a function, undefined) is null in a list and absent in an object, as in what is stored.
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) {
     let text = '['
     for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + canonicalJson(value[i] ?? null)
@@ -24,7 +25,7 @@ export function canonicalJson(value: JsonValue): string {
   let text = '{'
   for (const key of keys) {
     const member = object[key]
-    if (member === undefined) continue
+    if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue
     text += `${(text.length > 1 ? ',' : '') + JSON.stringify(key)}:${canonicalJson(member)}`
   }
   return `${text}}`

@@ -115,7 +115,15 @@ export class Node {
     this.submitter = new Submitter(system, this.#dispatcher, this.locks, report)
     const { submitter } = this
     const { callbacks } = options
-    this.#aftermath = new Aftermath({ system, submitter, node: this.id, callbacks, random, report })
+    this.#aftermath = new Aftermath({
+      system,
+      submitter,
+      node: this.id,
+      callbacks,
+      isOurs: (taskId) => this.#membership.rank(taskId) === 0,
+      random,
+      report,
+    })
     this.#turns = new Turns({ system, node: this.id, handlers, patience, report })
     this.schedules = new Schedules({
       system,
