@@ -8,6 +8,7 @@ import { Leash } from '../../src/testing/leash.ts'
 class SleepyClock implements Clock {
   readonly #clock: Clock
   #missed: (() => void)[] | undefined
+  #woken = Promise.withResolvers<void>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -20,12 +21,18 @@ class SleepyClock implements Clock {
 
   sleep(): void {
     this.#missed = []
+    this.#woken = Promise.withResolvers()
   }
 
   wake(): void {
     const missed = this.#missed ?? []
     this.#missed = undefined
+    this.#woken.resolve()
     for (const fire of missed) fire()
+  }
+
+  async awake(): Promise<void> {
+    if (this.#missed) await this.#woken.promise
   }
 
   #fire(fire: () => void): void {
@@ -53,7 +60,7 @@ class Cluster {
     const app = createApp({ name: 'demo', concurrency: 10 })
     this.#declare(app, index)
     const sleeper = new SleepyClock(this.clock)
-    const leash = new Leash(this.#hanging(), sleeper)
+    const leash = new Leash(this.#storeOf(sleeper), sleeper)
     const starting = startApp(app, {
       store: leash.store,
       shared: true,
@@ -73,16 +80,25 @@ class Cluster {
     return engine
   }
 
-  #hanging(): EventStore {
+  /** The log as one process reaches it: not at all while it sleeps, and without answers while the log hangs. */
+  #storeOf(sleeper: SleepyClock): EventStore {
     const { log } = this
     return {
       append: async (...of) => {
+        await sleeper.awake()
         while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
         return log.append(...of)
       },
       readStream: (...of) => log.readStream(...of),
       readAll: (...of) => log.readAll(...of),
-      subscribe: (...of) => log.subscribe(...of),
+      subscribe: (options, subscriber) =>
+        log.subscribe(options, {
+          ...subscriber,
+          events: async (batch) => {
+            await sleeper.awake()
+            await subscriber.events(batch)
+          },
+        }),
       head: () => log.head(),
       close: () => log.close(),
     }
