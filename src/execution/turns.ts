@@ -95,8 +95,9 @@ export class Turns {
       .catch((error) => this.#options.report(error, `answering in session ${sessionId}`))
       .finally(() => {
         this.#busy.delete(sessionId)
-        // A message may have come between the last look and now.
-        if (this.#options.system.peek(sessionKind, sessionId)?.context.queue.length) this.#wake(sessionId)
+        // A message may have come between the last look and now. While another node answers, the rest is its to do.
+        const session = this.#options.system.peek(sessionKind, sessionId)?.context
+        if (session && session.queue.length > 0 && !session.turn) this.#wake(sessionId)
       })
     this.#busy.set(sessionId, answered)
   }
