@@ -76,6 +76,8 @@ export interface ActorSystemOptions {
   readonly mailbox?: number
   /** How long a command that need not land waits for a store that gives no answer. Default 5000. */
   readonly patienceMs?: number
+  /** Ids of events, of commands without one, and of what a decision makes. Default: UUIDv7. */
+  readonly newId?: () => string
   /** Sees every resident machine (for the Stately inspector and the like). */
   readonly inspect?: (event: InspectionEvent) => void
 }
@@ -121,6 +123,7 @@ export class ActorSystem {
   readonly #limit: number
   readonly #mailbox: number
   readonly #patienceMs: number
+  readonly #newId: () => string
   readonly #inspect: ((event: InspectionEvent) => void) | undefined
   /** Least recently used first. */
   readonly #residents = new Map<string, AnyResident>()
@@ -137,6 +140,7 @@ export class ActorSystem {
     this.#limit = options.residents ?? 10_000
     this.#mailbox = options.mailbox ?? 1000
     this.#patienceMs = options.patienceMs ?? 5000
+    this.#newId = options.newId ?? newId
     this.#inspect = options.inspect
   }
 
@@ -301,7 +305,7 @@ export class ActorSystem {
         return { state, facts: [], position: resident.position }
       }
       const now = this.clock.now()
-      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: newId })
+      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
       if (decision.facts.length === 0 && !known) {
         // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true
@@ -334,7 +338,7 @@ export class ActorSystem {
     origin: Origin,
     now: number,
   ): EventData[] {
-    const commandId = origin.commandId ?? newId()
+    const commandId = origin.commandId ?? this.#newId()
     const at = new Date(now).toISOString()
     let { hash } = resident
     let revision = BigInt(resident.state.context.revision)
@@ -350,7 +354,12 @@ export class ActorSystem {
       }
       revision += 1n
       const data = fact.data as JsonObject
-      const sealed = seal(resident.stream, revision, hash, { id: fact.id ?? newId(), type: fact.type, data, metadata })
+      const sealed = seal(resident.stream, revision, hash, {
+        id: fact.id ?? this.#newId(),
+        type: fact.type,
+        data,
+        metadata,
+      })
       hash = sealed.metadata.hash
       return sealed
     })

@@ -56,8 +56,6 @@ export class FaultyLog {
   readonly clock: Clock
   readonly random: Random
   faults: Faults
-  /** Ends the process that is connected. */
-  kill: () => void = () => {}
   /** Until then nothing gets an answer. */
   #downUntil = 0
 
@@ -68,8 +66,9 @@ export class FaultyLog {
     this.recorded = openMemoryStore({ now: () => options.clock.now() })
   }
 
-  connect(): Connection {
-    return new Connection(this)
+  /** `kill` ends the process that is to be connected. */
+  connect(kill: () => void): Connection {
+    return new Connection(this, kill)
   }
 
   /** The log is out of reach for so long. */
@@ -94,10 +93,12 @@ export class Connection implements EventStore {
   /** Appends on their way: what each does when it arrives. */
   readonly #travelling = new Set<() => void>()
   readonly #subscriptions = new Set<Subscription>()
+  readonly #kill: () => void
   #isCut = false
 
-  constructor(log: FaultyLog) {
+  constructor(log: FaultyLog, kill: () => void) {
     this.#log = log
+    this.#kill = kill
     this.clock = new MortalClock(log.clock, () => this.#isCut)
   }
 
@@ -130,7 +131,7 @@ export class Connection implements EventStore {
     } else await this.#travel()
     if (failsBefore) throw unavailable('append was not recorded')
     const result = await record()
-    if (random.chance(killAfter)) this.#log.kill()
+    if (random.chance(killAfter)) this.#kill()
     await this.#travel()
     if (failsAfter) throw unavailable('append was recorded, and its answer lost')
     return result

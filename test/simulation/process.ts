@@ -16,6 +16,9 @@ export interface ProcessOptions {
   /** Actors that stay in memory: few, so that they come and go. */
   readonly residents: number
   readonly scheduled: boolean
+  /** Nobody else is connected to the log, or will be before this one is gone. */
+  readonly alone: boolean
+  readonly newId: () => string
   readonly random: () => number
   readonly executions: Execution[]
   readonly report: (error: unknown, doing: string) => void
@@ -64,14 +67,21 @@ export class Process {
     }
     const onError = (error: Error): void => report(error, 'projecting')
     const reads = await openReadModels({ app: app.name, store, clock: readClock, onError })
-    const system = makeSystem({ app: app.name, store, clock, exclusive: true, residents })
+    const system = makeSystem({
+      app: app.name,
+      store,
+      clock,
+      exclusive: options.alone,
+      residents,
+      newId: options.newId,
+    })
     const node = new Node({
       system,
       store,
       reads,
       id,
       version: '0.0.0',
-      manifest: {},
+      manifest: { schedules: [...app.schedules.keys()].map((name) => ({ name })) },
       handlers: handlersOf(app, { system, reads, node: id }),
       schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
       concurrency,

@@ -38,6 +38,8 @@ export interface Outcome {
 
 /** The chances of one seed: each has some features and faults, and is without the others. */
 interface Weather {
+  /** At most so many at the same time. */
+  readonly nodes: number
   readonly steps: number
   readonly crash: number
   readonly stop: number
@@ -47,6 +49,13 @@ interface Weather {
   readonly concurrency: number
   readonly residents: number
   readonly longestWaitMs: number
+}
+
+interface Member {
+  readonly id: string
+  readonly connection: Connection
+  /** Once it is open. */
+  process: Process | undefined
 }
 
 /** Codes of errors that say that something is broken, not that a command does not fit. */
@@ -71,12 +80,12 @@ class Simulation {
   readonly #acknowledged: Acknowledged[] = []
   readonly #violations: string[] = []
   /** Commands that a live process has not answered. */
-  readonly #waiting = new Set<Command>()
+  readonly #waiting = new Set<{ readonly command: Command; readonly process: Process }>()
   readonly #jitter: Random
-  #process: Process | undefined
+  /** Those that are starting, running or stopping. */
+  readonly #members = new Set<Member>()
   #processes = 0
-  /** Of the process that is starting, running or stopping. */
-  #connection: Connection
+  #ids = 0
 
   constructor(seed: number, options: SimulationOptions) {
     this.#seed = seed
@@ -86,8 +95,6 @@ class Simulation {
     this.#weather = weatherOf(this.#random.fork())
     this.#commands = new Commands(this.#random.fork())
     this.#log = new FaultyLog({ clock: this.#clock, random: this.#random.fork(), faults: this.#weather.faults })
-    this.#connection = this.#log.connect()
-    this.#log.kill = () => this.#crash()
   }
 
   async run(): Promise<Outcome> {
@@ -95,23 +102,30 @@ class Simulation {
     await this.#start()
     for (let step = 0; step < steps; step++) await this.#step()
     await this.#settle()
-    const process = this.#process
+    const [process] = this.#running
     const events = await this.#events()
     if (process) await this.#check(process, events)
-    process?.crash()
+    for (const member of this.#members) this.#crash(member)
     return { seed: this.#seed, violations: this.#violations, events, hash: hashOf(events) }
+  }
+
+  get #running(): Process[] {
+    return [...this.#members].flatMap(({ process }) => (process ? [process] : []))
   }
 
   async #step(): Promise<void> {
     const random = this.#random
-    const { crash, stop, outage, longestWaitMs } = this.#weather
-    const process = this.#process
+    const { nodes, crash, stop, outage, longestWaitMs } = this.#weather
+    const members = [...this.#members].filter(({ process }) => process)
+    const member = members.length > 0 ? random.pick(members) : undefined
+    const process = member?.process
     if (!process) {
       // Killed or failed to start: what comes next is another one, perhaps after a while.
       if (random.chance(0.3)) await this.#pass(random.between(0, 240_000))
       await this.#start()
-    } else if (random.chance(crash)) this.#crash()
-    else if (random.chance(stop)) await this.#stop(random.between(0, 12_000))
+    } else if (members.length < nodes && random.chance(0.2)) await this.#start()
+    else if (random.chance(crash)) this.#crash(member)
+    else if (random.chance(stop)) await this.#stop(member, random.between(0, 12_000))
     else if (random.chance(outage)) {
       const ms = random.between(100, 20_000)
       this.#tell(`the log is gone for ${ms} ms`)
@@ -123,7 +137,8 @@ class Simulation {
 
   #command(process: Process, command: Command): void {
     this.#tell(`${command.name} ${command.id}`)
-    this.#waiting.add(command)
+    const waiting = { command, process }
+    this.#waiting.add(waiting)
     command
       .give(process.engine)
       .then(
@@ -140,15 +155,16 @@ class Simulation {
           if (!isExpected(error)) this.#violations.push(`${command.name} ${command.id} failed with ${printed(error)}`)
         },
       )
-      .finally(() => this.#waiting.delete(command))
+      .finally(() => this.#waiting.delete(waiting))
   }
 
   async #start(): Promise<void> {
     const id = `n${++this.#processes}`
     this.#tell(`process ${id} starts`)
-    const { concurrency, residents, scheduled } = this.#weather
-    const connection = this.#log.connect()
-    this.#connection = connection
+    const { nodes, concurrency, residents, scheduled } = this.#weather
+    const connection = this.#log.connect(() => this.#crash(member))
+    const member: Member = { id, connection, process: undefined }
+    this.#members.add(member)
     const report = (error: unknown, doing: string): void => {
       this.#tell(`  reported by ${id}: ${doing}: ${error}`)
       if (!isExpected(error)) this.#violations.push(`${id} reported, ${doing}: ${printed(error)}`)
@@ -160,6 +176,8 @@ class Simulation {
         concurrency,
         residents,
         scheduled,
+        alone: nodes === 1,
+        newId: () => this.#newId(),
         random: () => this.#jitter.next(),
         executions: this.#executions,
         report,
@@ -168,40 +186,40 @@ class Simulation {
       },
       connection,
     ).then(async (process) => {
-      this.#process = process
+      member.process = process
       await process.start()
       return process
     })
-    const outcome = await this.#inTime(starting)
+    const outcome = await this.#inTime(member, starting)
     if (outcome instanceof Process) return
-    this.#crash()
+    this.#crash(member)
     if (outcome !== 'late') {
       this.#tell(`  failed to start: ${outcome}`)
       if (!isExpected(outcome)) this.#violations.push(`${id} failed to start: ${printed(outcome)}`)
     }
   }
 
-  #crash(): void {
-    if (!this.#connection.isCut) this.#tell('the process is killed')
-    this.#connection.cut()
-    this.#process?.crash()
-    this.#process = undefined
-    this.#waiting.clear()
+  #crash(member: Member): void {
+    const { id, connection, process } = member
+    if (!connection.isCut) this.#tell(`process ${id} is killed`)
+    connection.cut()
+    process?.crash()
+    this.#members.delete(member)
+    for (const command of this.#waiting) if (command.process === process) this.#waiting.delete(command)
   }
 
-  async #stop(drainMs: number): Promise<void> {
-    const process = this.#process
-    this.#tell(`the process drains for ${drainMs} ms`)
-    const outcome = await this.#inTime(process?.stop(drainMs))
+  async #stop(member: Member, drainMs: number): Promise<void> {
+    this.#tell(`process ${member.id} drains for ${drainMs} ms`)
+    const outcome = await this.#inTime(member, member.process?.stop(drainMs))
     if (outcome !== undefined) {
       this.#tell(`  did not stop: ${outcome}`)
       if (outcome !== 'late' && !isExpected(outcome)) this.#violations.push(`did not stop: ${printed(outcome)}`)
     }
-    this.#crash()
+    this.#crash(member)
   }
 
   /** Lets up to two minutes pass for `work`: what it resolves with, its error, or `late`. */
-  async #inTime<T>(work: Promise<T> | undefined): Promise<T | unknown | 'late'> {
+  async #inTime<T>({ connection }: Member, work: Promise<T> | undefined): Promise<T | unknown | 'late'> {
     let done = false
     let outcome: unknown = 'late'
     work?.then(
@@ -215,7 +233,7 @@ class Simulation {
       },
     )
     await turn()
-    for (let ms = 0; !done && !this.#connection.isCut && ms < 120_000; ms += 500) await this.#pass(500)
+    for (let ms = 0; !done && !connection.isCut && ms < 120_000; ms += 500) await this.#pass(500)
     return outcome
   }
 
@@ -223,16 +241,20 @@ class Simulation {
   async #settle(): Promise<void> {
     this.#tell('the faults are over')
     this.#log.heal()
-    if (!this.#process) await this.#start()
-    const process = this.#process
+    if (this.#running.length === 0) await this.#start()
+    const [process] = this.#running
     if (!process) {
       this.#violations.push('no process starts though the log is well')
       return
     }
     for (const command of this.#commands.last(this.#weather.scheduled)) this.#command(process, command)
     await this.#pass(60_000)
-    for (let minute = 1; minute < SETTLE_MINUTES && !process.isQuiet; minute++) await this.#pass(60_000)
-    for (const { name, id } of this.#waiting) this.#violations.push(`${name} ${id} was never answered`)
+    for (let minute = 1; minute < SETTLE_MINUTES && this.#running.some(({ isQuiet }) => !isQuiet); minute++)
+      await this.#pass(60_000)
+    for (const { command } of this.#waiting) {
+      const { name, id } = command
+      this.#violations.push(`${name} ${id} was never answered`)
+    }
   }
 
   async #check(process: Process, events: readonly RecordedEvent[]): Promise<void> {
@@ -258,6 +280,11 @@ class Simulation {
     return this.#log.recorded.readAll({ from: START, limit: Number.MAX_SAFE_INTEGER })
   }
 
+  /** Of the form of a UUID; which node is the first for a task depends on its id. */
+  #newId(): string {
+    return `00000000-0000-7000-8000-${(++this.#ids).toString(16).padStart(12, '0')}`
+  }
+
   #tell(line: string): void {
     this.#options.trace?.(`${new Date(this.#clock.now()).toISOString().slice(11, 23)} ${line}`)
   }
@@ -267,6 +294,7 @@ function weatherOf(random: Random): Weather {
   const some = (chance: number, most: number) => (random.chance(chance) ? random.next() * most : 0)
   const faulty = random.chance(0.75)
   return {
+    nodes: random.pick([1, 1, 1, 2, 3]),
     steps: random.between(15, 70),
     crash: some(0.6, 0.1),
     stop: some(0.3, 0.06),
