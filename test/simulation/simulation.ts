@@ -247,6 +247,8 @@ class Simulation {
       this.#violations.push('no process starts though the log is well')
       return
     }
+    // What is on its way arrives first: a pause that lands after its resume would hold things up for ever.
+    await this.#pass(30_000)
     for (const command of this.#commands.last(this.#weather.scheduled)) this.#command(process, command)
     await this.#pass(60_000)
     for (let minute = 1; minute < SETTLE_MINUTES && this.#running.some(({ isQuiet }) => !isQuiet); minute++)
