@@ -70,7 +70,7 @@ export interface ActorSystemOptions {
   readonly clock?: Clock
   /** Nobody else appends to the log (the embedded store): what is resident is never behind. Default false. */
   readonly exclusive?: boolean
-  /** How many actors stay resident. Default 10 000: some 2 kB each. */
+  /** How many actors stay resident. Default 1000: more would grow old, and cost more to collect than to read again. */
   readonly residents?: number
   /** How many commands may wait for one actor. Default 1000. */
   readonly mailbox?: number
@@ -137,7 +137,7 @@ export class ActorSystem {
     this.clock = options.clock ?? systemClock
     this.#store = options.store
     this.#exclusive = options.exclusive ?? false
-    this.#limit = options.residents ?? 10_000
+    this.#limit = options.residents ?? 1_000
     this.#mailbox = options.mailbox ?? 1000
     this.#patienceMs = options.patienceMs ?? 5000
     this.#newId = options.newId ?? newId
@@ -458,7 +458,7 @@ class Acknowledged {
   note(stream: string, position: Position): void {
     this.#byStream.delete(stream)
     this.#byStream.set(stream, position)
-    if (this.#byStream.size <= 20_000) return
+    if (this.#byStream.size <= 1_000) return
     const oldest = this.#oldest.next()
     if (!oldest) return
     this.#byStream.delete(oldest[0])

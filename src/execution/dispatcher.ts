@@ -324,13 +324,13 @@ export class Dispatcher {
     const { priority, crashes = 0 } = of
     const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes }
     const record = new TaskRecord(
-      id,
+      flat(id),
       shared,
       of.lockKey === undefined ? undefined : this.#lockStream(of.lockKey),
       runAt,
       asked,
     )
-    this.#records.set(id, record)
+    this.#records.set(record.id, record)
     this.#count(record.name, 1)
     record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
     if (record.expiresAt !== undefined) this.#expiring.push(record.expiresAt, record)
@@ -581,4 +581,9 @@ type NewTask = Pick<WaitingTask, 'name' | 'ownerId' | 'priority'> & {
   readonly lockKey?: string | undefined
   readonly expiresAt?: string | number | undefined
   readonly crashes?: number
+}
+
+/** A copy of its own: a part of a longer text (an id cut out of a stream's name) would keep the whole of it in memory. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
-const CACHE_KIB = 64 * 1024
+const CACHE_KIB = 32 * 1024
 
 /** Opens `file` (or ':memory:') for writing; one that SQLite cannot read is deleted and begun again. */
 export function openReadDatabase(file: string): DatabaseSync {

@@ -19,7 +19,7 @@ import { type FromWorker, received, type Told, type ToWorker, type WorkerOptions
 const READ_FILE = 'read.db'
 const BACKOFF_MS = { first: 100, max: 10_000 }
 /** Rows and events are garbage soon: with less room for it they cost 100 MiB less, and as much time. */
-const LIMITS = { maxYoungGenerationSizeMb: 16 }
+const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 768 }
 
 export interface WorkerHostOptions {
   readonly app: string

@@ -51,7 +51,7 @@ const UNDER_WAY = 3
 const BATCH_EVENTS = 4096
 const BATCH_CHARS = 8 * 1024 * 1024
 /** A batch is garbage once written; by default its thread would let tens of megabytes of them come together. */
-const WRITER_LIMITS = { maxYoungGenerationSizeMb: 8 }
+const WRITER_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 768 }
 
 interface Pending {
   readonly stream: string
