@@ -22,7 +22,6 @@ import {
   type Start,
   type State,
   type TaskContext,
-  taskError,
   taskKind,
 } from '../actors/index.ts'
 import { type LockFact, type RecordedEvent, type Submission, streamName, type TaskFact } from '../events/index.ts'
@@ -407,10 +406,12 @@ export class Dispatcher {
   #expire(record: TaskRecord): void {
     if (record.expiresAt === undefined || record.state === 'claiming' || record.state === 'gone') return
     const { system, node, report } = this.#options
-    const error = taskError('Expired', 'The task was not started before it expired.')
-    const origin = { by: `node:${node}`, mustLand: true } as const
-    system.execute(taskKind, record.id, { type: 'reject', error }, origin).catch((reason) => {
-      if (!isRefusal(reason)) report(reason, `expiring task ${record.id}`)
+    system.execute(taskKind, record.id, { type: 'expire' }, { by: `node:${node}`, mustLand: true }).catch((error) => {
+      if (!isRefusal(error)) return report(error, `expiring task ${record.id}`)
+      // It expired and is gone, or an operator had it run again: then it waits like any other.
+      record.expiresAt = undefined
+      if (record.state === 'parked') this.#enqueue(record)
+      this.pump()
     })
   }
 

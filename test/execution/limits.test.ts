@@ -187,6 +187,26 @@ describe('a task that expires', () => {
   })
 })
 
+describe('an expired task that an operator runs again', () => {
+  test('does not expire a second time, also over a restart', async () => {
+    const blocker = gate()
+    const t = await running((app) => app.task('work', { expires: '1m', concurrency: 1 }, () => blocker.opened))
+    await t.client.submit('work')
+    const expired = await t.client.submit('work')
+    await t.advance('61s')
+    expect((await t.client.job(expired)).status).toBe('failed')
+    await t.client.retry(expired)
+    t.crash()
+    await t.restart()
+    await t.advance('5s')
+    expect((await t.client.job(expired)).status).not.toBe('failed')
+    blocker.open()
+    await t.advance('5s')
+    expect((await t.client.job(expired)).status).toBe('completed')
+    expect(await storyOf(t, expired)).toEqual(['Submitted', 'Failed', 'Requeued', 'Started', 'Completed'])
+  })
+})
+
 describe('a queue with a bound', () => {
   test('refuses the submit beyond it, takes a repeat of what it took, and opens again', async () => {
     const blocker = gate()

@@ -48,6 +48,8 @@ export type TaskCommand =
   | { readonly type: 'cancel'; readonly reason?: string; readonly onlyWaiting?: boolean }
   /** A waiting task cannot run: its input no longer fits, it expired. */
   | { readonly type: 'reject'; readonly error: TaskError }
+  /** It waited too long for its first start to be of use. Refused if that is not so. */
+  | { readonly type: 'expire' }
   | { readonly type: 'requeue'; readonly reason?: string }
   | { readonly type: 'delete' }
   /** What became of telling the receiver how a run ended: an answer's status, or why it was given up. */

@@ -31,6 +31,8 @@ export function decideTask(command: TaskCommand, task: Task, context: DecideCont
       return isWaiting(task)
         ? { facts: [{ type: 'TaskFailed', data: { error: command.error } }] }
         : refuse(new CommandRefused('reject', `The task is ${task.value}, not waiting.`))
+    case 'expire':
+      return expire(task, context) ?? refuse(new CommandRefused('expire', 'The task has not expired.'))
     case 'requeue':
       return requeue(command.reason, task)
     case 'delete':
@@ -62,7 +64,17 @@ function start(command: Start, task: Task, context: DecideContext): TaskDecision
   if (runAt !== undefined && runAt > context.now) {
     return refuse(new CommandRefused('start', `The task is not due before ${new Date(runAt).toISOString()}.`))
   }
-  return { facts: [started(command, attempt + 1, submission.timeoutMs, context)] }
+  return expire(task, context) ?? { facts: [started(command, attempt + 1, submission.timeoutMs, context)] }
+}
+
+/** A task that waits for its very first start, too late; whoever wanted to start it is refused. */
+function expire(task: Task, context: DecideContext): TaskDecision | undefined {
+  const { submission, attempt, run } = task.context
+  if (submission?.expiresAt === undefined || attempt > 0 || run > 1 || !isWaiting(task)) return undefined
+  if (Date.parse(submission.expiresAt) > context.now) return undefined
+  const error = taskError('Expired', 'The task was not started before it expired.')
+  const refusal = new CommandRefused('start', `The task expired at ${submission.expiresAt}.`)
+  return { facts: [{ type: 'TaskFailed', data: { error } }], refusal }
 }
 
 function started(start: Start, attempt: number, timeoutMs: number | undefined, context: DecideContext) {
