@@ -31,8 +31,9 @@ function serve(ledger: Ledger): void {
   const write = (batches: readonly Batch[]): void => {
     try {
       const results = ledger.commit(batches)
-      signal.moveTo(ledger.head)
+      // Whoever waits for the answer first; waking the followers takes a while.
       say({ is: 'done', batches: batches.length, head: ledger.head, results })
+      signal.moveTo(ledger.head)
     } catch (error) {
       say({ is: 'failed', batches: batches.length, failure: toFailure(error) })
     }
