@@ -89,13 +89,17 @@ function* permits({ events }: History): Iterable<string> {
 function* expiry({ events }: History): Iterable<string> {
   for (const [id, stream] of streamsOf(events, 'task')) {
     const { expiresAt } = submissionOf(stream)
-    const started = stream.find(({ type }) => type === 'TaskStarted')
-    for (const event of stream) {
+    // A run that a person asked for again is wanted, however late: only the first one expires.
+    const requeuedAt = stream.findIndex(({ type }) => type === 'TaskRequeued')
+    const firstRun = requeuedAt < 0 ? stream : stream.slice(0, requeuedAt)
+    const started = firstRun.find(({ type }) => type === 'TaskStarted')
+    for (const [index, event] of stream.entries()) {
       const fact = event as unknown as TaskFact
       if (fact.type !== 'TaskFailed' || fact.data.error.type !== 'Expired') continue
       if (expiresAt === undefined) yield `task ${id} expired, and never should`
       else if (at(event) < Date.parse(expiresAt)) yield `task ${id} expired before its time`
       if (fact.data.claim !== undefined) yield `task ${id} expired while it ran`
+      if (index >= firstRun.length) yield `task ${id} expired in a run that was asked for again`
     }
     if (started && expiresAt !== undefined && at(started) > Date.parse(expiresAt)) {
       yield `task ${id} started first at ${started.metadata.at}, it expired at ${expiresAt}`
