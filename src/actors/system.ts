@@ -343,14 +343,15 @@ export class ActorSystem {
     let { hash } = resident
     let revision = BigInt(resident.state.context.revision)
     return decision.facts.map((fact) => {
+      // In the order of their names, which the hash takes them in.
       const metadata: EventMetadata = {
         at,
         by: fact.by ?? origin.by,
         causationId: origin.causationId ?? commandId,
-        correlationId: origin.correlationId ?? origin.causationId ?? commandId,
-        v: currentVersion(resident.kind.kind, fact.type),
         ...(origin.commandId === undefined ? {} : { commandId: origin.commandId }),
+        correlationId: origin.correlationId ?? origin.causationId ?? commandId,
         ...(origin.traceparent === undefined ? {} : { traceparent: origin.traceparent }),
+        v: currentVersion(resident.kind.kind, fact.type),
       }
       revision += 1n
       const data = fact.data as JsonObject
