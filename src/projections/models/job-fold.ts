@@ -61,7 +61,14 @@ export function foldJob(job: JobRecord | undefined, id: string, event: RecordedE
     case 'TaskCancelRequested':
       return { ...job, cancelRequested: true, cancelledBy: event.metadata.by, position }
     case 'TaskCompleted':
-      return { ...ended(job, 'completed', event), result: fact.data.result, error: undefined }
+      return {
+        ...ended(job, 'completed', event),
+        result: fact.data.result,
+        error: undefined,
+        // It finished before it heard of the cancel.
+        cancelRequested: false,
+        cancelledBy: undefined,
+      }
     case 'TaskFailed':
       // Without a claim no attempt failed: the task expired, or its input no longer fits.
       return {

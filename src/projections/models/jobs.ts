@@ -11,7 +11,7 @@ import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 import { JOB_STATUSES, type JobStatus, TERMINAL_STATUSES } from '../views.ts'
 import { foldJob, type JobRecord, sortTime } from './job-fold.ts'
 
-const V = 'jobs_v1'
+const V = 'jobs_v2'
 export const JOBS = `${V}_rows`
 export const INPUTS = `${V}_inputs`
 export const WORDS = `${V}_words`
@@ -34,7 +34,7 @@ export const HIDDEN = 8
 
 export const jobsModel: ReadModel = {
   name: 'jobs',
-  version: 1,
+  version: 2,
   kinds: ['task'],
   // n counts submissions: newest first is the table's own order, backwards.
   tables: `
