@@ -277,6 +277,12 @@ export interface Watch<T extends WatchTopic> {
   close(): void
 }
 
+export interface JobIds {
+  readonly ids: readonly string[]
+  /** Where the next page begins; undefined when there is none. */
+  readonly next: string | undefined
+}
+
 /** The read side of a running node. */
 export interface ReadModels {
   /** What every answer includes at least. */
@@ -286,8 +292,8 @@ export interface ReadModels {
   job(id: string): Promise<JobView | undefined>
   jobs(query: JobQuery): Promise<Page<JobView>>
   countJobs(filter: JobFilter): Promise<number>
-  /** Ids only, oldest first, at most `limit` (default 1000): for bulk commands. */
-  jobIds(filter: JobFilter, limit?: number): Promise<readonly string[]>
+  /** Ids only, oldest first, at most `limit` (default 1000), from `next` of the page before on: for bulk commands. */
+  jobIds(filter: JobFilter, page?: { readonly limit?: number; readonly after?: string }): Promise<JobIds>
   board(query: BoardQuery): Promise<BoardView>
   session(id: string): Promise<SessionView | undefined>
   sessions(query: {

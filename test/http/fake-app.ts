@@ -183,10 +183,8 @@ export class FakeReads implements ReadModels {
   async countJobs(filter: JobFilter) {
     return this.#matching(filter).length
   }
-  async jobIds(filter: JobFilter, limit = 1000) {
-    return this.#matching(filter)
-      .slice(0, limit)
-      .map(({ id }) => id)
+  async jobIds(filter: JobFilter) {
+    return { ids: this.#matching(filter).map(({ id }) => id), next: undefined }
   }
   async board(query: BoardQuery) {
     const columns = query.columns.map((column, index) => {

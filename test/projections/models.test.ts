@@ -120,7 +120,8 @@ describe('jobs', () => {
       cursor = page.next
     } while (cursor !== undefined)
     expect(seen).toEqual(ids.toReversed())
-    expect(core.ask('jobIds', {}, 3)).toEqual(['t0', 't1', 't2'])
+    expect(core.ask('jobIds', {}, { limit: 3 })).toEqual({ ids: ['t0', 't1', 't2'], next: '3' })
+    expect(core.ask('jobIds', {}, { limit: 30, after: '3' })).toEqual({ ids: ids.slice(3), next: undefined })
     expect(() => core.ask('jobs', { cursor: "1' OR 1" })).toThrow(BadCursor)
   })
 
