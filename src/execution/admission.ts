@@ -33,6 +33,8 @@ export interface AdmissionOptions<T extends Waiting> {
   readonly giveSlot: () => void
   /** The item has its permits and a slot: claim it with this id. */
   readonly admit: (item: T, claim: string) => void
+  /** The running code finds no concurrency key in the item's input: it can never be started. */
+  readonly reject: (item: T, error: unknown) => void
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -72,7 +74,13 @@ export class Admission<T extends Waiting> {
     this.#options.system
       .read(taskKind, item.id, { mustLand: true })
       .then(({ state: { context } }) => {
-        const value = key.of(context.submission?.params ?? {})
+        let value: string
+        try {
+          value = key.of(context.submission?.params ?? {})
+        } catch (error) {
+          this.#options.reject(item, error)
+          return
+        }
         this.#lane(`key:${item.name}:${value}`, item.name, limits, value).queue.push(item)
         this.pump()
       })

@@ -28,6 +28,7 @@ import { type LockFact, type RecordedEvent, type Submission, streamName, type Ta
 import type { LockView, WaitingTask } from '../projections/index.ts'
 import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
+import { describeError } from './errors.ts'
 import type { Handlers } from './handlers.ts'
 import { Fifo, ReadyQueue } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
@@ -134,6 +135,7 @@ export class Dispatcher {
         this.#busy--
       },
       admit: (record, claim) => void this.#claim(record, { claim }),
+      reject: (record, error) => this.#reject(record, error),
       report: options.report,
     })
   }
@@ -412,6 +414,15 @@ export class Dispatcher {
       record.expiresAt = undefined
       if (record.state === 'parked') this.#enqueue(record)
       this.pump()
+    })
+  }
+
+  /** What its input lacks, it lacks at every start: it fails with the reason rather than wait for ever. */
+  #reject({ id }: TaskRecord, reason: unknown): void {
+    const { system, node, report } = this.#options
+    const command = { type: 'reject', error: describeError(reason, false) } as const
+    system.execute(taskKind, id, command, { by: `node:${node}`, mustLand: true }).catch((error) => {
+      if (!isRefusal(error)) report(error, `refusing to start task ${id}`)
     })
   }
 
