@@ -13,10 +13,10 @@ import {
   type RunningJob,
 } from '../../execution/index.ts'
 import { checkedInput } from '../checked-input.ts'
-import { TaskFailed } from '../engine.ts'
 import { findApp } from '../find-app.ts'
 import { OwnerSession, withSession } from '../session.ts'
 import type { TaskContext } from '../task.ts'
+import { TaskFailed } from '../task-api.ts'
 import type { RemoteCalls } from './calls.ts'
 import { enterGuest } from './in-guest.ts'
 import { RemoteSession, remoteCalls, remoteTaskApi } from './remote.ts'
