@@ -10,7 +10,7 @@ import {
   openSqliteStore,
   StoreUnavailable,
 } from '../events/index.ts'
-import { type CallbackSettings, LoopWatch, Node } from '../execution/index.ts'
+import { type CallbackSettings, LoopWatch, type MakeAnnouncer, Node } from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly clock?: Clock
   /** 0 ≤ random() < 1, for the jitter of backoff. */
   readonly random?: () => number
+  /** With `shared`: how this node says that it is there. Default: from the main thread, over `store`. */
+  readonly announcer?: MakeAnnouncer
   /** As of `createApp`, for an app that does not say. */
   readonly callbackSecret?: string
   readonly allowPrivateCallbacks?: boolean
@@ -84,6 +86,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       concurrency: app.concurrency,
       callbacks,
       random,
+      ...(options.announcer ? { announcer: options.announcer } : {}),
       report,
     })
     const { allowPrivate } = callbacks

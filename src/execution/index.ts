@@ -1,4 +1,12 @@
 /** Running work: dispatcher, runner, turns, schedules, locks, and the node they make. The only door into this folder. */
+export {
+  ANNOUNCE_EVERY_MS,
+  type AnnouncedNode,
+  type AnnounceListener,
+  type Announcer,
+  type MakeAnnouncer,
+  nodeEvent,
+} from './announcer.ts'
 export { checkCallbackUrl } from './callback-address.ts'
 export { verifyCallback } from './callback-signature.ts'
 export type { CallbackSettings } from './callbacks.ts'

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Clock, ManualClock, settled } from '../../src/actors/index.ts'
 import { type App, createApp, type Engine, parseDuration, startApp } from '../../src/app/index.ts'
 import { type EventStore, openMemoryStore, type RecordedEvent, START } from '../../src/events/index.ts'
+import { LoopAnnouncer } from '../../src/execution/announcer.ts'
 import { Leash } from '../../src/testing/leash.ts'
 
 /** The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. */
@@ -55,7 +56,8 @@ class Cluster {
     this.#declare = declare
   }
 
-  async add(): Promise<Engine> {
+  /** @param announcesApart as from a thread of its own: whatever holds up the node, it is heard */
+  async add({ announcesApart = false } = {}): Promise<Engine> {
     const index = this.nodes.length
     const app = createApp({ name: 'demo', concurrency: 10 })
     this.#declare(app, index)
@@ -67,6 +69,9 @@ class Cluster {
       clock: leash.clock,
       random: () => 0.5,
       processTasks: 'here',
+      ...(announcesApart
+        ? { announcer: (of) => new LoopAnnouncer({ ...of, store: this.log, clock: this.clock }) }
+        : {}),
       report: (error, doing) => {
         if (!leash.isCut) this.problems.push(`${doing}: ${error}`)
       },
@@ -124,9 +129,13 @@ class Cluster {
   }
 }
 
-async function cluster(size: number, declare: (app: App, node: number) => void): Promise<Cluster> {
+async function cluster(
+  size: number,
+  declare: (app: App, node: number) => void,
+  options: { announcesApart?: boolean } = {},
+): Promise<Cluster> {
   const c = new Cluster(declare)
-  for (let index = 0; index < size; index++) await c.add()
+  for (let index = 0; index < size; index++) await c.add(options)
   await c.advance('3s')
   onTestFinished(async () => {
     for (const { leash } of c.nodes) leash.cut()
@@ -322,6 +331,31 @@ describe('false alarms', () => {
     expect(types.filter((type) => type === 'TaskInterrupted')).toHaveLength(1)
     // It heard nothing while it slept; that is no sign of death in the others.
     for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
+  })
+
+  test('a node whose loop is held for long keeps its work when it announces itself from elsewhere', async () => {
+    const ran: number[] = []
+    const c = await cluster(
+      2,
+      (app, node) =>
+        app.task('work', async () => {
+          ran.push(node)
+          await new Promise<void>((resolve) => c.clock.after(40_000, resolve))
+          return node
+        }),
+      { announcesApart: true },
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('20s')
+    expect(c.nodes[1]?.engine.nodes).toHaveLength(2)
+    const lags = (await c.events('node-')).map(({ data }) => Number(data.loopLagMs ?? 0))
+    expect(Math.max(...lags)).toBeGreaterThan(15_000)
+    c.nodes[0]?.sleeper.wake()
+    await c.advance('1m')
+    expect(ran).toEqual([0])
+    expect((await c.events('task-')).map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskCompleted'])
   })
 
   test('while the log does not answer, nobody is taken for dead', async () => {
