@@ -13,7 +13,9 @@ const ROOT = join(import.meta.dirname, '../..')
 const MAIN = join(ROOT, 'src/cli/main.ts')
 /** Node keeps compiled code here: half of what a start costs. */
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
-const START_MS = 30_000
+/** No promise, only so that a test that waits in vain ends: a busy machine is slow. */
+const PATIENCE_MS = 30_000
+const START_MS = 60_000
 
 export interface ServeOptions {
   /** The app's file, from this repository's root or absolute. */
@@ -139,6 +141,11 @@ export class RunningServer {
   }
 }
 
+/** What it said on stderr that is not only the machine being busy: nothing, when all went well. */
+export function complaints({ stderr }: RunningServer): string[] {
+  return stderr.split('\n').filter((line) => line !== '' && !line.includes(' held the event loop for '))
+}
+
 /** Whether the command was carried out is not known. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
@@ -148,7 +155,7 @@ export class ConnectionLost extends Error {
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
-  withinMs = 15_000,
+  withinMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + withinMs
   for (;;) {
