@@ -10,7 +10,7 @@ import {
   openSqliteStore,
   StoreUnavailable,
 } from '../events/index.ts'
-import { type CallbackSettings, LoopWatch, type MakeAnnouncer, Node } from '../execution/index.ts'
+import { type CallbackSettings, DateWatch, LoopWatch, type MakeAnnouncer, Node } from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
@@ -63,6 +63,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       : await inDirectory(app, data, report)
   // Where time is moved by hand, the loop's delays mean nothing.
   const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
+  let dates: DateWatch | undefined
   try {
     const system = new ActorSystem({ app: app.name, store, clock, exclusive: !options.shared })
     const id = randomBytes(6).toString('hex')
@@ -89,6 +90,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       ...(options.announcer ? { announcer: options.announcer } : {}),
       report,
     })
+    if (clock === systemClock) dates = new DateWatch({ onSet: () => node.dateSet() })
     const { allowPrivate } = callbacks
     const engine = new Engine({
       app,
@@ -101,6 +103,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       ownsStore: !options.shared,
       close: async () => {
         watch?.close()
+        dates?.close()
         await processes?.close()
       },
     })
@@ -111,6 +114,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   } catch (error) {
     app.runOn(undefined)
     watch?.close()
+    dates?.close()
     await processes?.close()
     await reads.close()
     if (!options.shared) await store.close()

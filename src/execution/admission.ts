@@ -280,7 +280,8 @@ class Gate {
       foreign.map(async ({ taskId, claim, at }) => {
         const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
         if (state.context.claim?.id === claim) return undefined
-        const young = this.#system.clock.now() - at < UNCLAIMED_MS
+        // By the dates of two nodes, of which either may have been set back.
+        const young = Math.abs(this.#system.clock.now() - at) < UNCLAIMED_MS
         return young && !this.#system.exclusive ? undefined : { taskId, claim, reason: 'reclaimed' }
       }),
     )

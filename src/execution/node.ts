@@ -177,6 +177,12 @@ export class Node {
     return this.#membership.working
   }
 
+  /** The date was set, or the machine had slept. */
+  dateSet(): void {
+    this.#dispatcher.dateSet()
+    this.schedules.dateSet()
+  }
+
   /** Catches up with the log, puts right what a crash left, then begins to work. */
   async start(): Promise<void> {
     try {

@@ -46,13 +46,14 @@ export class Schedules {
   constructor(options: SchedulesOptions) {
     this.#options = options
     this.#declared = new Map(options.declared.map((schedule) => [schedule.name, schedule]))
-    this.#due = new DueQueue(options.system.clock, (names) => {
+    const decide = (names: readonly string[]): void => {
       for (const name of names) {
         const wait = options.patience(name)
         if (wait === 0) this.#decide(name)
         else options.system.clock.after(wait, () => this.#decide(name))
       }
-    })
+    }
+    this.#due = new DueQueue(options.system.clock, decide, { byDate: true })
   }
 
   /** Registers what is declared, removes what is not, and decides what came due meanwhile. */
@@ -65,6 +66,11 @@ export class Schedules {
       await this.#execute(name, { type: 'register', name, definition })
       await this.#decideNow(name)
     }
+  }
+
+  /** The date was set: what is due by it now is decided. */
+  dateSet(): void {
+    this.#due.dateSet()
   }
 
   stop(): void {
