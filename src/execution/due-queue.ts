@@ -2,7 +2,7 @@
  * Things that are due at some time, soonest first, with one timer for the soonest of them: a binary heap.
  *
  * In order of the monotonic clock: what was to wait a minute waits a minute, whoever sets the date meanwhile. What is due
- * by the date itself (a cron's occurrence) waits on when its time has passed and the date says that it has not come.
+ * by the date itself (a task's expiry) waits on when its time has passed and the date says that it has not come.
  */
 import type { Clock, Timer } from '../actors/index.ts'
 

@@ -46,14 +46,13 @@ export class Schedules {
   constructor(options: SchedulesOptions) {
     this.#options = options
     this.#declared = new Map(options.declared.map((schedule) => [schedule.name, schedule]))
-    const decide = (names: readonly string[]): void => {
+    this.#due = new DueQueue(options.system.clock, (names) => {
       for (const name of names) {
         const wait = options.patience(name)
         if (wait === 0) this.#decide(name)
         else options.system.clock.after(wait, () => this.#decide(name))
       }
-    }
-    this.#due = new DueQueue(options.system.clock, decide, { byDate: true })
+    })
   }
 
   /** Registers what is declared, removes what is not, and decides what came due meanwhile. */
