@@ -50,6 +50,8 @@ class Cluster {
   readonly problems: string[] = []
   /** The log takes appends and does not answer. */
   hangs = false
+  /** How often the stream of a limit was read. */
+  looksAtLimits = 0
   readonly #declare: (app: App, node: number) => void
 
   constructor(declare: (app: App, node: number) => void) {
@@ -94,7 +96,10 @@ class Cluster {
         while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
         return log.append(...of)
       },
-      readStream: (...of) => log.readStream(...of),
+      readStream: (...of) => {
+        if (of[0].startsWith('demo.limit-')) this.looksAtLimits++
+        return log.readStream(...of)
+      },
       readAll: (...of) => log.readAll(...of),
       subscribe: (options, subscriber) =>
         log.subscribe(options, {
@@ -271,6 +276,34 @@ describe('several nodes on one log', () => {
     for (const at of starts) {
       expect(starts.filter((other) => other > at - 1000 && other <= at).length).toBeLessThanOrEqual(22)
     }
+  })
+
+  test.each([
+    { what: 'all at once', every: 0, takes: 0 },
+    { what: 'all at once, and each takes its time', every: 0, takes: 150 },
+    { what: 'somewhat more often than they may start', every: 8, takes: 0 },
+    { what: 'somewhat more often than they may start, and each takes its time', every: 8, takes: 150 },
+  ])('a rate is held and used by all of them: submitted $what', { timeout: 60_000 }, async ({ every, takes }) => {
+    const starts: number[] = []
+    const c = await cluster(3, (app) =>
+      app.task('limited', { rateLimit: { limit: 100, per: '1s' } }, async () => {
+        starts.push(c.clock.now())
+        if (takes > 0) await new Promise<void>((resolve) => c.clock.after(takes, resolve))
+      }),
+    )
+    const engines = c.nodes.map(({ engine }) => engine)
+    for (let n = 0; n < 1_300; n++) {
+      await engines[n % 3]?.submit({ name: 'limited', params: {} }, caller)
+      if (every > 0) await c.clock.advance(every)
+    }
+    await c.advance('15s')
+    expect(starts).toHaveLength(1_300)
+    const begin = starts[0] ?? 0
+    const ofWindow = (from: number, ms: number) => starts.filter((at) => at >= from && at < from + ms).length
+    for (const at of starts) expect(ofWindow(at, 1_000)).toBeLessThanOrEqual(110)
+    expect(ofWindow(begin, 10_000) / 10).toBeGreaterThanOrEqual(95)
+    // Three nodes compete for each permit; that many wait must not mean that they ask the more.
+    expect(c.looksAtLimits).toBeLessThanOrEqual(10 * starts.length)
   })
 
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
