@@ -385,14 +385,14 @@ export class ActorSystem {
 
   /** Asks the store again while it gives no answer: for ever, or until patience is at an end. */
   async #patiently<T>(forEver: boolean, ask: () => Promise<T>): Promise<T> {
-    const giveUpAt = this.clock.now() + this.#patienceMs
+    const giveUpAt = this.clock.monotonic() + this.#patienceMs
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
       try {
         return await ask()
       } catch (error) {
         const again = error instanceof StoreUnavailable && error.retryable
-        if (!again || (!forEver && this.clock.now() + wait > giveUpAt)) throw error
-        await new Promise<void>((resolve) => this.clock.at(this.clock.now() + wait, resolve))
+        if (!again || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
+        await new Promise<void>((resolve) => this.clock.after(wait, resolve))
       }
     }
   }

@@ -130,7 +130,7 @@ export class ChatSession implements Session {
       if (part === '' || ended) return
       const offset = written
       written = text.length
-      writtenAt = clock.now()
+      writtenAt = clock.monotonic()
       await this.#say({ type: 'stream', replyId, offset, text: part, speaker })
     }
     const end = async (): Promise<void> => {
@@ -143,10 +143,10 @@ export class ChatSession implements Session {
       write: async (part) => {
         if (ended) throw new CommandRefused('write', 'The reply has ended. Start another one with streamReply().')
         text += asText(part, 'write')
-        const due = writtenAt + STREAM_EVERY_MS
-        if (clock.now() >= due) await flush()
+        const restMs = writtenAt + STREAM_EVERY_MS - clock.monotonic()
+        if (restMs <= 0) await flush()
         // What a writer that pauses has said is shown all the same; if it may say no more, its next write tells it.
-        else later ??= clock.at(due, () => void flush().catch(() => {}))
+        else later ??= clock.after(restMs, () => void flush().catch(() => {}))
       },
       end,
       [Symbol.asyncDispose]: end,

@@ -10,7 +10,7 @@ import {
   openSqliteStore,
   StoreUnavailable,
 } from '../events/index.ts'
-import { type CallbackSettings, LoopWatch, Node } from '../execution/index.ts'
+import { type CallbackSettings, DateWatch, LoopWatch, type MakeAnnouncer, Node } from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly clock?: Clock
   /** 0 ≤ random() < 1, for the jitter of backoff. */
   readonly random?: () => number
+  /** With `shared`: how this node says that it is there. Default: from the main thread, over `store`. */
+  readonly announcer?: MakeAnnouncer
   /** As of `createApp`, for an app that does not say. */
   readonly callbackSecret?: string
   readonly allowPrivateCallbacks?: boolean
@@ -61,6 +63,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       : await inDirectory(app, data, report)
   // Where time is moved by hand, the loop's delays mean nothing.
   const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
+  let dates: DateWatch | undefined
   try {
     const system = new ActorSystem({ app: app.name, store, clock, exclusive: !options.shared })
     const id = randomBytes(6).toString('hex')
@@ -84,8 +87,10 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       concurrency: app.concurrency,
       callbacks,
       random,
+      ...(options.announcer ? { announcer: options.announcer } : {}),
       report,
     })
+    if (clock === systemClock) dates = new DateWatch({ onSet: () => node.dateSet() })
     const { allowPrivate } = callbacks
     const engine = new Engine({
       app,
@@ -98,6 +103,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       ownsStore: !options.shared,
       close: async () => {
         watch?.close()
+        dates?.close()
         await processes?.close()
       },
     })
@@ -108,6 +114,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   } catch (error) {
     app.runOn(undefined)
     watch?.close()
+    dates?.close()
     await processes?.close()
     await reads.close()
     if (!options.shared) await store.close()

@@ -123,9 +123,10 @@ export class Dispatcher {
       for (const record of records) if (record.state === 'delayed') this.#enqueue(record)
       this.pump()
     })
-    this.#expiring = new DueQueue(options.system.clock, (records) => {
+    const expire = (records: readonly TaskRecord[]): void => {
       for (const record of records) this.#expire(record)
-    })
+    }
+    this.#expiring = new DueQueue(options.system.clock, expire, { byDate: true })
     this.#admission = new Admission<TaskRecord>({
       system: options.system,
       node: options.node,
@@ -138,6 +139,12 @@ export class Dispatcher {
       reject: (record, error) => this.#reject(record, error),
       report: options.report,
     })
+  }
+
+  /** The date was set: what is due by it now is looked at. */
+  dateSet(): void {
+    this.#delayed.dateSet()
+    this.#expiring.dateSet()
   }
 
   /** Live tasks that this node knows of. */
@@ -530,7 +537,16 @@ export class Dispatcher {
     this.#claiming.add(record.id)
     const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
     try {
-      const command = { type: 'start', node, version, ...how, ...(fence === undefined ? {} : { fence }) } as const
+      const { runAt } = record
+      const due = runAt === undefined ? {} : { waitedUntil: runAt }
+      const command = {
+        type: 'start',
+        node,
+        version,
+        ...how,
+        ...due,
+        ...(fence === undefined ? {} : { fence }),
+      } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })
       this.#claiming.delete(record.id)
       this.#run(record.id, state, fence)

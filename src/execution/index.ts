@@ -1,8 +1,17 @@
 /** Running work: dispatcher, runner, turns, schedules, locks, and the node they make. The only door into this folder. */
+export {
+  ANNOUNCE_EVERY_MS,
+  type AnnouncedNode,
+  type AnnounceListener,
+  type Announcer,
+  type MakeAnnouncer,
+  nodeEvent,
+} from './announcer.ts'
 export { checkCallbackUrl } from './callback-address.ts'
 export { verifyCallback } from './callback-signature.ts'
 export type { CallbackSettings } from './callbacks.ts'
 export { cronInWords, nextDue, validateCron } from './cron.ts'
+export { DateWatch } from './date-watch.ts'
 export { asJson, CancelledError, describeError, NonRetryableError, ShutdownError, TimeoutError } from './errors.ts'
 export type { Attempt, Handlers, TaskHandler, TaskLimits, TurnRun } from './handlers.ts'
 export type { LockKeeper } from './locks.ts'

@@ -8,7 +8,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { ActorSystem, Clock, Timer } from '../actors/index.ts'
-import { type EventStore, type JsonObject, newId, type RecordedEvent, streamName } from '../events/index.ts'
+import { type EventStore, type JsonObject, type RecordedEvent, streamName } from '../events/index.ts'
+import { type Announcer, type MakeAnnouncer, nodeEvent } from './announcer.ts'
 
 export interface MembershipOptions {
   readonly system: ActorSystem
@@ -16,6 +17,7 @@ export interface MembershipOptions {
   readonly node: string
   readonly version: string
   readonly manifest: JsonObject
+  readonly announcer: MakeAnnouncer
   /** A node went silent and its stream says nothing newer. Its work is anybody's. */
   readonly onDead: (node: string) => void
   /** This node was away so long that others may have taken it for dead. */
@@ -23,8 +25,7 @@ export interface MembershipOptions {
   readonly report: (error: unknown, doing: string) => void
 }
 
-export const ANNOUNCE_EVERY_MS = 2_000
-export const SILENCE_MS = 8_000
+const SILENCE_MS = 8_000
 const LOOK_EVERY_MS = 500
 /** A timer this late says that this node itself was away: others' silence may be its own. */
 const LATE_MS = 1_000
@@ -45,7 +46,8 @@ export class Membership {
   readonly #clock: Clock
   readonly #members = new Map<string, Member>()
   readonly #dead = new Set<string>()
-  #announce: Timer | undefined
+  readonly #stream: string
+  readonly #announcer: Announcer
   #look: Timer | undefined
   #lookAt = 0
   /** Since when an announcement of this node waits for the store's answer. */
@@ -54,7 +56,10 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options
-    this.#clock = options.system.clock
+    const { system, store, node, announcer } = options
+    this.#clock = system.clock
+    this.#stream = streamName(system.app, 'node', node)
+    this.#announcer = announcer({ node, stream: this.#stream, store, clock: system.clock })
   }
 
   /** Live nodes that take work, this one among them. */
@@ -87,7 +92,17 @@ export class Membership {
     this.#open = true
     this.#lookAt = this.#clock.monotonic() + LOOK_EVERY_MS
     this.#armLook()
-    this.#armAnnounce()
+    this.#announcer.start({
+      asked: () => {
+        this.#unansweredSince = this.#clock.monotonic()
+      },
+      answered: () => this.#answered(),
+      failed: (error) => {
+        this.#answered()
+        this.#trustNobody()
+        this.#options.report(error, 'announcing this node')
+      },
+    })
   }
 
   async drain(): Promise<void> {
@@ -95,14 +110,15 @@ export class Membership {
   }
 
   async stop(clean: boolean): Promise<void> {
-    this.halt()
+    await this.halt()
     await this.#append('NodeStopped', { clean })
   }
 
-  halt(): void {
+  /** Says and judges nothing any more. */
+  async halt(): Promise<void> {
     this.#open = false
-    this.#announce?.cancel()
     this.#look?.cancel()
+    await this.#announcer.stop()
   }
 
   /** Work in the name of a node that this one has not heard of: it gets the full time to say something. */
@@ -144,24 +160,6 @@ export class Membership {
     this.#options.onDead(node)
   }
 
-  #armAnnounce(): void {
-    this.#announce = this.#clock.after(ANNOUNCE_EVERY_MS, () => {
-      if (!this.#open) return
-      this.#armAnnounce()
-      // One at a time: a store that does not answer gets no queue of them.
-      if (this.#unansweredSince !== undefined) return
-      this.#unansweredSince = this.#clock.monotonic()
-      this.#append('NodeSeen', { loopLagMs: Math.max(0, this.#clock.monotonic() - this.#lookAt) }).then(
-        () => this.#answered(),
-        (error) => {
-          this.#answered()
-          this.#trustNobody()
-          this.#options.report(error, 'announcing this node')
-        },
-      )
-    })
-  }
-
   #answered(): void {
     const since = this.#unansweredSince
     this.#unansweredSince = undefined
@@ -169,6 +167,7 @@ export class Membership {
   }
 
   #armLook(): void {
+    this.#announcer.beat(LOOK_EVERY_MS)
     this.#look = this.#clock.after(LOOK_EVERY_MS, () => {
       if (!this.#open) return
       const late = this.#clock.monotonic() - this.#lookAt
@@ -219,12 +218,9 @@ export class Membership {
     else if (last) Object.assign(member, { lastSign: last.id, heardAt: this.#clock.monotonic() })
   }
 
-  /** Node streams are outside the hash chain, so they may be appended blindly. */
   async #append(type: string, data: JsonObject): Promise<void> {
-    const { system, store, node } = this.#options
-    const at = new Date(this.#clock.now()).toISOString()
-    const metadata = { at, by: `node:${node}`, correlationId: node, causationId: node, v: 1 } as const
-    await store.append(streamName(system.app, 'node', node), 'any', [{ id: newId(), type, data, metadata }])
+    const { store, node } = this.#options
+    await store.append(this.#stream, 'any', [nodeEvent(node, type, data, this.#clock.now())])
   }
 }
 

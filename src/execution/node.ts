@@ -24,6 +24,7 @@ import {
 } from '../events/index.ts'
 import type { ReadModels, WorkSnapshot } from '../projections/index.ts'
 import { Aftermath } from './aftermath.ts'
+import { LoopAnnouncer, type MakeAnnouncer } from './announcer.ts'
 import type { CallbackSettings } from './callbacks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
@@ -49,6 +50,8 @@ export interface NodeOptions {
   readonly concurrency: number
   readonly callbacks: CallbackSettings
   readonly random: () => number
+  /** Default: from the main thread. */
+  readonly announcer?: MakeAnnouncer
   /** What went wrong that nobody waits for. */
   readonly report: (error: unknown, doing: string) => void
 }
@@ -93,6 +96,7 @@ export class Node {
       node: this.id,
       version,
       manifest: options.manifest,
+      announcer: options.announcer ?? ((of) => new LoopAnnouncer(of)),
       onDead: (node) => this.#takeOver(node),
       onAwake: () => this.#runner.verify(),
       report,
@@ -173,8 +177,25 @@ export class Node {
     return this.#membership.working
   }
 
+  /** The date was set, or the machine had slept. */
+  dateSet(): void {
+    this.#dispatcher.dateSet()
+    this.schedules.dateSet()
+  }
+
   /** Catches up with the log, puts right what a crash left, then begins to work. */
   async start(): Promise<void> {
+    try {
+      await this.#start()
+    } catch (error) {
+      this.#stopped = true
+      await this.#subscription?.close()
+      await this.#membership.halt()
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
     const { store, reads, system } = this.#options
     await this.#membership.start()
     await reads.waitFor(await store.head(), REBUILD_MS)

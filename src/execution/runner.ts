@@ -258,6 +258,7 @@ class LiveAttempt implements Attempt {
   #grace: Timer | undefined
   #progress: { fraction?: number; message?: string } | undefined
   #progressTimer: Timer | undefined
+  /** By the monotonic clock. */
   #progressAt = Number.NEGATIVE_INFINITY
   #progressUnderWay: Promise<void> = Promise.resolve()
 
@@ -334,9 +335,9 @@ class LiveAttempt implements Attempt {
     }
     this.#progress = { ...(fraction === undefined ? {} : { fraction }), ...(message === undefined ? {} : { message }) }
     if (this.#progressTimer) return
-    const at = Math.max(this.#clock.now(), this.#progressAt + PROGRESS_EVERY_MS)
-    if (at <= this.#clock.now()) this.#recordProgress()
-    else this.#progressTimer = this.#clock.at(at, () => this.#recordProgress())
+    const restMs = this.#progressAt + PROGRESS_EVERY_MS - this.#clock.monotonic()
+    if (restMs <= 0) this.#recordProgress()
+    else this.#progressTimer = this.#clock.after(restMs, () => this.#recordProgress())
   }
 
   async heartbeat(): Promise<void> {
@@ -362,7 +363,7 @@ class LiveAttempt implements Attempt {
     const progress = this.#progress
     if (!progress || this.lost) return
     this.#progress = undefined
-    this.#progressAt = this.#clock.now()
+    this.#progressAt = this.#clock.monotonic()
     this.#progressUnderWay = this.#execute({ type: 'progress', claim: this.claim.id, ...progress }).then(
       () => {},
       (error) => {

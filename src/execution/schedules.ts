@@ -67,6 +67,11 @@ export class Schedules {
     }
   }
 
+  /** The date was set: what is due by it now is decided. */
+  dateSet(): void {
+    this.#due.dateSet()
+  }
+
   stop(): void {
     this.#open = false
     this.#due.close()

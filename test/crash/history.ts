@@ -21,6 +21,8 @@ const SESSION = streamPrefix(APP, 'session')
 const SCHEDULE = streamPrefix(APP, 'schedule')
 
 const ENDINGS = ['TaskCompleted', 'TaskFailed', 'TaskTimedOut', 'TaskCancelled']
+/** As the product says: after so many a task runs alone, and its next crash is its last. */
+const CRASHES_BEFORE_ALONE = 2
 const TURN_ENDINGS = ['TurnCompleted', 'TurnFailed', 'TurnInterrupted', 'TurnStopped']
 
 interface Lock {
@@ -55,7 +57,7 @@ export async function readHistory(directory: string): Promise<History> {
 }
 
 /** The log once everything in it has ended. @throws Error that names what has not */
-export async function settled(directory: string, withinMs = 15_000): Promise<History> {
+export async function settled(directory: string, withinMs?: number): Promise<History> {
   let left: string[] = []
   const look = async () => {
     const history = await readHistory(directory)
@@ -146,6 +148,8 @@ export function violations(history: History): string[] {
     ...halves(history),
     ...brokenChains(history),
     ...brokenRuns(history),
+    ...unfoundedFailures(history),
+    ...brokenSolitude(history),
     ...brokenLocks(history),
     ...brokenTurns(history),
     ...brokenSchedules(history),
@@ -196,6 +200,84 @@ function brokenRuns({ streams }: History): string[] {
       if (ended || fact.type === 'TaskRetryScheduled' || fact.type === 'TaskInterrupted') claim = undefined
     }
     if (count(events, ['TaskSubmitted', 'TaskScheduled']) !== 1) broken.push(`${stream} is not submitted exactly once`)
+  }
+  return broken
+}
+
+/**
+ * A run fails for a reason that its own stream shows: its code threw once more than it may be retried, or would not be
+ * retried; it had ended its process twice and then once more, alone; it was interrupted and must never run twice.
+ */
+function unfoundedFailures({ streams }: History): string[] {
+  const broken: string[] = []
+  for (const [stream, events] of streams) {
+    if (!stream.startsWith(TASK)) continue
+    let retries = 0
+    let failures = 0
+    let crashes = 0
+    let alone = false
+    let mayRunTwice = true
+    for (const event of events) {
+      const fact = event as RecordedEvent & TaskFact
+      const at = `${stream} revision ${fact.revision} (${fact.type})`
+      switch (fact.type) {
+        case 'TaskSubmitted':
+        case 'TaskScheduled':
+          retries = fact.data.retries
+          mayRunTwice = fact.data.onInterrupt !== 'fail'
+          break
+        case 'TaskRequeued':
+          failures = 0
+          crashes = 0
+          break
+        case 'TaskStarted':
+          alone = fact.data.alone === true
+          if (alone !== crashes >= CRASHES_BEFORE_ALONE) broken.push(`${at} alone: ${alone}, after ${crashes} crashes`)
+          break
+        case 'TaskInterrupted':
+          if (fact.data.cause === 'crash') crashes++
+          if (!mayRunTwice) broken.push(`${at}, though it must not run twice`)
+          break
+        case 'TaskRetryScheduled':
+          if (++failures > retries) broken.push(`${at} is failure ${failures}, with ${retries} retries`)
+          break
+        case 'TaskFailed': {
+          const { type, message, retryable } = fact.data.error
+          const founded =
+            type === 'Poisoned'
+              ? crashes === CRASHES_BEFORE_ALONE && alone
+              : type === 'TaskInterrupted'
+                ? !mayRunTwice
+                : failures === retries || !retryable
+          if (!founded) {
+            broken.push(`${at} with "${message}" after ${failures} failures of ${retries} and ${crashes} crashes`)
+          }
+          break
+        }
+        default:
+      }
+    }
+  }
+  return broken
+}
+
+/** Beside a task that runs alone nothing runs: whoever ends the process then is known. Of one node at a time. */
+function brokenSolitude({ events }: History): string[] {
+  const broken: string[] = []
+  const running = new Set<string>()
+  let alone: string | undefined
+  for (const event of events) {
+    const id = keyIn(TASK, event)
+    if (id === undefined) continue
+    if (event.type === 'TaskStarted') {
+      if (event.data.alone === true && running.size > 0) broken.push(`task ${id} runs alone beside ${[...running]}`)
+      if (alone !== undefined) broken.push(`task ${id} starts beside ${alone}, which runs alone`)
+      if (event.data.alone === true) alone = id
+      running.add(id)
+    } else if ([...ENDINGS, 'TaskRetryScheduled', 'TaskInterrupted'].includes(event.type)) {
+      running.delete(id)
+      if (alone === id) alone = undefined
+    }
   }
   return broken
 }

@@ -5,9 +5,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { Job } from '../../src/http/wire.ts'
+import type { JobRecord } from '../../src/projections/index.ts'
 import { boardDifferences } from './board.ts'
-import { settled, violations } from './history.ts'
-import { ConnectionLost, type RunningServer, serve, temporaryDirectory } from './server.ts'
+import { count, settled, violations } from './history.ts'
+import { ConnectionLost, complaints, type RunningServer, serve, temporaryDirectory } from './server.ts'
 
 const TASKS = 2000
 const CLIENTS = 50
@@ -31,7 +32,7 @@ function workOf(n: number, random: () => number): Work {
   return { task: 'join', params: { n, key } }
 }
 
-it(`loses none of ${TASKS} tasks over ${KILLS} kills (SEED=${SEED})`, { timeout: 120_000 }, async () => {
+it(`loses none of ${TASKS} tasks over ${KILLS} kills (SEED=${SEED})`, { timeout: 300_000 }, async () => {
   const random = mulberry32(SEED)
   const options = { app: 'test/crash/apps/work.ts', data: await temporaryDirectory() }
   let server = await serve(options)
@@ -56,10 +57,15 @@ it(`loses none of ${TASKS} tasks over ${KILLS} kills (SEED=${SEED})`, { timeout:
   }
   await Promise.all([killer(), ...Array.from({ length: CLIENTS }, client)])
 
-  const history = await settled(options.data, 60_000)
+  const history = await settled(options.data, 120_000)
   expect(acknowledged.size).toBe(TASKS)
   expect([...acknowledged.values()].filter((id) => !history.jobs.has(id))).toEqual([])
-  expect([...history.jobs.values()].filter(({ status }) => status !== 'completed')).toEqual([])
+  // Whether a failure that the moments of the kills allow is founded, `violations` asks the task's stream.
+  expect([...history.jobs.values()].filter((job) => job.status !== 'completed' && !mayHaveFailed(job))).toEqual([])
+  const poisoned = [...history.jobs.values()].filter(isPoisoned)
+  // It takes two kills to be suspected, and the third meets one task that runs alone.
+  expect(poisoned.length).toBeLessThanOrEqual(KILLS - 2)
+  expect(count(history.events, ['NodeStarted'])).toBe(KILLS + 1)
   // Only a task of a lock may stand for several submits.
   const joined = new Set([...history.jobs.values()].filter(({ name }) => name === 'join').map(({ id }) => id))
   const others = [...acknowledged.values()].filter((id) => !joined.has(id))
@@ -67,8 +73,21 @@ it(`loses none of ${TASKS} tasks over ${KILLS} kills (SEED=${SEED})`, { timeout:
   expect(new Set(acknowledged.values()).size).toBe(history.jobs.size)
   expect(violations(history)).toEqual([])
   expect(await boardDifferences(server, history)).toEqual([])
-  expect(server.stderr).toBe('')
+  expect(complaints(server)).toEqual([])
 })
+
+/**
+ * A kill is the end of a process for which no task is to blame, but one that runs alone at its third is blamed, as the
+ * product promises. A flaky one fails its first attempt in each process, and there are more processes than its retries.
+ */
+function mayHaveFailed(job: JobRecord): boolean {
+  const ranOut = job.name === 'flaky' && job.failures === job.retries + 1
+  return job.status === 'failed' && (isPoisoned(job) || ranOut)
+}
+
+function isPoisoned({ error }: JobRecord): boolean {
+  return error?.type === 'Poisoned'
+}
 
 /** Asks the server of the moment, again and again with the same key, as a client that must get through does. */
 async function untilAnswered(server: () => RunningServer, path: string, body: object, key: string): Promise<Job> {

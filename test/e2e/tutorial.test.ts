@@ -1,4 +1,6 @@
 /** The tutorial as a person lives it: a browser, a real server, its death and its return. Nothing is reloaded to see more. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { CHROMIUM_ARGS, findChromium } from '../../scripts/chromium.ts'
@@ -7,7 +9,7 @@ import { eventually, type RunningServer, serve, temporaryDirectory } from '../cr
 vi.setConfig({ testTimeout: 90_000, maxConcurrency: 2 })
 
 const APP = 'test/e2e/apps/tutorial.ts'
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 30_000
 /** Told by the page itself, so that a violation is an error like any other. */
 const REPORT_VIOLATIONS = `document.addEventListener('securitypolicyviolation', (event) =>
   console.error('CSP violation of ' + event.violatedDirective + ' by ' + event.blockedURI))`
@@ -133,15 +135,18 @@ describe.concurrent.for(['light', 'dark'] as const)('in a %s browser', (colorSch
 
 describe.concurrent('a server that is killed', () => {
   it('is said to be gone, comes back with the same history, and its running task completes', async () => {
-    const options = { app: APP, data: await temporaryDirectory() }
+    const data = await temporaryDirectory()
+    const gate = join(data, 'gate')
+    const options = { app: APP, data, env: { GATE: gate } }
     const first = await serve(options)
     const { page, errors, close } = await visit(first)
     await say(page, 'run 0.1')
     await status(cardOf(page, 'Building run-0.1'), 'completed')
-    await say(page, 'run 2.5')
-    const interrupted = cardOf(page, 'Building run-2.5')
+    await say(page, 'hold 1')
+    const interrupted = cardOf(page, 'Building hold-1')
     await status(interrupted, 'running')
-    await heard(page, 'Submitted run-2.5')
+    await heard(page, '[hold-1] starting')
+    await heard(page, 'Submitted hold-1')
     const before = await transcript(page)
 
     await first.kill()
@@ -152,11 +157,12 @@ describe.concurrent('a server that is killed', () => {
 
     const second = await serve({ ...options, port: first.port })
     await offline.waitFor({ state: 'detached', timeout: 45_000 })
+    await writeFile(gate, '')
     await status(interrupted, 'completed')
-    await heard(page, '[run-2.5] finished after 2.5s')
+    await heard(page, '[hold-1] finished after 1s')
     expect((await transcript(page)).slice(0, before.length)).toEqual(before)
     await page.reload()
-    await status(cardOf(page, 'Building run-2.5'), 'completed')
+    await status(cardOf(page, 'Building hold-1'), 'completed')
     expect((await transcript(page)).slice(0, before.length)).toEqual(before)
     expect(errors).toEqual([])
     await close()

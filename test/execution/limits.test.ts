@@ -122,6 +122,19 @@ describe('concurrency of a task', () => {
     expect(reasons).toContain('reclaimed')
   })
 
+  test('permits of a process that died are reclaimed though nobody waits for them', async () => {
+    const t = await running((app, sleep) => app.task('work', { rateLimit: { limit: 9, per: '1m' } }, () => sleep(5)))
+    const id = await t.client.submit('work')
+    await t.settle()
+    t.crash()
+    await t.restart()
+    await t.advance(10)
+    expect((await t.client.job(id)).status).toBe('completed')
+    const types = (await t.events('limit-task:work')).map(({ type }) => type)
+    expect(types.filter((type) => type === 'PermitTaken')).toHaveLength(2)
+    expect(types.filter((type) => type === 'PermitReturned')).toHaveLength(2)
+  })
+
   test('a permit taken before a crash and never claimed is reclaimed', async () => {
     const t = await running((app) => app.task('work', { concurrency: 1 }, () => 'done'))
     const crashed = t.crashAt('after', 'PermitTaken')

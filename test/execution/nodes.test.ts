@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Clock, ManualClock, settled } from '../../src/actors/index.ts'
 import { type App, createApp, type Engine, parseDuration, startApp } from '../../src/app/index.ts'
 import { type EventStore, openMemoryStore, type RecordedEvent, START } from '../../src/events/index.ts'
+import { LoopAnnouncer } from '../../src/execution/announcer.ts'
 import { Leash } from '../../src/testing/leash.ts'
 
 /** The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. */
@@ -49,13 +50,16 @@ class Cluster {
   readonly problems: string[] = []
   /** The log takes appends and does not answer. */
   hangs = false
+  /** How often the stream of a limit was read. */
+  looksAtLimits = 0
   readonly #declare: (app: App, node: number) => void
 
   constructor(declare: (app: App, node: number) => void) {
     this.#declare = declare
   }
 
-  async add(): Promise<Engine> {
+  /** @param announcesApart as from a thread of its own: whatever holds up the node, it is heard */
+  async add({ announcesApart = false } = {}): Promise<Engine> {
     const index = this.nodes.length
     const app = createApp({ name: 'demo', concurrency: 10 })
     this.#declare(app, index)
@@ -67,6 +71,9 @@ class Cluster {
       clock: leash.clock,
       random: () => 0.5,
       processTasks: 'here',
+      ...(announcesApart
+        ? { announcer: (of) => new LoopAnnouncer({ ...of, store: this.log, clock: this.clock }) }
+        : {}),
       report: (error, doing) => {
         if (!leash.isCut) this.problems.push(`${doing}: ${error}`)
       },
@@ -89,7 +96,10 @@ class Cluster {
         while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
         return log.append(...of)
       },
-      readStream: (...of) => log.readStream(...of),
+      readStream: (...of) => {
+        if (of[0].startsWith('demo.limit-')) this.looksAtLimits++
+        return log.readStream(...of)
+      },
       readAll: (...of) => log.readAll(...of),
       subscribe: (options, subscriber) =>
         log.subscribe(options, {
@@ -124,9 +134,13 @@ class Cluster {
   }
 }
 
-async function cluster(size: number, declare: (app: App, node: number) => void): Promise<Cluster> {
+async function cluster(
+  size: number,
+  declare: (app: App, node: number) => void,
+  options: { announcesApart?: boolean } = {},
+): Promise<Cluster> {
   const c = new Cluster(declare)
-  for (let index = 0; index < size; index++) await c.add()
+  for (let index = 0; index < size; index++) await c.add(options)
   await c.advance('3s')
   onTestFinished(async () => {
     for (const { leash } of c.nodes) leash.cut()
@@ -264,6 +278,34 @@ describe('several nodes on one log', () => {
     }
   })
 
+  test.each([
+    { what: 'all at once', every: 0, takes: 0 },
+    { what: 'all at once, and each takes its time', every: 0, takes: 150 },
+    { what: 'somewhat more often than they may start', every: 8, takes: 0 },
+    { what: 'somewhat more often than they may start, and each takes its time', every: 8, takes: 150 },
+  ])('a rate is held and used by all of them: submitted $what', { timeout: 60_000 }, async ({ every, takes }) => {
+    const starts: number[] = []
+    const c = await cluster(3, (app) =>
+      app.task('limited', { rateLimit: { limit: 100, per: '1s' } }, async () => {
+        starts.push(c.clock.now())
+        if (takes > 0) await new Promise<void>((resolve) => c.clock.after(takes, resolve))
+      }),
+    )
+    const engines = c.nodes.map(({ engine }) => engine)
+    for (let n = 0; n < 1_300; n++) {
+      await engines[n % 3]?.submit({ name: 'limited', params: {} }, caller)
+      if (every > 0) await c.clock.advance(every)
+    }
+    await c.advance('15s')
+    expect(starts).toHaveLength(1_300)
+    const begin = starts[0] ?? 0
+    const ofWindow = (from: number, ms: number) => starts.filter((at) => at >= from && at < from + ms).length
+    for (const at of starts) expect(ofWindow(at, 1_000)).toBeLessThanOrEqual(110)
+    expect(ofWindow(begin, 10_000) / 10).toBeGreaterThanOrEqual(95)
+    // Three nodes compete for each permit; that many wait must not mean that they ask the more.
+    expect(c.looksAtLimits).toBeLessThanOrEqual(10 * starts.length)
+  })
+
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
     const ran: string[] = []
     const c = await cluster(3, (app) =>
@@ -322,6 +364,31 @@ describe('false alarms', () => {
     expect(types.filter((type) => type === 'TaskInterrupted')).toHaveLength(1)
     // It heard nothing while it slept; that is no sign of death in the others.
     for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
+  })
+
+  test('a node whose loop is held for long keeps its work when it announces itself from elsewhere', async () => {
+    const ran: number[] = []
+    const c = await cluster(
+      2,
+      (app, node) =>
+        app.task('work', async () => {
+          ran.push(node)
+          await new Promise<void>((resolve) => c.clock.after(40_000, resolve))
+          return node
+        }),
+      { announcesApart: true },
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('20s')
+    expect(c.nodes[1]?.engine.nodes).toHaveLength(2)
+    const lags = (await c.events('node-')).map(({ data }) => Number(data.loopLagMs ?? 0))
+    expect(Math.max(...lags)).toBeGreaterThan(15_000)
+    c.nodes[0]?.sleeper.wake()
+    await c.advance('1m')
+    expect(ran).toEqual([0])
+    expect((await c.events('task-')).map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskCompleted'])
   })
 
   test('while the log does not answer, nobody is taken for dead', async () => {

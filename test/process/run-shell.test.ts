@@ -31,11 +31,11 @@ describe('runShell', { timeout: 20_000 }, () => {
 
   it('kills it with all that it started on a timeout, and returns -1 with what it had printed', async () => {
     const file = join(await scratch(), 'pids')
-    const { stdout, stderr, returncode } = await runShell(`echo before; ${staying(file)}`, { timeout: 1 })
+    const { stdout, stderr, returncode } = await runShell(`echo before; ${staying(file)}`, { timeout: 3 })
     expect({ stdout, returncode }).toEqual({ stdout: 'before\n', returncode: -1 })
-    expect(stderr).toContain('timeout of 1000 ms')
+    expect(stderr).toContain('timeout of 3000 ms')
     const { pid, grandchild } = await pidsIn(file)
-    await eventually('their end', () => (isGone(pid) && isGone(grandchild)) || undefined, 2_000)
+    await eventually('their end', () => (isGone(pid) && isGone(grandchild)) || undefined)
   })
 
   it('kills it on an abort, and throws its reason', async () => {
@@ -45,7 +45,7 @@ describe('runShell', { timeout: 20_000 }, () => {
     const { pid, grandchild } = await pidsIn(file)
     controller.abort(new Error('enough'))
     await expect(aborted).rejects.toThrow('enough')
-    await eventually('their end', () => (isGone(pid) && isGone(grandchild)) || undefined, 2_000)
+    await eventually('their end', () => (isGone(pid) && isGone(grandchild)) || undefined)
     await expect(runShell(`touch ${file}.2`, { signal: controller.signal })).rejects.toThrow('enough')
     expect(existsSync(`${file}.2`)).toBe(false)
   })

@@ -61,7 +61,7 @@ function start(command: Start, task: Task, context: DecideContext): TaskDecision
   const { submission, runAt, attempt } = task.context
   if (!submission || !isWaiting(task))
     return refuse(new CommandRefused('start', `The task is ${task.value}, not waiting.`))
-  if (runAt !== undefined && runAt > context.now) {
+  if (runAt !== undefined && runAt > Math.max(context.now, command.waitedUntil ?? 0)) {
     return refuse(new CommandRefused('start', `The task is not due before ${new Date(runAt).toISOString()}.`))
   }
   return expire(task, context) ?? { facts: [started(command, attempt + 1, submission.timeoutMs, context)] }

@@ -1,4 +1,5 @@
-/** The tutorial with durations that a test can choose: `run 2`, `schedule 1s`. */
+/** The tutorial with durations that a test can choose: `run 2`, `schedule 1s`, `hold` (until the test makes a file). */
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp, ui } from 'capsule-actors'
 import { z } from 'zod'
@@ -11,6 +12,7 @@ const buildReport = app.task(
   async ({ report_id, duration }, { session, signal }) => {
     await session?.notify(`[${report_id}] starting`)
     await sleep(duration * 1000, undefined, { signal })
+    while (report_id.startsWith('hold') && !existsSync(process.env.GATE ?? '')) await sleep(20, undefined, { signal })
     await session?.reply(`[${report_id}] finished after ${duration}s`, { id: 'finished' })
     return { report_id, ok: true }
   },
@@ -20,7 +22,7 @@ app.message(async (session, message) => {
   const [command, argument = '1'] = message.text.trim().split(' ')
   const report = `${command}-${argument}`
   const handle =
-    command === 'run'
+    command !== 'schedule'
       ? await buildReport.submit({ report_id: report, duration: Number(argument) }, { session })
       : await buildReport.schedule({ report_id: report, duration: 0.5 }, { session, delay: argument })
   await session.showTask(handle, { message: `Building ${report}` })

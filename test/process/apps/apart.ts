@@ -85,26 +85,26 @@ export const patient = app.task('patient', { process: true, timeout: '10m' }, as
   await sleep(600_000, undefined, { signal })
 })
 
-/** Holds its own event loop, with a process of its own beside it, and tells both pids through a file. */
+/** Holds its own event loop in its first attempts, with a process beside it, and tells both pids through a file. */
 export const stubborn = app.task(
   'stubborn',
   {
     process: true,
     grace: 0.2,
-    input: z.object({ file: z.string(), seconds: z.number().default(600), timeout: z.boolean().default(false) }),
+    input: z.object({ file: z.string(), attempts: z.number().default(Number.MAX_SAFE_INTEGER) }),
   },
-  async ({ file, seconds }) => {
+  async ({ file, attempts }, { attempt }) => {
+    if (attempt > attempts) return
     const grandchild = spawn('sleep', ['600'], { stdio: 'ignore' })
     await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: grandchild.pid }))
-    const until = Date.now() + seconds * 1000
-    while (Date.now() < until) {}
-    grandchild.kill()
+    for (;;);
   },
 )
 
 export const late = app.task(
   'late',
-  { process: true, timeout: 0.5, grace: 0.2, input: z.object({ file: z.string() }) },
+  // Long enough for a busy machine to start what is to be killed.
+  { process: true, timeout: 3, grace: 0.2, input: z.object({ file: z.string() }) },
   async ({ file }) => {
     const grandchild = spawn('sleep', ['600'], { stdio: 'ignore' })
     await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: grandchild.pid }))
@@ -137,6 +137,8 @@ export const greedy = app.task(
         what === 'buffers' ? Buffer.alloc(1024 ** 2, 1) : Array.from({ length: 50_000 }, (_, n) => `${mib}.${n}`),
       )
     }
+    // Whoever watches its memory may come late on a busy machine.
+    await sleep(600_000)
     return held.length
   },
 )
