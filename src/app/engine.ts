@@ -15,12 +15,14 @@ import {
 } from '../actors/index.ts'
 import {
   type EventStore,
+  isWaiting,
   type JsonObject,
   newId,
   type Position,
   type RecordedEvent,
   type StreamKind,
   streamName,
+  WAITING_STATUSES,
 } from '../events/index.ts'
 import { cronInWords, describeError, type Node, onFailureTask } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
@@ -147,7 +149,7 @@ export class Engine implements RunningApp, Runs {
 
   async cancelWaiting(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
     await caughtUp(this, this.#parts)
-    const status = WAITING.filter((waiting) => filter.status === undefined || filter.status.includes(waiting))
+    const status = WAITING_STATUSES.filter((waiting) => filter.status === undefined || filter.status.includes(waiting))
     if (status.length === 0) return { count: 0, position: this.reads.position }
     return forEachJob(this.reads, { ...filter, status }, caller, (id, each) =>
       this.#command(id, { type: 'cancel', onlyWaiting: true }, each),
@@ -199,7 +201,7 @@ export class Engine implements RunningApp, Runs {
   }
 
   waitingFor(job: JobView): string | undefined {
-    if (!(WAITING as readonly JobStatus[]).includes(job.status)) return undefined
+    if (!isWaiting(job.status)) return undefined
     if (!this.#runs(job.name)) return `handler ${job.name}`
     return this.#parts.node.waitsFor(job.id)
   }
@@ -356,7 +358,6 @@ export class Engine implements RunningApp, Runs {
   }
 }
 
-const WAITING = ['pending', 'scheduled', 'retry'] as const satisfies readonly JobStatus[]
 const FAILED: readonly JobStatus[] = ['failed', 'timeout']
 const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
 async function unlessRefused(work: Promise<unknown>): Promise<void> {

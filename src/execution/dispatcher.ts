@@ -24,7 +24,14 @@ import {
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
-import { type LockFact, type RecordedEvent, type Submission, streamName, type TaskFact } from '../events/index.ts'
+import {
+  factOf,
+  type LockFact,
+  type RecordedEvent,
+  type Submission,
+  streamName,
+  type TaskFact,
+} from '../events/index.ts'
 import type { LockView, WaitingTask } from '../projections/index.ts'
 import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
@@ -274,7 +281,7 @@ export class Dispatcher {
 
   /** Follows the log: events of tasks and locks in order, each once. `pump` afterwards. */
   follow(key: string, event: RecordedEvent): void {
-    const fact = event as unknown as TaskFact | LockFact
+    const fact = factOf<TaskFact | LockFact>(event)
     if (isLockFact(fact)) this.#onLock(event.stream, event.revision, fact)
     else this.#onTask(key, event, fact)
   }

@@ -11,7 +11,7 @@ import {
   sessionKind,
   type Turn,
 } from '../actors/index.ts'
-import type { RecordedEvent, SessionFact } from '../events/index.ts'
+import { factOf, type RecordedEvent, type SessionFact } from '../events/index.ts'
 import { CancelledError, describeError, ShutdownError, TimeoutError } from './errors.ts'
 import type { Handlers } from './handlers.ts'
 
@@ -70,7 +70,7 @@ export class Turns {
 
   /** Follows the log: events of sessions in order, each once. */
   follow(sessionId: string, event: RecordedEvent): void {
-    const fact = event as unknown as SessionFact
+    const fact = factOf<SessionFact>(event)
     if (fact.type === 'MessageReceived') this.#wakeInOrder(sessionId)
     else if (fact.type === 'TurnStopped') this.#stopped(sessionId, fact.data.claim)
     else if (fact.type === 'TurnInterrupted') this.#wakeInOrder(sessionId)

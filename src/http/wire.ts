@@ -24,11 +24,11 @@ export interface JobError {
   retryable: boolean
 }
 
-/** One run of a task. Instants are ISO 8601; absent facts are null. */
+/** A task over all its runs, as it stands: in the latest one. Instants are ISO 8601; absent facts are null. */
 export interface Job {
   id: string
   task_name: string
-  /** What tells this run from its siblings: an input value, else the task's name. */
+  /** What tells it from its siblings: an input value, else the task's name. */
   title: string
   status: JobStatus
   params: { [key: string]: Json }

@@ -2,13 +2,11 @@
  * What the read models answer with. The HTTP layer turns these into the wire's snake_case (src/http/wire.ts) and adds
  * what only the running code knows (allowed actions, a missing handler).
  */
-import type { JsonObject, JsonValue, Position, ScheduleDefinition, TaskError } from '../events/index.ts'
+import type { JsonObject, JsonValue, Position, ScheduleDefinition, TaskError, TaskStatus } from '../events/index.ts'
 
-export type JobStatus = 'pending' | 'scheduled' | 'running' | 'retry' | 'completed' | 'failed' | 'cancelled' | 'timeout'
-export const TERMINAL_STATUSES = ['completed', 'failed', 'cancelled', 'timeout'] as const satisfies readonly JobStatus[]
-export const JOB_STATUSES = ['pending', 'scheduled', 'running', 'retry', ...TERMINAL_STATUSES] as const
+export type JobStatus = TaskStatus
 
-/** One run of a task. Instants are milliseconds since the epoch, by the events' `at`. */
+/** A task over all its runs, as it stands: in the latest one. Instants are milliseconds since the epoch, by the events' `at`. */
 export interface JobView {
   readonly id: string
   readonly name: string

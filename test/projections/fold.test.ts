@@ -2,19 +2,17 @@
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseStream, type RecordedEvent } from '../../src/events/index.ts'
+import { parseStream, type RecordedEvent, TASK_STATUSES, TERMINAL_STATUSES } from '../../src/events/index.ts'
 import {
   type BoardQuery,
   foldJob,
   type ItemView,
-  JOB_STATUSES,
   type JobRecord,
   type JobStatus,
   openReadCore,
   type ReadCore,
   type SessionHead,
   sessionStep,
-  TERMINAL_STATUSES,
 } from '../../src/projections/index.ts'
 import { cut, historyOf, steps } from './random-history.ts'
 import { APP } from './support.ts'
@@ -145,7 +143,7 @@ function matches(job: JobRecord, filter: BoardQuery['filter']): boolean {
     (filter.tag === undefined || job.tags.includes(filter.tag)) &&
     (filter.params === undefined || String(job.params.size) === filter.params.size) &&
     (filter.q === undefined || `${job.id} ${job.title} ${JSON.stringify(job.params)}`.includes(filter.q)) &&
-    (filter.status ?? JOB_STATUSES).includes(job.status)
+    (filter.status ?? TASK_STATUSES).includes(job.status)
   )
 }
 

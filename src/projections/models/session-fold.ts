@@ -2,7 +2,7 @@
  * What a session's stream says: its head (title, turn, queue) and the items of its transcript. One step takes one event
  * and tells which items it changed, so that a long conversation is never loaded to add a line to it.
  */
-import type { JsonObject, Position, RecordedEvent, SessionFact } from '../../events/index.ts'
+import { factOf, type JsonObject, type Position, type RecordedEvent, type SessionFact } from '../../events/index.ts'
 import type { ItemView } from '../views.ts'
 
 /** All that is kept of a session beside its items. */
@@ -59,8 +59,7 @@ export function sessionStep(
   event: RecordedEvent,
   find: Find,
 ): SessionStep | undefined {
-  // Decided by the schemas of the catalogue when it was appended.
-  const fact = event as RecordedEvent & SessionFact
+  const fact = factOf<SessionFact>(event)
   const at = Date.parse(event.metadata.at)
   if (fact.type === 'SessionStarted')
     return head ? { head, items: [] } : { head: started(id, fact, event, at), items: [] }

@@ -1,11 +1,11 @@
 /** Questions about jobs: one, a page, a count, ids for a bulk command. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Position } from '../../events/index.ts'
+import { isWaiting, type Position } from '../../events/index.ts'
 import { int, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
-import type { JobFilter, JobIds, JobQuery, JobStatus, JobView, Page } from '../views.ts'
+import type { JobFilter, JobIds, JobQuery, JobView, Page } from '../views.ts'
 import { select, source, sumOf, tally } from './filter.ts'
 
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
@@ -67,10 +67,8 @@ export function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
   return jobs
 }
 
-const MAY_WAIT: readonly JobStatus[] = ['pending', 'scheduled', 'retry']
-
 function withLockWait(db: DatabaseSync, job: JobView): JobView {
-  if (job.lockKey === undefined || !MAY_WAIT.includes(job.status)) return job
+  if (job.lockKey === undefined || !isWaiting(job.status)) return job
   const row = db
     .prepare(
       `SELECT holder.task AS holder, (SELECT count(*) FROM ${PARTIES} ahead
