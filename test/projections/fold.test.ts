@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseStream, type RecordedEvent, TASK_STATUSES, TERMINAL_STATUSES } from '../../src/events/index.ts'
 import {
+  attemptEnded,
   type BoardQuery,
   foldJob,
   type ItemView,
@@ -147,6 +148,8 @@ function matches(job: JobRecord, filter: BoardQuery['filter']): boolean {
   )
 }
 
+const ENDS = ['TaskCompleted', 'TaskFailed', 'TaskRetryScheduled', 'TaskInterrupted']
+
 describe('the transcript', () => {
   it('is the fold of the session', () => {
     fc.assert(
@@ -157,8 +160,12 @@ describe('the transcript', () => {
           let head: SessionHead | undefined
           const items = new Map<string, ItemView>()
           for (const event of events) {
-            if (event.stream !== `${APP}.session-${id}`) continue
-            const step = sessionStep(head, id, event, (key) => items.get(key))
+            const find = (key: string) => items.get(key)
+            const { claim } = event.data
+            const writes = ENDS.includes(event.type) && head?.streaming.some((reply) => reply.claim === claim)
+            if (!writes && event.stream !== `${APP}.session-${id}`) continue
+            const step =
+              writes && head ? attemptEnded(head, String(claim), event, find) : sessionStep(head, id, event, find)
             head = step?.head
             for (const { key, item } of step?.items ?? []) items.set(key, item)
           }

@@ -224,6 +224,34 @@ describe('sessions', () => {
     ])
   })
 
+  it('close a reply that an attempt left unfinished when it ended, until a later one says it', () => {
+    const streamed = (claim: string, text: string, offset = 0) =>
+      history.session('s1', { type: 'ReplyStreamed', data: { taskId: 't1', claim, replyId: 'r1', offset, text } })
+    const reply = () => read().ask('transcript', 's1')?.items[0]
+    history.task('t1', submitted({ sessionId: 's1' }))
+    const [first] = history.task('t1', started(1))
+    const claim = first?.id ?? ''
+    streamed(claim, 'Hel')
+    expect(reply()).toMatchObject({ text: 'Hel', streaming: true })
+    const before = core.ask('transcript', 's1')?.session.position ?? 0n
+    history.task('t1', { type: 'TaskInterrupted', data: { claim, cause: 'crash', runAt: iso(history.now) } })
+    expect(reply()).toMatchObject({ text: 'Hel', streaming: false })
+    expect(core.ask('transcript', 's1')?.session.position).toBeGreaterThan(before)
+    // On its way while the attempt ended.
+    streamed(claim, 'lo', 3)
+    expect(reply()).toMatchObject({ text: 'Hello', streaming: false })
+
+    const [second] = history.task('t1', started(2))
+    streamed(second?.id ?? '', 'Good')
+    expect(reply()).toMatchObject({ text: 'Good', streaming: true })
+    core.engine.reset()
+    expect(reply()).toMatchObject({ text: 'Good', streaming: true })
+    const whole = { taskId: 't1', claim: second?.id ?? '', replyId: 'r1', text: 'Good day' }
+    history.session('s1', { type: 'Replied', data: whole })
+    history.task('t1', { type: 'TaskCompleted', data: { claim: second?.id ?? '', result: null } })
+    expect(reply()).toMatchObject({ text: 'Good day', streaming: false })
+  })
+
   it('replace a notice and keep what it said', () => {
     history.session('s1', { type: 'Notified', data: { noticeId: 'n1', text: 'one' } })
     at(5)
