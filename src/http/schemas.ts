@@ -327,6 +327,7 @@ export const session = z
     owner_id: z.string(),
     started_at: instant,
     updated_at: instant,
+    opening: z.string().nullable(),
     preview: z.string().nullable(),
     turn: z
       .object({ id: z.string(), status: z.enum(['queued', 'running']), started_at: instant.nullable() })

@@ -134,6 +134,7 @@ export function toSession(view: SessionView): Wire.Session {
     owner_id: view.ownerId,
     started_at: instant(view.startedAt),
     updated_at: instant(view.updatedAt),
+    opening: view.opening ?? null,
     preview: view.preview ?? null,
     turn: view.turn ? { id: view.turn.id, status: view.turn.status, started_at: maybe(view.turn.startedAt) } : null,
     jobs: { ...view.jobs },

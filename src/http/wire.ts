@@ -188,6 +188,9 @@ export interface Session {
   started_at: string
   updated_at: string
   /** A sentence of the last thing said. */
+  /** The first thing a person said, shortened: the name of a conversation without a title. */
+  opening: string | null
+  /** The last thing said, shortened. */
   preview: string | null
   turn: { id: string; status: 'queued' | 'running'; started_at: string | null } | null
   jobs: { running: number; waiting: number; completed: number; failed: number }

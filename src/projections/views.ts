@@ -98,6 +98,8 @@ export interface SessionView {
   readonly ownerId: string
   readonly startedAt: number
   readonly updatedAt: number
+  /** The first thing a person said, shortened: what names a conversation without a title. */
+  readonly opening: string | undefined
   readonly preview: string | undefined
   readonly turn:
     | { readonly id: string; readonly status: 'queued' | 'running'; readonly startedAt: number | undefined }

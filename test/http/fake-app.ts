@@ -103,6 +103,7 @@ export function sessionView(id: string, more: Partial<SessionView> = {}): Sessio
     ownerId: 'local',
     startedAt: T0,
     updatedAt: T0,
+    opening: undefined,
     preview: undefined,
     turn: undefined,
     jobs: { running: 0, waiting: 0, completed: 0, failed: 0 },

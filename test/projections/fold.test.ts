@@ -172,6 +172,7 @@ describe('the transcript', () => {
           const view = core.ask('transcript', id)
           expect(view?.items).toEqual([...items.values()].toSorted((a, b) => a.index - b.index))
           expect(view?.items.map(({ index }) => index)).toEqual(view?.items.map((_, i) => i))
+          expect(view?.session.opening).toBe(head?.opening)
           expect(view?.session.preview).toBe(head?.preview)
         }
       }),

@@ -252,6 +252,12 @@ describe('sessions', () => {
     expect(reply()).toMatchObject({ text: 'Good day', streaming: false })
   })
 
+  it('are known by the first thing said in them, and by the last', () => {
+    for (const [index, text] of ['run', 'schedule 10s'].entries())
+      history.session('s1', { type: 'MessageReceived', data: { messageId: `said ${index}`, text } })
+    expect(read().ask('session', 's1')).toMatchObject({ opening: 'run', preview: 'schedule 10s' })
+  })
+
   it('replace a notice and keep what it said', () => {
     history.session('s1', { type: 'Notified', data: { noticeId: 'n1', text: 'one' } })
     at(5)

@@ -12,6 +12,8 @@ export interface SessionHead {
   readonly ownerId: string
   readonly startedAt: number
   readonly updatedAt: number
+  /** The first thing said, which names a conversation without a title. */
+  readonly opening: string | undefined
   readonly preview: string | undefined
   readonly ended: boolean
   readonly data: JsonObject
@@ -103,7 +105,11 @@ export function sessionStep(
       return put(
         key,
         { ...base, kind: 'message', text, by: event.metadata.by, state: 'queued', error: undefined },
-        { queue: [...head.queue, { messageId, key }], preview: sentence(text) },
+        {
+          queue: [...head.queue, { messageId, key }],
+          opening: head.opening ?? sentence(text),
+          preview: sentence(text),
+        },
       )
     }
     case 'TurnStarted': {
@@ -204,6 +210,7 @@ function started(id: string, fact: SessionFact, event: RecordedEvent, at: number
     ownerId: data.ownerId,
     startedAt: at,
     updatedAt: at,
+    opening: undefined,
     preview: undefined,
     ended: false,
     data: {},

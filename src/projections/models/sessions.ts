@@ -24,6 +24,7 @@ export const sessionsModel: ReadModel = {
       title TEXT,
       started_at INTEGER NOT NULL,
       updated_at INTEGER NOT NULL,
+      opening TEXT,
       preview TEXT,
       ended INTEGER NOT NULL,
       open INTEGER NOT NULL,
@@ -61,6 +62,7 @@ export function headOf(row: Row): SessionHead {
     ownerId: text(row.owner),
     startedAt: int(row.started_at),
     updatedAt: int(row.updated_at),
+    opening: maybeText(row.opening),
     preview: maybeText(row.preview),
     ended: row.ended === 1,
     data: jsonObject(row.data),
@@ -127,9 +129,10 @@ class SessionsProjection implements Projection {
     this.#selectWriting = db.prepare(`SELECT * FROM ${SESSIONS} WHERE streaming IS NOT NULL`)
     this.#selectItem = db.prepare(`SELECT item FROM ${ITEMS} WHERE session = ? AND key = ?`)
     this.#insert = db.prepare(`INSERT INTO ${SESSIONS}
-      (title, updated_at, preview, ended, open, next_index, position, turn, queue, streaming, data, id, owner, started_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-    this.#update = db.prepare(`UPDATE ${SESSIONS} SET title = ?, updated_at = ?, preview = ?, ended = ?, open = ?,
+      (title, updated_at, opening, preview, ended, open, next_index, position, turn, queue, streaming, data, id, owner, started_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    this.#update =
+      db.prepare(`UPDATE ${SESSIONS} SET title = ?, updated_at = ?, opening = ?, preview = ?, ended = ?, open = ?,
       next_index = ?, position = ?, turn = ?, queue = ?, streaming = ?, data = ? WHERE n = ?`)
     this.#putItem = db.prepare(`INSERT INTO ${ITEMS} (session, idx, key, position, item) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (session, idx) DO UPDATE SET position = excluded.position, item = excluded.item`)
@@ -216,6 +219,7 @@ class SessionsProjection implements Projection {
     const changing = [
       head.title ?? null,
       head.updatedAt,
+      head.opening ?? null,
       head.preview ?? null,
       head.ended ? 1 : 0,
       head.turn !== undefined ? OPEN.running : head.queue.length > 0 ? OPEN.queued : OPEN.no,
