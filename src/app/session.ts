@@ -70,7 +70,7 @@ export interface Voice {
   readonly scope: string
   readonly origin: Origin
   /** @throws AttemptFenced */
-  assertCurrent(): void
+  confirmCurrent(): Promise<void>
 }
 
 interface Services {
@@ -202,7 +202,7 @@ export class ChatSession implements Session {
   }
 
   async #say(command: SessionCommand): Promise<void> {
-    this.#voice.assertCurrent()
+    await this.#voice.confirmCurrent()
     await this.#services.system.execute(sessionKind, this.id, command, this.#voice.origin)
   }
 }
@@ -246,13 +246,24 @@ function noChat(method: string): Promise<never> {
   )
 }
 
-const current = new AsyncLocalStorage<Session>()
+interface Running {
+  readonly session: Session
+  readonly confirmCurrent: () => Promise<void>
+}
+
+const current = new AsyncLocalStorage<Running>()
 
 /** The session of the handler that is running, undefined outside of one. */
 export function currentSession(): Session | undefined {
-  return current.getStore()
+  return current.getStore()?.session
 }
 
-export function withSession<T>(session: Session | undefined, work: () => T): T {
-  return session ? current.run(session, work) : work()
+/** Within a handler: that it may still have effects. @throws AttemptFenced */
+export async function confirmCurrent(): Promise<void> {
+  await current.getStore()?.confirmCurrent()
+}
+
+/** Runs a handler: `confirmCurrent` throws once it has lost its claim. */
+export function withSession<T>(session: Session, confirmCurrent: () => Promise<void>, work: () => T): T {
+  return current.run({ session, confirmCurrent }, work)
 }

@@ -77,6 +77,11 @@ export class Membership {
     return node === this.#options.node || this.#members.has(node)
   }
 
+  /** This node was away for so long that others may have taken it for dead, and has not looked around since. */
+  get isLate(): boolean {
+    return this.#open && this.#clock.monotonic() - this.#lookAt >= SILENCE_MS
+  }
+
   /** This node's place in the order of those who should act for the key: 0 is the first. */
   rank(key: string): number {
     if (this.#members.size === 0) return 0

@@ -102,7 +102,8 @@ export class Node {
       report,
     })
     const patience = (key: string): number => this.#membership.rank(key) * NEXT_IN_ORDER_MS
-    this.#runner = new Runner({ system, node: this.id, random, report })
+    const isLate = (): boolean => this.#membership.isLate
+    this.#runner = new Runner({ system, node: this.id, random, isLate, report })
     this.#dispatcher = new Dispatcher({
       system,
       runner: this.#runner,
@@ -128,7 +129,7 @@ export class Node {
       random,
       report,
     })
-    this.#turns = new Turns({ system, node: this.id, handlers, patience, report })
+    this.#turns = new Turns({ system, node: this.id, handlers, patience, isLate, report })
     this.schedules = new Schedules({
       system,
       node: this.id,

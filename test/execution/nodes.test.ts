@@ -366,6 +366,60 @@ describe('false alarms', () => {
     for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
   })
 
+  test.each([
+    { what: 'before it has looked around', release: 'asleep' },
+    { what: 'as soon as it may', release: 'awake' },
+  ])('a node that slept says nothing and submits nothing in the name of what it lost: $what', async ({ release }) => {
+    const held = Promise.withResolvers<void>()
+    const outcomes: string[] = []
+    const c = await cluster(2, (app, node) => {
+      app.message(async () => {})
+      const other = app.task('other', () => null)
+      app.task('work', async (_: object, { session, attempt }) => {
+        if (attempt === 1) await held.promise
+        for (const act of [() => session?.reply(`from ${node}`), () => other.submit({})]) {
+          await Promise.resolve(act()).then(
+            () => outcomes.push(`${node} did`),
+            (error) => outcomes.push(`${node} ${error.name}`),
+          )
+        }
+      })
+    })
+    const { sessionId } = (await c.nodes[0]?.engine.createSession(caller)) ?? {}
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {}, ...(sessionId ? { sessionId } : {}) }, caller)
+    await settled()
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('20s')
+    expect(outcomes).toEqual(['1 did', '1 did'])
+    if (release === 'asleep') held.resolve()
+    await settled()
+    c.nodes[0]?.sleeper.wake()
+    held.resolve()
+    await c.advance('5s')
+    expect(outcomes.slice(2)).toEqual(['0 AttemptFenced', '0 AttemptFenced'])
+    expect((await c.events('session-')).filter(({ type }) => type === 'Replied')).toHaveLength(1)
+    expect((await c.events('task-')).filter(({ type }) => type === 'TaskSubmitted')).toHaveLength(2)
+  })
+
+  test('a turn of a node that slept is told that others have interrupted it', async () => {
+    const outcomes: string[] = []
+    const c = await cluster(2, (app, node) =>
+      app.message(async (_, { text }, { signal }) => {
+        outcomes.push(`${node} ${text}`)
+        if (text === 'hang') await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        outcomes.push(`${node} ${signal.aborted ? signal.reason.name : 'done'}`)
+      }),
+    )
+    await first(c).sendMessage('talk', { text: 'hang', create: true }, caller)
+    await c.advance('1s')
+    const node = Number(outcomes[0]?.split(' ')[0])
+    c.nodes[node]?.sleeper.sleep()
+    await c.advance('20s')
+    c.nodes[node]?.sleeper.wake()
+    await c.advance('5s')
+    expect(outcomes).toEqual([`${node} hang`, `${node} AttemptFenced`])
+  })
+
   test('a node whose loop is held for long keeps its work when it announces itself from elsewhere', async () => {
     const ran: number[] = []
     const c = await cluster(
