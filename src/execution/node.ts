@@ -30,7 +30,7 @@ import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
 import { type Holding, Holdings } from './holdings.ts'
 import { LockKeeper } from './locks.ts'
-import { Membership } from './membership.ts'
+import { Membership, SILENCE_MS } from './membership.ts'
 import { Runner } from './runner.ts'
 import { type DeclaredSchedule, Schedules } from './schedules.ts'
 import { Submitter } from './submitter.ts'
@@ -83,6 +83,7 @@ export class Node {
   readonly #followUps = new Set<Promise<void>>()
   #subscription: Subscription | undefined
   #position: Position | undefined
+  #hasHeardAll = false
   #stopped = false
 
   constructor(options: NodeOptions) {
@@ -135,7 +136,7 @@ export class Node {
       submitter: this.submitter,
       declared: options.schedules,
       patience,
-      declaredByOthers: (name) => this.#membership.manifests.some((manifest) => declares(manifest, name)),
+      declaredByOthers: (name) => this.#membership.mayOthersDeclare((manifest) => declares(manifest, name)),
       report,
     })
     const kinds: readonly StreamKind[] = system.exclusive ? FOLLOWED : [...FOLLOWED, 'node']
@@ -205,7 +206,10 @@ export class Node {
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
     await this.#repairOccurrences(work)
     await this.#aftermath.start(work)
-    await this.schedules.start(await reads.schedules())
+    if (system.exclusive) await this.#removeUndeclared()
+    // Every live node has said something by then.
+    else system.clock.after(SILENCE_MS, () => this.#allHeard())
+    await this.schedules.start()
   }
 
   /**
@@ -359,6 +363,17 @@ export class Node {
     await this.#repairOccurrences(work)
     await this.#aftermath.start(work)
     this.#turns.start(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
+    if (this.#hasHeardAll) await this.#removeUndeclared()
+  }
+
+  #allHeard(): void {
+    if (this.#stopped) return
+    this.#hasHeardAll = true
+    this.#removeUndeclared().catch((error) => this.#options.report(error, 'removing schedules that nobody declares'))
+  }
+
+  async #removeUndeclared(): Promise<void> {
+    await this.schedules.removeUndeclared(await this.#options.reads.schedules())
   }
 
   /** At once if this node is the first in the key's order; else after those before it had their time. */
