@@ -59,6 +59,8 @@ export interface EngineParts {
   readonly allowPrivateCallbacks?: boolean
   /** Lets go of what the handlers were given. */
   readonly close?: () => Promise<void>
+  /** Called when everything is closed. */
+  readonly release?: () => void
 }
 
 export class Engine implements RunningApp, Runs {
@@ -260,15 +262,15 @@ export class Engine implements RunningApp, Runs {
   // Schedules ----------------------------------------------------------------------------------------------------------
 
   upcoming(name: string, count: number): readonly string[] {
-    const paused = this.#parts.system.peek(scheduleKind, name)?.value === 'paused'
-    return paused ? [] : this.#parts.node.schedules.upcoming(name, count).map((due) => new Date(due).toISOString())
+    return this.#isKnownPaused(name)
+      ? []
+      : this.#parts.node.schedules.upcoming(name, count).map((due) => new Date(due).toISOString())
   }
 
   scheduleInfo(name: string): ScheduleInfo | undefined {
     const schedule = this.#parts.app.schedules.get(name)
     if (!schedule) return undefined
-    const paused = this.#parts.system.peek(scheduleKind, name)?.value === 'paused'
-    const next = paused ? undefined : this.#parts.node.schedules.next(name)
+    const next = this.#isKnownPaused(name) ? undefined : this.#parts.node.schedules.next(name)
     return {
       name,
       meaning: cronInWords(schedule.cron),
@@ -313,12 +315,13 @@ export class Engine implements RunningApp, Runs {
   }
 
   async stop(options: { readonly drainMs?: number; readonly hurry?: AbortSignal } = {}) {
-    const { app, node, reads, store, ownsStore, close } = this.#parts
+    const { app, node, reads, store, ownsStore, close, release } = this.#parts
     const clean = await node.drain(options.drainMs ?? 10_000, options.hurry)
     await close?.()
     app.runOn(undefined)
     await reads.close()
     if (ownsStore) await store.close()
+    release?.()
     return { clean }
   }
 
@@ -331,6 +334,12 @@ export class Engine implements RunningApp, Runs {
       (name.startsWith('schedule:') && app.schedules.has(name.slice(9))) ||
       [...app.tasks.values()].some((task) => task.onFailure && onFailureTask(task.name) === name)
     )
+  }
+
+  /** Only where nobody else appends; else what is resident may have been overtaken, and the read models say it. */
+  #isKnownPaused(name: string): boolean {
+    const { system } = this.#parts
+    return system.exclusive && system.peek(scheduleKind, name)?.value === 'paused'
   }
 
   #schedule(name: string): void {

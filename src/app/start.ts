@@ -6,11 +6,21 @@ import { ActorSystem, type Clock, systemClock } from '../actors/index.ts'
 import {
   type EventStore,
   type JsonObject,
+  lockDirectory,
+  openEventStoreDB,
   openMemoryStore,
   openSqliteStore,
   StoreUnavailable,
+  streamPrefix,
 } from '../events/index.ts'
-import { type CallbackSettings, DateWatch, LoopWatch, type MakeAnnouncer, Node } from '../execution/index.ts'
+import {
+  announceFromThread,
+  type CallbackSettings,
+  DateWatch,
+  LoopWatch,
+  type MakeAnnouncer,
+  Node,
+} from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
@@ -22,6 +32,11 @@ import { processesOf, warm } from './process/start.ts'
 export interface StartOptions {
   /** Directory of the log and its read models, or 'memory' for one that is gone with the process. Default '.capsule'. */
   readonly data?: string
+  /**
+   * Connection string (`esdb://…`, `kurrentdb://…`) of the log of a cluster: this process is one of several nodes. `data`
+   * then holds only this node's read models, which may be deleted; each node has its own.
+   */
+  readonly eventstore?: string
   /** A log that is open already, instead of `data`; its read models are kept in memory. Closed when the app stops. */
   readonly store?: EventStore
   /** Other nodes append to `store` too: this one is one of several, and does not close it. Default false. */
@@ -44,9 +59,14 @@ export interface StartOptions {
   readonly report?: (error: unknown, doing: string) => void
 }
 
+/** How long a node waits at its start for servers that do not answer. */
+const SERVERS_START_MS = 60_000
+const ASK_AGAIN_MS = 500
+
 /**
  * Resolves when the app works: the log is caught up with, and what a crash left is put right.
- * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; TypeError if a process task's file is not known
+ * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; TypeError if a process task's file is not known, or the
+ * connection string cannot be used
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
   const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random, report = toStderr } = options
@@ -57,15 +77,24 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     )
   }
   const processes = options.processTasks === 'here' ? undefined : processesOf(app, options.entry, clock)
-  const { store, reads } =
-    options.store || data === 'memory'
-      ? await inMemory(app, options.store ?? openMemoryStore({ now: () => clock.now() }), report)
-      : await inDirectory(app, data, report)
+  const { eventstore } = options
+  const { store, reads, release } =
+    eventstore !== undefined
+      ? await inCluster(app, eventstore, data, report)
+      : options.store || data === 'memory'
+        ? await inMemory(app, options.store ?? openMemoryStore({ now: () => clock.now() }), report)
+        : await inDirectory(app, data, report)
+  const announcer = options.announcer ?? (eventstore === undefined ? undefined : announceFromThread(eventstore))
   // Where time is moved by hand, the loop's delays mean nothing.
   const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
   let dates: DateWatch | undefined
   try {
-    const system = new ActorSystem({ app: app.name, store, clock, exclusive: !options.shared })
+    const system = new ActorSystem({
+      app: app.name,
+      store,
+      clock,
+      exclusive: !options.shared && eventstore === undefined,
+    })
     const id = randomBytes(6).toString('hex')
     const callbacks = callbacksOf(app, options)
     const node = new Node({
@@ -87,7 +116,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       concurrency: app.concurrency,
       callbacks,
       random,
-      ...(options.announcer ? { announcer: options.announcer } : {}),
+      ...(announcer ? { announcer } : {}),
       report,
     })
     if (clock === systemClock) dates = new DateWatch({ onSet: () => node.dateSet() })
@@ -106,6 +135,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
         dates?.close()
         await processes?.close()
       },
+      ...(release ? { release } : {}),
     })
     app.runOn(engine)
     await node.start()
@@ -118,6 +148,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     await processes?.close()
     await reads.close()
     if (!options.shared) await store.close()
+    release?.()
     throw error
   }
 }
@@ -133,6 +164,8 @@ function callbacksOf(app: App, options: StartOptions): CallbackSettings {
 interface Opened {
   readonly store: EventStore
   readonly reads: ReadModels
+  /** Lets go of the directory, last of all. */
+  readonly release?: () => void
 }
 
 async function inMemory(app: App, store: EventStore, report: (error: unknown, doing: string) => void): Promise<Opened> {
@@ -155,6 +188,49 @@ async function inDirectory(app: App, data: string, report: (error: unknown, doin
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+async function inCluster(
+  app: App,
+  eventstore: string,
+  data: string,
+  report: (error: unknown, doing: string) => void,
+): Promise<Opened> {
+  if (data === 'memory') {
+    throw new TypeError('A node of a cluster keeps its read models in a directory: give one of its own with --data.')
+  }
+  const directory = resolve(data)
+  await makeDirectory(directory)
+  // Two nodes that wrote the same read.db would spoil it for each other.
+  const lock = lockDirectory(directory)
+  let store: EventStore | undefined
+  try {
+    store = await openEventStoreDB({ url: eventstore, prefix: streamPrefix(app.name) })
+    await untilReachable(store, report)
+    const onError = (error: Error) => report(error, 'projecting')
+    const reads = await openReadModelsInWorker({ app: app.name, directory, eventstore, onError })
+    return { store, reads, release: () => lock.release() }
+  } catch (error) {
+    await store?.close()
+    lock.release()
+    throw error
+  }
+}
+
+/** The servers of a cluster are often started, or restarted, together with its nodes. */
+async function untilReachable(store: EventStore, report: (error: unknown, doing: string) => void): Promise<void> {
+  const giveUpAt = systemClock.monotonic() + SERVERS_START_MS
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      await store.head()
+      return
+    } catch (error) {
+      const again = error instanceof StoreUnavailable && error.retryable && systemClock.monotonic() < giveUpAt
+      if (!again) throw error
+      if (isFirst) report(error, 'waiting for the event store')
+      await new Promise<void>((resolve) => systemClock.after(ASK_AGAIN_MS, resolve))
+    }
   }
 }
 

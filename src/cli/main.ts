@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
 import { type ServeFlags, serve } from './serve.ts'
+import { type WorkerFlags, worker } from './worker.ts'
 
 const program = new Command('capsule')
   .description('Runs event-sourced apps with a chat, background tasks and schedules.')
@@ -20,6 +21,16 @@ program
   .addHelpText('after', '\nExample:\n  capsule serve app.ts --port 8080 --data ./data')
   .action(async (file: string, flags: ServeFlags) => {
     process.exitCode = await serve(file, flags)
+  })
+
+program
+  .command('worker')
+  .description('a node of a cluster that runs tasks and serves nothing; EVENTSTORE_URL says where the log is')
+  .argument('<app.ts>', 'the file that exports the app')
+  .option('--data <directory>', "this node's own read models (default: $CAPSULE_DATA or .capsule)")
+  .addHelpText('after', '\nExample:\n  EVENTSTORE_URL=esdb://db:2113?tls=false capsule worker app.ts --data ./node-2')
+  .action(async (file: string, flags: WorkerFlags) => {
+    process.exitCode = await worker(file, flags)
   })
 
 try {

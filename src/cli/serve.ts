@@ -1,9 +1,9 @@
 /** capsule serve: runs an app and serves it, until it is told to stop. */
-import { type RunningApp, startApp } from '../app/index.ts'
+import { type RunningApp, type StartOptions, startApp } from '../app/index.ts'
 import { createServer, type Server } from '../http/index.ts'
-import { readEnvironment } from './config.ts'
-import { CommandFailed, UsageError } from './errors.ts'
-import { loadApp } from './load-app.ts'
+import { type Environment, readEnvironment } from './config.ts'
+import { CommandFailed } from './errors.ts'
+import { type LoadedApp, loadApp } from './load-app.ts'
 
 export interface ServeFlags {
   readonly port?: number
@@ -16,20 +16,10 @@ const DRAIN_MS = 10_000
 /** Resolves with the exit code once the app has stopped: 0 if all work came to its own end, 1 if some was interrupted. */
 export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   const environment = readEnvironment(process.env)
-  if (environment.EVENTSTORE_URL) {
-    throw new UsageError('EVENTSTORE_URL is set, but this version has the embedded store only. Unset it to use --data.')
-  }
   const stopped = onSignal()
-  const { app, entry, version } = await loadApp(file)
-  const data = flags.data ?? environment.CAPSULE_DATA ?? '.capsule'
-  const callbackSecret = environment.CAPSULE_CALLBACK_SECRET
-  const running = await startApp(app, {
-    data,
-    version,
-    entry,
-    allowPrivateCallbacks: environment.CAPSULE_ALLOW_PRIVATE_CALLBACKS === '1',
-    ...(callbackSecret === undefined ? {} : { callbackSecret }),
-  })
+  const loaded = await loadApp(file)
+  const { app } = loaded
+  const running = await startApp(app, startOptions(loaded, environment, flags.data))
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000
@@ -42,7 +32,24 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
     await running.stop({ drainMs: 0 })
     throw error
   }
-  return stop(server, running)
+  return stop(running, server)
+}
+
+/** How the environment, and `--data`, say that the app is to be started. */
+export function startOptions(
+  { entry, version }: LoadedApp,
+  environment: Environment,
+  data = environment.CAPSULE_DATA ?? '.capsule',
+): StartOptions {
+  const { CAPSULE_CALLBACK_SECRET: callbackSecret, EVENTSTORE_URL: eventstore } = environment
+  return {
+    data,
+    version,
+    entry,
+    allowPrivateCallbacks: environment.CAPSULE_ALLOW_PRIVATE_CALLBACKS === '1',
+    ...(callbackSecret === undefined ? {} : { callbackSecret }),
+    ...(eventstore === undefined ? {} : { eventstore }),
+  }
 }
 
 async function listen(server: Server, port: number): Promise<string> {
@@ -62,12 +69,12 @@ async function listen(server: Server, port: number): Promise<string> {
 }
 
 /** Requests and running work share one limit. A second signal ends the wait; what runs is still recorded as interrupted. */
-async function stop(server: Server, running: RunningApp): Promise<0 | 1> {
+export async function stop(running: RunningApp, server?: Server): Promise<0 | 1> {
   process.stderr.write('capsule: stopping: waiting for running work (again to stop at once)\n')
   const hurry = new AbortController()
   const again = onSignal().then(() => hurry.abort())
   const deadline = performance.now() + DRAIN_MS
-  await Promise.race([server.close(), again])
+  await Promise.race([server?.close(), again])
   const drainMs = Math.max(0, deadline - performance.now())
   const { clean } = await running.stop({ drainMs, hurry: hurry.signal })
   if (!clean) process.stderr.write('capsule: some work was interrupted; it runs again at the next start\n')
@@ -75,7 +82,7 @@ async function stop(server: Server, running: RunningApp): Promise<0 | 1> {
 }
 
 /** The next request to stop. */
-function onSignal(): Promise<void> {
+export function onSignal(): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
       process.off('SIGTERM', stop)

@@ -8,12 +8,19 @@ import { type EventData, type EventStore, type JsonObject, newId } from '../even
 
 /** Between one announcement and the next. */
 export const ANNOUNCE_EVERY_MS = 2_000
+/**
+ * A node's stream keeps so many of its last events, and one announcement in so many says again what the node declares:
+ * so what is kept always says it, to whoever comes later.
+ */
+export const NODE_EVENTS_KEPT = 100
+const MANIFEST_EVERY = 30
 
 /** What an announcer is made for. Everything but `store` and `clock` can be handed to another thread. */
 export interface AnnouncedNode {
   readonly node: string
   /** Where announcements go, at revision 'any'. */
   readonly stream: string
+  readonly manifest: JsonObject
   readonly store: EventStore
   readonly clock: Clock
 }
@@ -49,10 +56,14 @@ export class LoopAnnouncer implements Announcer {
   #timer: Timer | undefined
   #beatDue = Number.POSITIVE_INFINITY
   #underWay: Promise<void> | undefined
+  #count = 0
   #open = true
+  readonly #lagMs: () => number
 
-  constructor(of: AnnouncedNode) {
+  /** @param lagMs how late the main thread's event loop is; default: as its `beat` tells */
+  constructor(of: AnnouncedNode, lagMs?: () => number) {
     this.#of = of
+    this.#lagMs = lagMs ?? (() => Math.max(0, of.clock.monotonic() - this.#beatDue))
   }
 
   start(listener: AnnounceListener): void {
@@ -77,11 +88,11 @@ export class LoopAnnouncer implements Announcer {
   }
 
   async #announce(listener: AnnounceListener): Promise<void> {
-    const { node, stream, store, clock } = this.#of
-    const loopLagMs = Math.max(0, clock.monotonic() - this.#beatDue)
+    const { node, stream, store, clock, manifest } = this.#of
+    const said = { loopLagMs: this.#lagMs(), ...(++this.#count % MANIFEST_EVERY === 0 ? { manifest } : {}) }
     listener.asked()
     try {
-      await store.append(stream, 'any', [nodeEvent(node, 'NodeSeen', { loopLagMs }, clock.now())])
+      await store.append(stream, 'any', [nodeEvent(node, 'NodeSeen', said, clock.now())])
     } catch (error) {
       return listener.failed(error)
     }

@@ -7,6 +7,7 @@ export {
   type MakeAnnouncer,
   nodeEvent,
 } from './announcer.ts'
+export { announceFromThread } from './announcing/thread.ts'
 export { checkCallbackUrl } from './callback-address.ts'
 export { verifyCallback } from './callback-signature.ts'
 export type { CallbackSettings } from './callbacks.ts'

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import type { ActorSystem, Clock, Timer } from '../actors/index.ts'
 import { type EventStore, type JsonObject, type RecordedEvent, streamName } from '../events/index.ts'
-import { type Announcer, type MakeAnnouncer, nodeEvent } from './announcer.ts'
+import { type Announcer, type MakeAnnouncer, NODE_EVENTS_KEPT, nodeEvent } from './announcer.ts'
 
 export interface MembershipOptions {
   readonly system: ActorSystem
@@ -25,7 +25,7 @@ export interface MembershipOptions {
   readonly report: (error: unknown, doing: string) => void
 }
 
-const SILENCE_MS = 8_000
+export const SILENCE_MS = 8_000
 const LOOK_EVERY_MS = 500
 /** A timer this late says that this node itself was away: others' silence may be its own. */
 const LATE_MS = 1_000
@@ -35,7 +35,8 @@ interface Member {
   heardAt: number
   /** Id of the last event of its stream that this node knows. */
   lastSign: string | undefined
-  manifest: JsonObject
+  /** Undefined until it was heard or read. */
+  manifest: JsonObject | undefined
   draining: boolean
   /** Its stream is being read before it is declared dead. */
   judging: boolean
@@ -59,7 +60,7 @@ export class Membership {
     const { system, store, node, announcer } = options
     this.#clock = system.clock
     this.#stream = streamName(system.app, 'node', node)
-    this.#announcer = announcer({ node, stream: this.#stream, store, clock: system.clock })
+    this.#announcer = announcer({ node, stream: this.#stream, store, clock: system.clock, manifest: options.manifest })
   }
 
   /** Live nodes that take work, this one among them. */
@@ -68,9 +69,9 @@ export class Membership {
     return [this.#options.node, ...others]
   }
 
-  /** What live nodes declare, this one among them. */
-  get manifests(): readonly JsonObject[] {
-    return [this.#options.manifest, ...[...this.#members.values()].map(({ manifest }) => manifest)]
+  /** Whether another live node's manifest says so, or may: one that is not known yet counts as if it did. */
+  mayOthersDeclare(says: (manifest: JsonObject) => boolean): boolean {
+    return [...this.#members.values()].some(({ manifest }) => manifest === undefined || says(manifest))
   }
 
   isAlive(node: string): boolean {
@@ -133,11 +134,15 @@ export class Membership {
     const member = {
       heardAt: this.#clock.monotonic(),
       lastSign: undefined,
-      manifest: {},
+      manifest: undefined,
       draining: false,
       judging: false,
     }
     this.#members.set(node, member)
+    this.#acquaint(node, member)
+  }
+
+  #acquaint(node: string, member: Member): void {
     this.#lookUp(node, member).catch((error) => this.#options.report(error, `reading the stream of node ${node}`))
   }
 
@@ -150,13 +155,15 @@ export class Membership {
     }
     const known = this.#members.get(node)
     this.#dead.delete(node)
-    this.#members.set(node, {
+    const member = {
       heardAt: this.#clock.monotonic(),
       lastSign: event.id,
-      manifest: event.type === 'NodeStarted' ? (event.data.manifest as JsonObject) : (known?.manifest ?? {}),
+      manifest: manifestIn(event) ?? known?.manifest,
       draining: event.type === 'NodeDraining' || (known?.draining ?? false),
       judging: false,
-    })
+    }
+    this.#members.set(node, member)
+    if (member.manifest === undefined) this.#acquaint(node, member)
   }
 
   #lose(node: string): void {
@@ -214,19 +221,28 @@ export class Membership {
     else this.#lose(node)
   }
 
-  /** Takes note of the last event in the node's stream, if it is news. */
+  /** Takes note of the last event in the node's stream, if it is news, and of what the node declares. */
   async #lookUp(node: string, member: Member): Promise<void> {
     const { system, store } = this.#options
-    const [last] = await store.readStream(streamName(system.app, 'node', node), { direction: 'backwards', limit: 1 })
-    if (this.#members.get(node) !== member || last?.id === member.lastSign) return
-    if (last?.type === 'NodeStopped') this.#lose(node)
-    else if (last) Object.assign(member, { lastSign: last.id, heardAt: this.#clock.monotonic() })
+    const limit = member.manifest === undefined ? NODE_EVENTS_KEPT : 1
+    const events = await store.readStream(streamName(system.app, 'node', node), { direction: 'backwards', limit })
+    const [last] = events
+    if (this.#members.get(node) !== member) return
+    member.manifest ??= events.map(manifestIn).find((manifest) => manifest !== undefined)
+    if (last === undefined || last.id === member.lastSign) return
+    if (last.type === 'NodeStopped') this.#lose(node)
+    else Object.assign(member, { lastSign: last.id, heardAt: this.#clock.monotonic() })
   }
 
   async #append(type: string, data: JsonObject): Promise<void> {
     const { store, node } = this.#options
     await store.append(this.#stream, 'any', [nodeEvent(node, type, data, this.#clock.now())])
   }
+}
+
+function manifestIn({ type, data }: RecordedEvent): JsonObject | undefined {
+  const declares = type === 'NodeStarted' || type === 'NodeSeen'
+  return declares ? (data.manifest as JsonObject | undefined) : undefined
 }
 
 /** Rendezvous hashing (Thaler and Ravishankar, 1996): each node weighs a key; the heaviest is the first in its order. */

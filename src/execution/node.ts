@@ -18,6 +18,7 @@ import {
   type JsonObject,
   type Position,
   type RecordedEvent,
+  StoreClosed,
   type StreamKind,
   type Subscription,
   streamPrefix,
@@ -30,7 +31,7 @@ import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
 import { type Holding, Holdings } from './holdings.ts'
 import { LockKeeper } from './locks.ts'
-import { Membership } from './membership.ts'
+import { Membership, SILENCE_MS } from './membership.ts'
 import { Runner } from './runner.ts'
 import { type DeclaredSchedule, Schedules } from './schedules.ts'
 import { Submitter } from './submitter.ts'
@@ -83,6 +84,7 @@ export class Node {
   readonly #followUps = new Set<Promise<void>>()
   #subscription: Subscription | undefined
   #position: Position | undefined
+  #hasHeardAll = false
   #stopped = false
 
   constructor(options: NodeOptions) {
@@ -136,7 +138,7 @@ export class Node {
       submitter: this.submitter,
       declared: options.schedules,
       patience,
-      declaredByOthers: (name) => this.#membership.manifests.some((manifest) => declares(manifest, name)),
+      declaredByOthers: (name) => this.#membership.mayOthersDeclare((manifest) => declares(manifest, name)),
       report,
     })
     const kinds: readonly StreamKind[] = system.exclusive ? FOLLOWED : [...FOLLOWED, 'node']
@@ -212,7 +214,10 @@ export class Node {
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
     await this.#repairOccurrences(work)
     await this.#aftermath.start(work)
-    await this.schedules.start(await reads.schedules())
+    if (system.exclusive) await this.#removeUndeclared()
+    // Every live node has said something by then.
+    else system.clock.after(SILENCE_MS, () => this.#allHeard())
+    await this.schedules.start()
   }
 
   /**
@@ -247,20 +252,22 @@ export class Node {
   #follow(from: Position): Promise<void> {
     this.#position = from
     return new Promise((resolve) => {
+      const { clock } = this.#options.system
+      const again = (error: unknown): void => {
+        this.#options.report(error, 'following the log')
+        // A closed log gives no other subscription.
+        if (!(error instanceof StoreClosed)) clock.at(clock.now() + RESUBSCRIBE_MS, subscribe)
+      }
       const subscribe = (): void => {
         if (this.#stopped) return
-        this.#subscription = this.#options.store.subscribe(
-          { from: this.#position ?? from, prefixes: this.#prefixes.map(([, prefix]) => prefix) },
-          {
-            events: (batch) => this.#onEvents(batch),
-            caughtUp: () => resolve(),
-            dropped: (error) => {
-              this.#options.report(error, 'following the log')
-              const { clock } = this.#options.system
-              clock.at(clock.now() + RESUBSCRIBE_MS, subscribe)
-            },
-          },
-        )
+        try {
+          this.#subscription = this.#options.store.subscribe(
+            { from: this.#position ?? from, prefixes: this.#prefixes.map(([, prefix]) => prefix) },
+            { events: (batch) => this.#onEvents(batch), caughtUp: () => resolve(), dropped: again },
+          )
+        } catch (error) {
+          again(error)
+        }
       }
       subscribe()
     })
@@ -366,6 +373,17 @@ export class Node {
     await this.#repairOccurrences(work)
     await this.#aftermath.start(work)
     this.#turns.start(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
+    if (this.#hasHeardAll) await this.#removeUndeclared()
+  }
+
+  #allHeard(): void {
+    if (this.#stopped) return
+    this.#hasHeardAll = true
+    this.#removeUndeclared().catch((error) => this.#options.report(error, 'removing schedules that nobody declares'))
+  }
+
+  async #removeUndeclared(): Promise<void> {
+    await this.schedules.removeUndeclared(await this.#options.reads.schedules())
   }
 
   /** At once if this node is the first in the key's order; else after those before it had their time. */

@@ -61,12 +61,16 @@ export class Schedules {
     })
   }
 
-  /** Registers what is declared, removes what is not, and decides what came due meanwhile. */
-  async start(recorded: readonly { readonly name: string; readonly removed: boolean }[]): Promise<void> {
+  /** Removes what no live node declares. */
+  async removeUndeclared(recorded: readonly { readonly name: string; readonly removed: boolean }[]): Promise<void> {
     for (const { name, removed } of recorded) {
-      if (removed || this.#declared.has(name) || this.#options.declaredByOthers(name)) continue
+      if (!this.#open || removed || this.#declared.has(name) || this.#options.declaredByOthers(name)) continue
       await this.#execute(name, { type: 'remove' })
     }
+  }
+
+  /** Registers what is declared, and decides what came due meanwhile. */
+  async start(): Promise<void> {
     for (const { name, ...definition } of this.#declared.values()) {
       await this.#execute(name, { type: 'register', name, definition })
       await this.#decideNow(name)

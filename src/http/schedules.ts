@@ -51,7 +51,8 @@ export const scheduleRoutes: readonly Route[] = [
     errors: ['not-found', 'invalid-input'],
     async handle({ app, param, query: { next } }) {
       const schedule = await findSchedule(app, param('name'))
-      return next === undefined ? schedule : { ...schedule, upcoming: [...app.upcoming(schedule.name, next)] }
+      if (next === undefined) return schedule
+      return { ...schedule, upcoming: schedule.paused ? [] : [...app.upcoming(schedule.name, next)] }
     },
   }),
 

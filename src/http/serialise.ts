@@ -180,7 +180,7 @@ export function toSchedule(view: ScheduleView, app: Pick<RunningApp, 'scheduleIn
     missed: view.missed,
     paused: view.paused,
     removed: view.removed,
-    next_at: info?.nextAt ?? null,
+    next_at: view.paused ? null : (info?.nextAt ?? null),
     last: view.last.map(toOccurrence),
     position: String(view.position),
   }

@@ -1,5 +1,5 @@
 /** The read side on the caller's own thread, following any EventStore: for tests, small apps and stores of a cluster. */
-import type { EventStore, RecordedEvent, Subscription } from '../events/index.ts'
+import { type EventStore, type RecordedEvent, StoreClosed, type Subscription } from '../events/index.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Answer, type Asked, openReadCore, type QuestionName, type ReadCore } from './core.ts'
 import { openReadDatabase } from './database.ts'
@@ -100,6 +100,21 @@ function follow(options: {
     }
   }
 
+  function dropped(error: Error): void {
+    if (stopped) return
+    onError(error)
+    // A closed log gives no other subscription.
+    if (error instanceof StoreClosed) return
+    clock.after(BACKOFF_MS.first, () => {
+      if (stopped) return
+      try {
+        subscription = subscribe()
+      } catch (closed) {
+        dropped(asError(closed))
+      }
+    })
+  }
+
   function subscribe(): Subscription {
     return store.subscribe(
       { from: engine.position },
@@ -115,13 +130,7 @@ function follow(options: {
           core.advance(position)
           reached()
         },
-        dropped(error) {
-          if (stopped) return
-          onError(error)
-          clock.after(BACKOFF_MS.first, () => {
-            if (!stopped) subscription = subscribe()
-          })
-        },
+        dropped,
       },
     )
   }

@@ -4,6 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { Job, Problem } from '../../src/http/wire.ts'
@@ -60,11 +61,24 @@ const misuses: readonly Misuse[] = [
     says: ['PORT is not usable'],
   },
   {
-    what: 'a cluster',
-    args: ['serve', WORK],
-    env: { EVENTSTORE_URL: 'esdb://localhost:2113' },
+    what: 'a connection string that is none',
+    args: ['serve', WORK, '--data', join(tmpdir(), 'capsule-no-such-cluster')],
+    env: { EVENTSTORE_URL: 'http://localhost:2113' },
+    code: 1,
+    says: ['connection string', 'esdb://'],
+  },
+  {
+    what: 'a node of a cluster without a directory',
+    args: ['worker', WORK, '--data', 'memory'],
+    env: { EVENTSTORE_URL: 'esdb://localhost:2113?tls=false' },
+    code: 1,
+    says: ['keeps its read models in a directory', '--data'],
+  },
+  {
+    what: 'a worker without a cluster',
+    args: ['worker', WORK],
     code: 2,
-    says: ['EVENTSTORE_URL', 'Unset it'],
+    says: ['set EVENTSTORE_URL', 'capsule serve'],
   },
 ]
 
@@ -128,6 +142,10 @@ describe.concurrent('a data directory', () => {
     const second = await run(['serve', WORK, '--port', '0', '--data', data])
     expectSentence(second.stderr, data, 'in use|has it|another process')
     expect(second.code).toBe(1)
+    // A node of a cluster keeps its read models there.
+    const node = await run(['worker', WORK, '--data', data], { EVENTSTORE_URL: 'esdb://localhost:1?tls=false' })
+    expectSentence(node.stderr, data, 'in use')
+    expect(node.code).toBe(1)
     expect((await first.ask('GET', '/health')).status).toBe(200)
     await first.kill()
   })

@@ -1,9 +1,17 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Clock, ManualClock, settled } from '../../src/actors/index.ts'
 import { type App, createApp, type Engine, parseDuration, startApp } from '../../src/app/index.ts'
-import { type EventStore, openMemoryStore, type RecordedEvent, START } from '../../src/events/index.ts'
+import {
+  type EventStore,
+  openMemoryStore,
+  type RecordedEvent,
+  START,
+  type Subscriber,
+  type Subscription,
+} from '../../src/events/index.ts'
 import { LoopAnnouncer } from '../../src/execution/announcer.ts'
 import { Leash } from '../../src/testing/leash.ts'
+import { unavailable } from '../actors/stores.ts'
 
 /** The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. */
 class SleepyClock implements Clock {
@@ -52,6 +60,8 @@ class Cluster {
   hangs = false
   /** How often the stream of a limit was read. */
   looksAtLimits = 0
+  #isDown = false
+  readonly #subscribers = new Map<Subscriber, Subscription>()
   readonly #declare: (app: App, node: number) => void
 
   constructor(declare: (app: App, node: number) => void) {
@@ -94,24 +104,56 @@ class Cluster {
       append: async (...of) => {
         await sleeper.awake()
         while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
+        this.#assertUp()
         return log.append(...of)
       },
-      readStream: (...of) => {
+      readStream: async (...of) => {
+        this.#assertUp()
         if (of[0].startsWith('demo.limit-')) this.looksAtLimits++
         return log.readStream(...of)
       },
-      readAll: (...of) => log.readAll(...of),
-      subscribe: (options, subscriber) =>
-        log.subscribe(options, {
+      readAll: async (...of) => {
+        this.#assertUp()
+        return log.readAll(...of)
+      },
+      subscribe: (options, subscriber) => {
+        const subscription = log.subscribe(options, {
           ...subscriber,
           events: async (batch) => {
             await sleeper.awake()
             await subscriber.events(batch)
           },
-        }),
-      head: () => log.head(),
+        })
+        this.#subscribers.set(subscriber, subscription)
+        if (this.#isDown) queueMicrotask(() => this.#drop(subscriber, subscription))
+        return subscription
+      },
+      head: async () => {
+        this.#assertUp()
+        return log.head()
+      },
       close: () => log.close(),
     }
+  }
+
+  /** The server is gone: whatever is asked fails at once, and subscriptions end. */
+  down(): void {
+    this.#isDown = true
+    for (const [subscriber, subscription] of this.#subscribers) this.#drop(subscriber, subscription)
+  }
+
+  up(): void {
+    this.#isDown = false
+  }
+
+  #drop(subscriber: Subscriber, subscription: Subscription): void {
+    this.#subscribers.delete(subscriber)
+    void subscription.close()
+    subscriber.dropped?.(unavailable())
+  }
+
+  #assertUp(): void {
+    if (this.#isDown) throw unavailable()
   }
 
   kill(index: number): void {
@@ -320,6 +362,47 @@ describe('several nodes on one log', () => {
     expect(new Set(ran)).toEqual(new Set(due))
   })
 
+  test('a schedule of one second: one decision for each due second, whoever dies, sleeps or joins', async () => {
+    const c = await cluster(3, (app) => app.schedule('tick', '* * * * * *', { overlap: 'parallel' }, () => {}))
+    const begun = c.clock.now()
+    await c.advance('20s')
+    c.kill(0)
+    await c.advance('20s')
+    c.nodes[1]?.sleeper.sleep()
+    await c.advance('20s')
+    c.nodes[1]?.sleeper.wake()
+    await c.add()
+    await c.advance('20s')
+    const decided = (await c.events('schedule-'))
+      .filter(({ type }) => type === 'OccurrenceDue' || type === 'OccurrenceSkipped')
+      .map(({ data }) => Date.parse(String(data.due)))
+      .filter((due) => due > begun)
+    const seconds = Math.floor(c.clock.now() / 1000) - Math.floor(begun / 1000)
+    const due = Array.from({ length: seconds }, (_, second) => (Math.floor(begun / 1000) + 1 + second) * 1000)
+    // The last one may be on its way to the next in its order.
+    expect(decided).toEqual(due.slice(0, decided.length))
+    expect(decided.length).toBeGreaterThanOrEqual(seconds - 1)
+  })
+
+  test('a schedule that only one of them declares stays while that one lives, and goes with it', async () => {
+    const c = await cluster(1, (app, node) => {
+      if (node === 0) app.schedule('old', '* * * * *', () => {})
+      else app.schedule('new', '* * * * *', () => {})
+    })
+    // More announcements than one page of the old node's stream: what it declares is said again.
+    await c.advance('10m')
+    await c.add()
+    await c.advance('1m')
+    const removed = async () =>
+      (await c.events('schedule-')).filter(({ type }) => type === 'ScheduleRemoved').map(({ stream }) => stream)
+    expect(await removed()).toEqual([])
+    const stopping = c.nodes[0]?.engine.stop({ drainMs: 0 })
+    await c.advance('1s')
+    await stopping
+    await c.advance('10s')
+    expect(await removed()).toEqual(['demo.schedule-old'])
+  })
+
   test('a drained node hands over at once and counts as no crash', async () => {
     const ran: number[] = []
     const c = await cluster(2, (app, node) =>
@@ -420,6 +503,35 @@ describe('false alarms', () => {
     expect(outcomes).toEqual([`${node} hang`, `${node} AttemptFenced`])
   })
 
+  test('what a node writes that slept past the limit is refused and shown, though it writes before it looks', async () => {
+    const heard: string[] = []
+    const c = await cluster(2, (app, node) =>
+      app.task('work', async (_: object, { log }) => {
+        if (node !== 0) return 'done elsewhere'
+        await asleep.promise
+        await c.nodes[0]?.sleeper.awake()
+        await log('info', 'still here').catch((error: Error) => heard.push(error.name))
+        return 'done late'
+      }),
+    )
+    const asleep = Promise.withResolvers<void>()
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    c.nodes[0]?.sleeper.sleep()
+    asleep.resolve()
+    await c.advance('15s')
+    c.nodes[0]?.sleeper.wake()
+    await c.advance('10s')
+    expect(heard).toEqual(['AttemptFenced'])
+    const events = await c.events('task-')
+    expect(events.filter(({ type }) => type === 'TaskCompleted').map(({ data }) => data.result)).toEqual([
+      'done elsewhere',
+    ])
+    const refused = events.filter(({ type }) => type === 'TaskWriteRefused')
+    expect(refused.map(({ metadata }) => metadata.by)).toContain(`node:${c.nodes[0]?.engine.nodeId}`)
+    expect(refused.map(({ data }) => data.tried)).toContain('log')
+  })
+
   test('a node whose loop is held for long keeps its work when it announces itself from elsewhere', async () => {
     const ran: number[] = []
     const c = await cluster(
@@ -461,6 +573,29 @@ describe('false alarms', () => {
     await c.advance('30s')
     expect(ran).toEqual([0])
     expect((await c.events('task-')).map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskStarted'])
+  })
+
+  test('while the log is down for 30 s, nobody is taken for dead, and what ended meanwhile has ended once', async () => {
+    const ran: number[] = []
+    const c = await cluster(3, (app, node) =>
+      app.task('work', async ({ s }: { s: number }) => {
+        ran.push(node)
+        await new Promise<void>((resolve) => c.clock.after(s * 1000, resolve))
+      }),
+    )
+    for (const [node, s] of [20, 50].entries()) {
+      await c.nodes[node]?.engine.submit({ name: 'work', params: { s } }, caller)
+    }
+    await settled()
+    c.down()
+    await c.advance('30s')
+    c.up()
+    await c.advance('30s')
+    expect(ran).toEqual([0, 1])
+    for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
+    const types = (await c.events('task-')).map(({ type }) => type.slice(4)).toSorted()
+    expect(types).toEqual(['Completed', 'Completed', 'Started', 'Started', 'Submitted', 'Submitted'])
+    expect(c.problems.splice(0).filter((problem) => !problem.includes('StoreUnavailable'))).toEqual([])
   })
 
   test('a clock set back an hour kills nobody and holds up no one', async () => {

@@ -4,7 +4,8 @@ import { event, type FactOf, id, jsonObject, text } from './define.ts'
 
 export const nodeEvents = {
   NodeStarted: event(z.object({ node: id, version: text, manifest: jsonObject })),
-  NodeSeen: event(z.object({ loopLagMs: z.number().nonnegative() })),
+  /** The manifest now and then: the first event of the stream may be gone. */
+  NodeSeen: event(z.object({ loopLagMs: z.number().nonnegative(), manifest: jsonObject.optional() })),
   NodeDraining: event(z.object({})),
   NodeStopped: event(z.object({ clean: z.boolean() })),
 }

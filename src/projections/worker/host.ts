@@ -1,6 +1,6 @@
 /**
- * The read side in a thread of its own beside an embedded store, so that neither commits of read.db nor queries hold up
- * the thread that runs handlers. A thread that dies is started again, and watches go on from where they stood.
+ * The read side in a thread of its own, so that neither commits of read.db nor queries hold up the thread that runs
+ * handlers. A thread that dies is started again, and watches go on from where they stood.
  */
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
@@ -23,10 +23,12 @@ const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 768 }
 
 export interface WorkerHostOptions {
   readonly app: string
-  /** The store's data directory; read.db is kept beside events.db. */
+  /** Where read.db is kept: the embedded store's data directory, or this node's own. */
   readonly directory: string
-  /** The store's `signal`, to follow it without polling. */
+  /** The embedded store's `signal`, to follow it without polling. */
   readonly signal?: SharedArrayBuffer
+  /** Connection string of the log, when that is not in the directory. */
+  readonly eventstore?: string
   /** Told what holds the read models up: a PoisonEvent, a full disk, a thread that died. It is tried again. */
   readonly onError?: (error: Error) => void
 }
@@ -76,8 +78,12 @@ class WorkerHost implements ReadModels {
   readonly locks = this.#questions.locks
   readonly status = this.#questions.status
 
-  constructor({ app, directory, signal, onError = reportError }: WorkerHostOptions) {
-    this.#options = { app, directory, file: join(directory, READ_FILE), signal }
+  constructor({ app, directory, signal, eventstore, onError = reportError }: WorkerHostOptions) {
+    const log =
+      eventstore === undefined
+        ? ({ kind: 'file', directory, signal } as const)
+        : ({ kind: 'cluster', url: eventstore } as const)
+    this.#options = { app, file: join(directory, READ_FILE), log }
     this.#onError = onError
   }
 

@@ -4,11 +4,16 @@ import type { Asked, QuestionName } from '../core.ts'
 import { BadCursor, PoisonEvent, WatchTargetMissing } from '../errors.ts'
 import type { WatchTopic, WatchTopics } from '../views.ts'
 
+/** Where the log is: in a data directory of this machine, or on the servers that a connection string names. */
+export type LogPlace =
+  | { readonly kind: 'file'; readonly directory: string; readonly signal: SharedArrayBuffer | undefined }
+  | { readonly kind: 'cluster'; readonly url: string }
+
 export interface WorkerOptions {
   readonly app: string
-  readonly directory: string
+  /** read.db */
   readonly file: string
-  readonly signal: SharedArrayBuffer | undefined
+  readonly log: LogPlace
 }
 
 export interface Ask<Q extends QuestionName> {

@@ -1,5 +1,5 @@
 /**
- * The thread of the read models: follows events.db over its own connection, writes read.db, answers questions and runs
+ * The thread of the read models: follows the log over a connection of its own, writes read.db, answers questions and runs
  * live queries. Started by host.ts.
  *
  * Following and answering take turns: a chunk of the log of about 8 ms while somebody asks (40 ms while nobody does),
@@ -7,21 +7,13 @@
  */
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import {
-  type EventMetadata,
-  type JsonObject,
-  openSqliteReader,
-  type Position,
-  type RawEvent,
-  type RecordedEvent,
-  StoreClosed,
-  StoreCorrupt,
-} from '../../events/index.ts'
+import { StoreClosed } from '../../events/index.ts'
 import { openReadCore, type QuestionName, type ReadCore } from '../core.ts'
 import { deleteReadDatabase, isCorrupt, openReadDatabase } from '../database.ts'
 import { isSameLog } from '../same-log.ts'
 import type { Watch, WatchTopic, WatchTopics } from '../views.ts'
 import { type Ask, type FromWorker, type OpenWatch, sendable, type ToWorker, type WorkerOptions } from './protocol.ts'
+import { openSource } from './source.ts'
 
 const CHUNK_MS = { asked: 8, unasked: 40 }
 /** Somebody who asked within this time is likely to ask again. */
@@ -37,12 +29,12 @@ const REST = { times: 3, longest: 5 }
 const LONGEST_WAIT_MS = 100
 const BACKOFF_MS = { first: 100, max: 10_000 }
 
-async function run(port: MessagePort, { app, directory, file, signal }: WorkerOptions): Promise<void> {
+async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promise<void> {
   const post = (message: FromWorker) => port.postMessage(message)
-  const reader = openSqliteReader({ directory, signal })
+  const source = await openSource(app, log, (error) => post({ kind: 'trouble', error: sendable(error) }))
   const db = openReadDatabase(file)
   const core = openReadCore({ db, app })
-  if (!(await isSameLog(reader, core.engine))) core.engine.reset()
+  if (!(await isSameLog(source, core.engine))) core.engine.reset()
 
   /** read.db cannot be relied on: it is begun again by the next start of this thread. */
   const giveUp = (error: unknown): never => {
@@ -77,16 +69,17 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
     try {
       const began = performance.now()
       const limit = pace.chunk(desk.askedLately)
-      const events = reader.readAllRaw({ from, limit }).map(parsed)
+      const { events, isLast, scannedTo = from } = source.read(from, limit)
       if (events.length > 0) core.apply(events)
+      if (scannedTo > core.engine.position) core.advance(scannedTo)
       backoff = BACKOFF_MS.first
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
       const took = performance.now() - began
       pace.took(events.length, took)
-      if (events.length < limit) {
+      if (isLast || events.length === 0) {
         desk.answerAtOnce(true)
         if (events.length > 0) await setTimeout(Math.min(took * REST.times, REST.longest))
-        else await reader.waitForHead(from, LONGEST_WAIT_MS)
+        else await source.waitForMore(core.engine.position, LONGEST_WAIT_MS)
         desk.answerAtOnce(false)
       }
     } catch (error) {
@@ -109,7 +102,7 @@ async function run(port: MessagePort, { app, directory, file, signal }: WorkerOp
   }
   core.hub.close()
   db.close()
-  reader.close()
+  await source.close()
   port.close()
 }
 
@@ -216,23 +209,6 @@ class Pace {
   took(events: number, ms: number): void {
     // A few events say little: a commit costs the same for one as for a hundred.
     if (events >= CHUNK.smallest) this.#msPerEvent = this.#msPerEvent * 0.7 + (ms / events) * 0.3
-  }
-}
-
-function parsed(row: RawEvent): RecordedEvent {
-  try {
-    return {
-      id: row.id,
-      type: row.type,
-      data: JSON.parse(row.data) as JsonObject,
-      metadata: JSON.parse(row.metadata) as EventMetadata,
-      stream: row.stream,
-      revision: BigInt(row.revision),
-      position: BigInt(row.position) as Position,
-      recordedAt: row.recordedAt,
-    }
-  } catch (cause) {
-    throw new StoreCorrupt(`Revision ${row.revision} of ${row.stream} is not JSON any more`, { cause })
   }
 }
 
