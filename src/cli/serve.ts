@@ -1,7 +1,7 @@
 /** capsule serve: runs an app and serves it, until it is told to stop. */
 import { type RunningApp, startApp } from '../app/index.ts'
-import { createServer, type Server } from '../http/index.ts'
-import { readEnvironment } from './config.ts'
+import { assertLoopback, createServer, type Server } from '../http/index.ts'
+import { authOf, readEnvironment } from './config.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 import { loadApp } from './load-app.ts'
 
@@ -19,6 +19,9 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   if (environment.EVENTSTORE_URL) {
     throw new UsageError('EVENTSTORE_URL is set, but this version has the embedded store only. Unset it to use --data.')
   }
+  const auth = authOf(environment)
+  const host = flags.host ?? environment.HOST ?? '127.0.0.1'
+  if (!auth) assertLoopback(host)
   const stopped = onSignal()
   const { app, entry, version } = await loadApp(file)
   const data = flags.data ?? environment.CAPSULE_DATA ?? '.capsule'
@@ -33,7 +36,7 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000
-    server = await createServer(running, { host: flags.host ?? environment.HOST ?? '127.0.0.1', port })
+    server = await createServer(running, { host, port, ...(auth ? { auth } : {}) })
     const url = await listen(server, port)
     process.stdout.write(`${app.name} is running at ${url}\n`)
     await stopped
