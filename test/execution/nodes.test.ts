@@ -223,6 +223,23 @@ describe('several nodes on one log', () => {
     expect(started).toHaveLength(90)
   })
 
+  test('a node that left a task to another takes it for due no sooner than the other does', async () => {
+    const starts: number[] = []
+    const c = await cluster(2, (app) =>
+      app.task('work', { retries: 1, backoff: { base: '20s', max: '20s' } }, ({ n }: { n: number }, { attempt }) => {
+        starts[10 * n + attempt] = c.clock.now()
+        if (attempt === 1) throw new Error('once')
+      }),
+    )
+    for (let n = 0; n < 5; n++) await first(c).submit({ name: 'work', params: { n }, delay: 1 }, caller)
+    await c.advance('30s')
+    for (let n = 0; n < 5; n++) {
+      const waited = (starts[10 * n + 2] ?? 0) - (starts[10 * n + 1] ?? 0)
+      expect(waited).toBeGreaterThanOrEqual(10_000)
+      expect(waited).toBeLessThan(11_000)
+    }
+  })
+
   test('a command given on one node is seen on all, and a repeat on another changes nothing', async () => {
     const c = await cluster(2, (app) => app.task('work', () => new Promise(() => {})))
     const [a, b] = c.nodes.map(({ engine }) => engine)
