@@ -100,6 +100,19 @@ function follow(options: {
     }
   }
 
+  function subscribeAgain(): void {
+    clock.after(BACKOFF_MS.first, () => {
+      if (stopped) return
+      try {
+        subscription = subscribe()
+      } catch (error) {
+        onError(asError(error))
+        // A closed log gives no other subscription.
+        if (!(error instanceof StoreClosed)) subscribeAgain()
+      }
+    })
+  }
+
   function subscribe(): Subscription {
     return store.subscribe(
       { from: engine.position },
@@ -118,11 +131,7 @@ function follow(options: {
         dropped(error) {
           if (stopped) return
           onError(error)
-          // A closed log gives no other subscription.
-          if (error instanceof StoreClosed) return
-          clock.after(BACKOFF_MS.first, () => {
-            if (!stopped) subscription = subscribe()
-          })
+          if (!(error instanceof StoreClosed)) subscribeAgain()
         },
       },
     )
