@@ -10,7 +10,10 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number
-  /** Calls `fire` once at or after `at` (milliseconds since the epoch), however far away; soon if that has passed. */
+  /**
+   * Calls `fire` once after as much time as there is left until `at` (milliseconds since the epoch), however far away;
+   * soon if that has passed. Whoever sets the date meanwhile neither hurries it nor holds it up.
+   */
   at(at: number, fire: () => void): Timer
   /** Milliseconds that only ever grow, whatever somebody does to the date: for how long something took. */
   monotonic(): number
@@ -25,8 +28,9 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   at(at, fire) {
     let handle: NodeJS.Timeout
+    const due = performance.now() + at - Date.now()
     const leg = (): void => {
-      const remaining = at - Date.now()
+      const remaining = due - performance.now()
       if (remaining > LONGEST_LEG) {
         handle = setTimeout(leg, LONGEST_LEG)
       } else {

@@ -351,14 +351,15 @@ export class ActorSystem {
     let { hash } = resident
     let revision = BigInt(resident.state.context.revision)
     return decision.facts.map((fact) => {
+      // In the order of their names, which the hash takes them in.
       const metadata: EventMetadata = {
         at,
         by: fact.by ?? origin.by,
         causationId: origin.causationId ?? commandId,
-        correlationId: origin.correlationId ?? origin.causationId ?? commandId,
-        v: currentVersion(resident.kind.kind, fact.type),
         ...(origin.commandId === undefined ? {} : { commandId: origin.commandId }),
+        correlationId: origin.correlationId ?? origin.causationId ?? commandId,
         ...(origin.traceparent === undefined ? {} : { traceparent: origin.traceparent }),
+        v: currentVersion(resident.kind.kind, fact.type),
       }
       revision += 1n
       const data = fact.data as JsonObject
@@ -392,14 +393,14 @@ export class ActorSystem {
 
   /** Asks the store again while it gives no answer: for ever, or until patience is at an end. */
   async #patiently<T>(forEver: boolean, ask: () => Promise<T>): Promise<T> {
-    const giveUpAt = this.clock.now() + this.#patienceMs
+    const giveUpAt = this.clock.monotonic() + this.#patienceMs
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
       try {
         return await ask()
       } catch (error) {
         const again = error instanceof StoreUnavailable && error.retryable
-        if (!again || (!forEver && this.clock.now() + wait > giveUpAt)) throw error
-        await new Promise<void>((resolve) => this.clock.at(this.clock.now() + wait, resolve))
+        if (!again || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
+        await new Promise<void>((resolve) => this.clock.after(wait, resolve))
       }
     }
   }

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { NotRunning } from '../actors/index.ts'
 import { type DeclaredSchedule, validateCron } from '../execution/index.ts'
 import type { PageDefinition, TaskDefinition, UiBlock } from './definition.ts'
-import type { Session } from './session.ts'
+import { confirmCurrent, type Session } from './session.ts'
 import {
   defineTask,
   type Task,
@@ -209,13 +209,24 @@ export class App {
     }
     return {
       name,
-      submit: async (input, options) => tasks().submit(input, options ?? {}),
-      schedule: async (input, options) => tasks().submit(input, options),
-      submitMany: async (inputs, { idempotencyKey, ...options } = {}) =>
-        tasks().submitMany(inputs, options, idempotencyKey && inputs.map(idempotencyKey)),
+      submit: async (input, options) => {
+        await confirmCurrent()
+        return tasks().submit(input, options ?? {})
+      },
+      schedule: async (input, options) => {
+        await confirmCurrent()
+        return tasks().submit(input, options)
+      },
+      submitMany: async (inputs, { idempotencyKey, ...options } = {}) => {
+        await confirmCurrent()
+        return tasks().submitMany(inputs, options, idempotencyKey && inputs.map(idempotencyKey))
+      },
       find: async (options) => tasks().find(options ?? {}),
       count: async (options) => tasks().count(options ?? {}),
-      cancel: async (options) => tasks().cancel(options ?? {}),
+      cancel: async (options) => {
+        await confirmCurrent()
+        return tasks().cancel(options ?? {})
+      },
       handle: (taskId) => tasks().handle(taskId),
     }
   }

@@ -1,4 +1,4 @@
-/** One command for all jobs of a filter, page by page, until none is left or none gives way any more. */
+/** One command for all jobs of a filter, page by page, oldest first: each that was there is asked once. */
 import { CommandRefused, NotFound } from '../actors/index.ts'
 import { type Position, START } from '../events/index.ts'
 import type { JobFilter, ReadModels } from '../projections/index.ts'
@@ -15,9 +15,10 @@ export async function forEachJob(
 ): Promise<BulkOutcome> {
   let count = 0
   let position = START
-  for (;;) {
-    const ids = await reads.jobIds(filter, PAGE)
-    const before = count
+  let after: string | undefined
+  do {
+    const { ids, next } = await reads.jobIds(filter, { limit: PAGE, ...(after === undefined ? {} : { after }) })
+    after = next
     const queue = ids.values()
     const work = async (): Promise<void> => {
       for (const id of queue) {
@@ -33,7 +34,6 @@ export async function forEachJob(
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work))
-    if (count === before || ids.length < PAGE) return { count, position }
-    await reads.waitFor(position)
-  }
+  } while (after !== undefined)
+  return { count, position }
 }

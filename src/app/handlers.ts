@@ -112,7 +112,12 @@ function withContext<T>(attempt: Attempt, services: Services, work: (context: Ta
     heartbeat: () => attempt.heartbeat(),
     log: (message, data) => attempt.log('info', message, data),
   }
-  return withSession(session ?? new OwnerSession({ ownerId: attempt.submission.ownerId }), () => work(context))
+  const own = session ?? new OwnerSession({ ownerId: attempt.submission.ownerId })
+  return withSession(
+    own,
+    () => attempt.confirmUnfenced(),
+    () => work(context),
+  )
 }
 
 /** Its handler is found by name in its own process, which imports the app's file. */
@@ -133,7 +138,8 @@ function scheduleHandler(schedule: Schedule): TaskHandler {
       const session = new OwnerSession({ ownerId: attempt.submission.ownerId })
       const due = new Date(attempt.submission.occurrence?.due ?? attempt.claim.startedAt)
       const { taskId, signal } = attempt
-      return withSession(session, () => schedule.handler({ due, taskId, signal, session }))
+      const run = () => schedule.handler({ due, taskId, signal, session })
+      return withSession(session, () => attempt.confirmUnfenced(), run)
     },
   }
 }
@@ -149,7 +155,7 @@ function sessionOf(attempt: Attempt, { system, reads, node }: Services): Session
       speaker: { taskId: attempt.taskId, taskClaim: attempt.claim.id },
       scope: attempt.taskId,
       origin: { by: `node:${node}`, causationId: attempt.claim.id },
-      assertCurrent: () => attempt.assertCurrent(),
+      confirmCurrent: () => attempt.confirmCurrent(),
     },
   )
 }
@@ -167,8 +173,9 @@ async function answer(onMessage: MessageHandler, turn: TurnRun, { system, reads,
       scope: message.messageId,
       origin: { by: `node:${node}`, causationId: claim },
       // The session's own stream holds the turn's claim against the call.
-      assertCurrent: () => {},
+      confirmCurrent: async () => {},
     },
   )
-  await withSession(session, () => onMessage(session, { id: message.messageId, text: message.text }, { signal }))
+  const run = () => onMessage(session, { id: message.messageId, text: message.text }, { signal })
+  await withSession(session, () => turn.confirmCurrent(), run)
 }

@@ -12,7 +12,7 @@ export {
 } from './app.ts'
 export * from './definition.ts'
 export { type Duration, parseDuration } from './duration.ts'
-export { type Engine, TaskFailed } from './engine.ts'
+export type { Engine } from './engine.ts'
 export { findApp } from './find-app.ts'
 export { jobJson } from './job-json.ts'
 export { runShell, type ShellOptions, type ShellResult } from './run-shell.ts'
@@ -34,4 +34,5 @@ export type {
   TaskHandle,
   TaskOptions,
 } from './task.ts'
+export { TaskFailed } from './task-api.ts'
 export { type TaskBoardOptions, ui } from './ui.ts'

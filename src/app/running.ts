@@ -89,7 +89,10 @@ export interface RunningApp {
     items: readonly SubmitItem[],
     caller: Caller,
   ): Promise<readonly PromiseSettledResult<Submitted>[]>
-  /** Runs once, no retries, and waits (Chapkit's synchronous execution). @throws UnknownTask */
+  /**
+   * Runs once, no retries, and waits (Chapkit's synchronous execution). A repeat with the caller's command id is answered
+   * with the same run. @throws UnknownTask, IdempotencyConflict (other params), QueueFull
+   */
   execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed>
   /** Each resolves with the position from which reads show it. @throws NotFound, CommandRefused */
   cancelJob(id: string, caller: Caller, reason?: string): Promise<Position>

@@ -70,7 +70,7 @@ export interface Voice {
   readonly scope: string
   readonly origin: Origin
   /** @throws AttemptFenced */
-  assertCurrent(): void
+  confirmCurrent(): Promise<void>
 }
 
 interface Services {
@@ -130,7 +130,7 @@ export class ChatSession implements Session {
       if (part === '' || ended) return
       const offset = written
       written = text.length
-      writtenAt = clock.now()
+      writtenAt = clock.monotonic()
       await this.#say({ type: 'stream', replyId, offset, text: part, speaker })
     }
     const end = async (): Promise<void> => {
@@ -143,10 +143,10 @@ export class ChatSession implements Session {
       write: async (part) => {
         if (ended) throw new CommandRefused('write', 'The reply has ended. Start another one with streamReply().')
         text += asText(part, 'write')
-        const due = writtenAt + STREAM_EVERY_MS
-        if (clock.now() >= due) await flush()
+        const restMs = writtenAt + STREAM_EVERY_MS - clock.monotonic()
+        if (restMs <= 0) await flush()
         // What a writer that pauses has said is shown all the same; if it may say no more, its next write tells it.
-        else later ??= clock.at(due, () => void flush().catch(() => {}))
+        else later ??= clock.after(restMs, () => void flush().catch(() => {}))
       },
       end,
       [Symbol.asyncDispose]: end,
@@ -202,7 +202,7 @@ export class ChatSession implements Session {
   }
 
   async #say(command: SessionCommand): Promise<void> {
-    this.#voice.assertCurrent()
+    await this.#voice.confirmCurrent()
     await this.#services.system.execute(sessionKind, this.id, command, this.#voice.origin)
   }
 }
@@ -246,13 +246,24 @@ function noChat(method: string): Promise<never> {
   )
 }
 
-const current = new AsyncLocalStorage<Session>()
+interface Running {
+  readonly session: Session
+  readonly confirmCurrent: () => Promise<void>
+}
+
+const current = new AsyncLocalStorage<Running>()
 
 /** The session of the handler that is running, undefined outside of one. */
 export function currentSession(): Session | undefined {
-  return current.getStore()
+  return current.getStore()?.session
 }
 
-export function withSession<T>(session: Session | undefined, work: () => T): T {
-  return session ? current.run(session, work) : work()
+/** Within a handler: that it may still have effects. @throws AttemptFenced */
+export async function confirmCurrent(): Promise<void> {
+  await current.getStore()?.confirmCurrent()
+}
+
+/** Runs a handler: `confirmCurrent` throws once it has lost its claim. */
+export function withSession<T>(session: Session, confirmCurrent: () => Promise<void>, work: () => T): T {
+  return current.run({ session, confirmCurrent }, work)
 }

@@ -13,7 +13,14 @@ import {
   StoreUnavailable,
   streamPrefix,
 } from '../events/index.ts'
-import { announceFromThread, type CallbackSettings, LoopWatch, type MakeAnnouncer, Node } from '../execution/index.ts'
+import {
+  announceFromThread,
+  type CallbackSettings,
+  DateWatch,
+  LoopWatch,
+  type MakeAnnouncer,
+  Node,
+} from '../execution/index.ts'
 import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
@@ -80,6 +87,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   const announcer = options.announcer ?? (eventstore === undefined ? undefined : announceFromThread(eventstore))
   // Where time is moved by hand, the loop's delays mean nothing.
   const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
+  let dates: DateWatch | undefined
   try {
     const system = new ActorSystem({
       app: app.name,
@@ -111,6 +119,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       ...(announcer ? { announcer } : {}),
       report,
     })
+    if (clock === systemClock) dates = new DateWatch({ onSet: () => node.dateSet() })
     const { allowPrivate } = callbacks
     const engine = new Engine({
       app,
@@ -123,6 +132,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       ownsStore: !options.shared,
       close: async () => {
         watch?.close()
+        dates?.close()
         await processes?.close()
       },
       ...(release ? { release } : {}),
@@ -134,6 +144,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   } catch (error) {
     app.runOn(undefined)
     watch?.close()
+    dates?.close()
     await processes?.close()
     await reads.close()
     if (!options.shared) await store.close()

@@ -52,8 +52,9 @@ export async function submitMany(
 
 /** The input, and the keys that are made of it. */
 function checkParams(definition: TaskDefinition, params: JsonObject): void {
-  const parsed = parseInput(definition, params)
-  definition.lockKey?.(withDefaults(params, parsed))
+  const recorded = withDefaults(params, parseInput(definition, params))
+  definition.lockKey?.(recorded)
+  definition.limits?.key?.of(recorded)
 }
 
 function issuesOf(path: string, check: () => void): readonly InputIssue[] {

@@ -1,6 +1,6 @@
 /** Builders of page blocks: `ui.page([ui.taskBoard({…}), ui.divider()])`. Plain data; the page element draws them. */
-import type { JsonValue } from '../events/index.ts'
-import { JOB_STATUSES, type JobStatus } from '../projections/index.ts'
+import { type JsonValue, TASK_STATUSES } from '../events/index.ts'
+import type { JobStatus } from '../projections/index.ts'
 import type { BoardColumnDefinition, UiBlock } from './definition.ts'
 
 export interface TaskBoardOptions {
@@ -23,8 +23,8 @@ export const ui = {
   },
   taskBoardColumn(label: string, statuses: readonly JobStatus[]): BoardColumnDefinition {
     for (const status of statuses) {
-      if (!JOB_STATUSES.includes(status)) {
-        throw new TypeError(`"${status}" is not a task status. Use some of: ${JOB_STATUSES.join(', ')}.`)
+      if (!TASK_STATUSES.includes(status)) {
+        throw new TypeError(`"${status}" is not a task status. Use some of: ${TASK_STATUSES.join(', ')}.`)
       }
     }
     return { label, statuses }

@@ -21,14 +21,32 @@ export function canonicalJson(value: JsonValue): string {
   }
   const object = value as JsonObject
   const keys = Object.keys(object)
-  if (keys.length > 1) keys.sort()
+  if (!areSorted(keys)) keys.sort()
   let text = '{'
   for (const key of keys) {
     const member = object[key]
     if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue
-    text += `${(text.length > 1 ? ',' : '') + JSON.stringify(key)}:${canonicalJson(member)}`
+    text += (text.length > 1 ? ',' : '') + quotedKey(key) + canonicalJson(member)
   }
   return `${text}}`
+}
+
+/** Metadata and most facts are written in order: a look is cheaper than a sort. */
+function areSorted(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] ?? '') > (keys[i] ?? '')) return false
+  return true
+}
+
+/** Keys come from the catalogue, so the same few return with every event; users' own make up the rest. */
+const quotedKeys = new Map<string, string>()
+const QUOTED_KEYS = 1000
+
+function quotedKey(key: string): string {
+  const known = quotedKeys.get(key)
+  if (known !== undefined) return known
+  const quoted = `${JSON.stringify(key)}:`
+  if (quotedKeys.size < QUOTED_KEYS) quotedKeys.set(key, quoted)
+  return quoted
 }
 
 interface Unsealed {

@@ -12,6 +12,7 @@ import {
   limitKind,
   nextAllowed,
   type PermitWanted,
+  type Timer,
   taskKind,
 } from '../actors/index.ts'
 import { newId, streamName } from '../events/index.ts'
@@ -35,6 +36,8 @@ export interface AdmissionOptions<T extends Waiting> {
   readonly giveSlot: () => void
   /** The item has its permits and a slot: claim it with this id. */
   readonly admit: (item: T, claim: string) => void
+  /** The running code finds no concurrency key in the item's input: it can never be started. */
+  readonly reject: (item: T, error: unknown) => void
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -48,8 +51,15 @@ interface Lane<T extends Waiting> {
   /** Turned away at the gate: first in line. */
   front: T[]
   asking: boolean
-  /** The stream of the gate that turned those in front away. */
-  blockedAt: string | undefined
+  /** Those in front were turned away. */
+  blocked: Blocked | undefined
+}
+
+interface Blocked {
+  /** Asks again, whatever happens meanwhile. One for each lane: many that wait must not become many that ask. */
+  readonly again: Timer
+  /** The stream of the limit whose next returned permit is worth asking for before; none helps against a rate. */
+  readonly permitOf: string | undefined
 }
 
 export class Admission<T extends Waiting> {
@@ -74,7 +84,13 @@ export class Admission<T extends Waiting> {
     this.#options.system
       .read(taskKind, item.id, { mustLand: true })
       .then(({ state: { context } }) => {
-        const value = key.of(context.submission?.params ?? {})
+        let value: string
+        try {
+          value = key.of(context.submission?.params ?? {})
+        } catch (error) {
+          this.#options.reject(item, error)
+          return
+        }
         this.#lane(`key:${item.name}:${value}`, item.name, limits, value).queue.push(item)
         this.pump()
       })
@@ -84,7 +100,7 @@ export class Admission<T extends Waiting> {
   /** Asks for permits for those in front, as far as there are slots. */
   pump(): void {
     for (const lane of this.#lanes.values()) {
-      if (!lane.asking && lane.blockedAt === undefined) this.#ask(lane)
+      if (!lane.asking && !lane.blocked) this.#ask(lane)
     }
   }
 
@@ -97,7 +113,7 @@ export class Admission<T extends Waiting> {
   /** The log shows that a permit was returned: whoever waits at that gate may ask again. */
   returned(stream: string): void {
     for (const lane of this.#lanes.values()) {
-      if (lane.blockedAt === stream) lane.blockedAt = undefined
+      if (lane.blocked?.permitOf === stream) this.#unblock(lane)
     }
   }
 
@@ -112,7 +128,7 @@ export class Admission<T extends Waiting> {
         queue: new OwnFirst<T>(),
         front: [],
         asking: false,
-        blockedAt: undefined,
+        blocked: undefined,
       }
       this.#lanes.set(key, lane)
     }
@@ -143,7 +159,10 @@ export class Admission<T extends Waiting> {
     this.#pass(lane, items)
       .catch((error) => {
         this.#options.report(error, 'taking permits')
-        this.#turnAway(lane, items, lane.gates[0]?.stream, this.#options.system.clock.now() + RECLAIM_EVERY_MS)
+        this.#turnAway(lane, items, {
+          permitOf: undefined,
+          nextAt: this.#options.system.clock.now() + RECLAIM_EVERY_MS,
+        })
       })
       .finally(() => {
         lane.asking = false
@@ -162,18 +181,14 @@ export class Admission<T extends Waiting> {
   /** Through each gate in turn; who is turned away at one gives back what it got before. */
   async #pass(lane: Lane<T>, items: readonly T[]): Promise<void> {
     let wants = items.map((item) => ({ item, taskId: item.id, claim: newId() }))
-    let again = 0
-    let turnedAwayAt: string | undefined
+    let refusal: Refusal | undefined
     for (const [index, gate] of lane.gates.entries()) {
-      const { granted, nextAt } = await gate.take(wants)
+      const { granted, ...refused } = await gate.take(wants)
       const denied = wants.filter(({ claim }) => !granted.has(claim))
       for (const { taskId, claim } of denied) {
         for (const earlier of lane.gates.slice(0, index)) earlier.giveBack({ taskId, claim, reason: 'turned away' })
       }
-      if (denied.length > 0) {
-        again = Math.max(again, nextAt)
-        turnedAwayAt = gate.stream
-      }
+      if (denied.length > 0) refusal = later(refusal, refused)
       wants = wants.filter(({ claim }) => granted.has(claim))
     }
     const admitted = new Set(wants.map(({ item }) => item))
@@ -182,18 +197,23 @@ export class Admission<T extends Waiting> {
       this.#options.admit(item, claim)
     }
     const left = items.filter((item) => !admitted.has(item))
-    if (left.length > 0) this.#turnAway(lane, left, turnedAwayAt, again)
+    if (refusal && left.length > 0) this.#turnAway(lane, left, refusal)
   }
 
-  #turnAway(lane: Lane<T>, items: readonly T[], at: string | undefined, until: number): void {
+  #turnAway(lane: Lane<T>, items: readonly T[], { permitOf, nextAt }: Refusal): void {
     lane.front = [...items, ...lane.front]
-    lane.blockedAt = at
     for (const _ of items) this.#options.giveSlot()
-    // Woken before by a returned permit; else what looks taken may be lost.
-    this.#options.system.clock.at(until, () => {
-      lane.blockedAt = undefined
+    // What looks taken may be lost.
+    const again = this.#options.system.clock.at(nextAt, () => {
+      this.#unblock(lane)
       this.pump()
     })
+    lane.blocked = { again, permitOf }
+  }
+
+  #unblock(lane: Lane<T>): void {
+    lane.blocked?.again.cancel()
+    lane.blocked = undefined
   }
 
   /** An empty lane of a key is not kept: there may be as many keys as inputs. */
@@ -202,6 +222,17 @@ export class Admission<T extends Waiting> {
       if (known === lane && key.startsWith('key:')) this.#lanes.delete(key)
     }
   }
+}
+
+/** What is known when a gate has no more permits. */
+interface Refusal {
+  readonly permitOf: string | undefined
+  /** When to ask again, milliseconds since the epoch. */
+  readonly nextAt: number
+}
+
+function later(a: Refusal | undefined, b: Refusal): Refusal {
+  return a && a.nextAt > b.nextAt ? a : b
 }
 
 /** One limit's stream, as this node uses it. */
@@ -216,6 +247,7 @@ class Gate {
   readonly #ours = new Set<string>()
   #returns: (PermitWanted & { readonly reason: string })[] = []
   #returning = false
+  #lookedForLost = false
 
   constructor(
     system: ActorSystem,
@@ -232,14 +264,14 @@ class Gate {
     this.stream = streamName(system.app, limitKind.kind, key)
   }
 
-  /** @returns the claims that got a permit, and when to ask again for the others (milliseconds since the epoch) */
-  async take(
-    wants: readonly PermitWanted[],
-  ): Promise<{ readonly granted: ReadonlySet<string>; readonly nextAt: number }> {
+  /** @returns the claims that got a permit, and when it is worth to ask again for the others */
+  async take(wants: readonly PermitWanted[]): Promise<Refusal & { readonly granted: ReadonlySet<string> }> {
     for (const { claim } of wants) this.#ours.add(claim)
     const wanted = wants.map(({ taskId, claim }) => ({ taskId, claim }))
     let context = await this.#adjust(wanted, [])
-    if (wanted.some(({ claim }) => !has(context, claim))) {
+    // Against a rate no permit is waited for: what a process before left out is looked at with the first one taken.
+    if (!this.#lookedForLost || wanted.some(({ claim }) => !has(context, claim))) {
+      this.#lookedForLost = true
       const lost = await this.#lost(context)
       if (lost.length > 0) context = await this.#adjust(wanted, lost)
     }
@@ -249,7 +281,10 @@ class Gate {
       else this.#ours.delete(claim)
     }
     const now = this.#system.clock.now()
-    return { granted, nextAt: nextAllowed(this.#rules, context, now) ?? now + RECLAIM_EVERY_MS }
+    const byRate = nextAllowed(this.#rules, context, now)
+    return byRate === undefined
+      ? { granted, permitOf: this.stream, nextAt: now + RECLAIM_EVERY_MS }
+      : { granted, permitOf: undefined, nextAt: byRate }
   }
 
   giveBack(permit: PermitWanted & { readonly reason: string }): void {
@@ -282,7 +317,8 @@ class Gate {
       foreign.map(async ({ taskId, claim, at }) => {
         const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
         if (state.context.claim?.id === claim) return undefined
-        const young = this.#system.clock.now() - at < UNCLAIMED_MS
+        // By the dates of two nodes, of which either may have been set back.
+        const young = Math.abs(this.#system.clock.now() - at) < UNCLAIMED_MS
         return young && !this.#system.exclusive ? undefined : { taskId, claim, reason: 'reclaimed' }
       }),
     )

@@ -4,7 +4,7 @@
  * owed something come from the read models. Each step looks at the streams first, so it may be taken twice.
  */
 import type { ActorSystem } from '../actors/index.ts'
-import type { RecordedEvent, TaskFact } from '../events/index.ts'
+import { factOf, type RecordedEvent, type TaskFact } from '../events/index.ts'
 import type { WorkSnapshot } from '../projections/index.ts'
 import { type CallbackSettings, Callbacks } from './callbacks.ts'
 import { DueQueue } from './due-queue.ts'
@@ -66,7 +66,7 @@ export class Aftermath {
 
   /** Follows the log: events of tasks in order, each once. */
   follow(taskId: string, event: RecordedEvent): void {
-    const fact = event as unknown as TaskFact
+    const fact = factOf<TaskFact>(event)
     switch (fact.type) {
       case 'TaskSubmitted':
       case 'TaskScheduled':

@@ -24,10 +24,18 @@ import {
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
-import { type LockFact, type RecordedEvent, type Submission, streamName, type TaskFact } from '../events/index.ts'
+import {
+  factOf,
+  type LockFact,
+  type RecordedEvent,
+  type Submission,
+  streamName,
+  type TaskFact,
+} from '../events/index.ts'
 import type { LockView, WaitingTask } from '../projections/index.ts'
 import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
+import { describeError } from './errors.ts'
 import type { Handlers } from './handlers.ts'
 import { Fifo, OwnFirst } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
@@ -122,9 +130,10 @@ export class Dispatcher {
       for (const record of records) if (record.state === 'delayed') this.#enqueue(record)
       this.pump()
     })
-    this.#expiring = new DueQueue(options.system.clock, (records) => {
+    const expire = (records: readonly TaskRecord[]): void => {
       for (const record of records) this.#expire(record)
-    })
+    }
+    this.#expiring = new DueQueue(options.system.clock, expire, { byDate: true })
     this.#admission = new Admission<TaskRecord>({
       system: options.system,
       node: options.node,
@@ -134,8 +143,15 @@ export class Dispatcher {
         this.#busy--
       },
       admit: (record, claim) => void this.#claim(record, { claim }),
+      reject: (record, error) => this.#reject(record, error),
       report: options.report,
     })
+  }
+
+  /** The date was set: what is due by it now is looked at. */
+  dateSet(): void {
+    this.#delayed.dateSet()
+    this.#expiring.dateSet()
   }
 
   /** Live tasks that this node knows of. */
@@ -265,7 +281,7 @@ export class Dispatcher {
 
   /** Follows the log: events of tasks and locks in order, each once. `pump` afterwards. */
   follow(key: string, event: RecordedEvent): void {
-    const fact = event as unknown as TaskFact | LockFact
+    const fact = factOf<TaskFact | LockFact>(event)
     if (isLockFact(fact)) this.#onLock(event.stream, event.revision, fact)
     else this.#onTask(key, event, fact)
   }
@@ -415,6 +431,15 @@ export class Dispatcher {
     })
   }
 
+  /** What its input lacks, it lacks at every start: it fails with the reason rather than wait for ever. */
+  #reject({ id }: TaskRecord, reason: unknown): void {
+    const { system, node, report } = this.#options
+    const command = { type: 'reject', error: describeError(reason, false) } as const
+    system.execute(taskKind, id, command, { by: `node:${node}`, mustLand: true }).catch((error) => {
+      if (!isRefusal(error)) report(error, `refusing to start task ${id}`)
+    })
+  }
+
   async #askForLock(record: TaskRecord): Promise<void> {
     record.asked = true
     try {
@@ -519,7 +544,16 @@ export class Dispatcher {
     this.#claiming.add(record.id)
     const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
     try {
-      const command = { type: 'start', node, version, ...how, ...(fence === undefined ? {} : { fence }) } as const
+      const { runAt } = record
+      const due = runAt === undefined ? {} : { waitedUntil: runAt }
+      const command = {
+        type: 'start',
+        node,
+        version,
+        ...how,
+        ...due,
+        ...(fence === undefined ? {} : { fence }),
+      } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })
       this.#claiming.delete(record.id)
       this.#run(record.id, state, fence)

@@ -1,23 +1,33 @@
-/** Things that are due at some time, soonest first, with one timer for the soonest of them: a binary heap. */
+/**
+ * Things that are due at some time, soonest first, with one timer for the soonest of them: a binary heap.
+ *
+ * In order of the monotonic clock: what was to wait a minute waits a minute, whoever sets the date meanwhile. What is due
+ * by the date itself (a task's expiry) waits on when its time has passed and the date says that it has not come.
+ */
 import type { Clock, Timer } from '../actors/index.ts'
 
 interface Entry<T> {
+  /** Milliseconds since the epoch. */
   readonly at: number
+  /** By the monotonic clock. */
+  readonly due: number
   readonly item: T
 }
 
 export class DueQueue<T> {
   readonly #clock: Clock
   readonly #due: (items: readonly T[]) => void
+  readonly #byDate: boolean
   readonly #heap: Entry<T>[] = []
   #timer: Timer | undefined
   #armedFor = Number.POSITIVE_INFINITY
   #closed = false
 
   /** `due` is called with everything that is due, in order of time. What is no longer wanted, the callee ignores. */
-  constructor(clock: Clock, due: (items: readonly T[]) => void) {
+  constructor(clock: Clock, due: (items: readonly T[]) => void, options: { readonly byDate?: boolean } = {}) {
     this.#clock = clock
     this.#due = due
+    this.#byDate = options.byDate ?? false
   }
 
   get size(): number {
@@ -27,8 +37,20 @@ export class DueQueue<T> {
   /** `at` in milliseconds since the epoch. */
   push(at: number, item: T): void {
     if (this.#closed) return
-    this.#heap.push({ at, item })
-    this.#up(this.#heap.length - 1)
+    this.#insert(at, item)
+    this.#arm()
+  }
+
+  /** The date was set: what it makes overdue is due at once. */
+  dateSet(): void {
+    const shift = this.#clock.monotonic() - this.#clock.now()
+    const entries = this.#heap.splice(0)
+    for (const { at, due, item } of entries) {
+      this.#heap.push({ at, due: this.#byDate ? at + shift : Math.min(due, at + shift), item })
+      this.#up(this.#heap.length - 1)
+    }
+    this.#timer?.cancel()
+    this.#armedFor = Number.POSITIVE_INFINITY
     this.#arm()
   }
 
@@ -38,21 +60,28 @@ export class DueQueue<T> {
     this.#heap.length = 0
   }
 
+  #insert(at: number, item: T): void {
+    this.#heap.push({ at, due: this.#clock.monotonic() + at - this.#clock.now(), item })
+    this.#up(this.#heap.length - 1)
+  }
+
   #arm(): void {
-    const next = this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
+    const next = this.#heap[0]?.due ?? Number.POSITIVE_INFINITY
     if (this.#closed || next >= this.#armedFor) return
     this.#timer?.cancel()
     this.#armedFor = next
-    this.#timer = this.#clock.at(next, () => this.#fire())
+    this.#timer = this.#clock.at(this.#clock.now() + next - this.#clock.monotonic(), () => this.#fire())
   }
 
   #fire(): void {
     this.#armedFor = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
+    const elapsed = this.#clock.monotonic()
     const items: T[] = []
-    for (let first = this.#heap[0]; first && first.at <= now; first = this.#heap[0]) {
-      items.push(first.item)
+    for (let first = this.#heap[0]; first && first.due <= elapsed; first = this.#heap[0]) {
       this.#pop()
+      if (this.#byDate && first.at > now) this.#insert(first.at, first.item)
+      else items.push(first.item)
     }
     this.#arm()
     if (items.length > 0) this.#due(items)
@@ -79,20 +108,20 @@ export class DueQueue<T> {
     for (;;) {
       const left = 2 * index + 1
       const right = left + 1
-      const sooner = this.#at(right) < this.#at(left) ? right : left
+      const sooner = this.#dueAt(right) < this.#dueAt(left) ? right : left
       if (!this.#swapIfSooner(sooner, index)) return
       index = sooner
     }
   }
 
-  #at(index: number): number {
-    return this.#heap[index]?.at ?? Number.POSITIVE_INFINITY
+  #dueAt(index: number): number {
+    return this.#heap[index]?.due ?? Number.POSITIVE_INFINITY
   }
 
   #swapIfSooner(child: number, parent: number): boolean {
     const a = this.#heap[child]
     const b = this.#heap[parent]
-    if (!a || !b || a.at >= b.at) return false
+    if (!a || !b || a.due >= b.due) return false
     this.#heap[parent] = a
     this.#heap[child] = b
     return true

@@ -1,6 +1,6 @@
 /** A run as its task's stream tells it up to its end: what is owed for it may be done much later, after a requeue too. */
 import { type ActorSystem, taskKind } from '../actors/index.ts'
-import type { RecordedEvent, Submission, TaskFact } from '../events/index.ts'
+import { factOf, type RecordedEvent, type Submission, type TaskFact } from '../events/index.ts'
 import { foldJob, type JobRecord } from '../projections/index.ts'
 
 export interface EndedRun {
@@ -29,14 +29,14 @@ export async function readEndedRun(
   let submission: Submission | undefined
   let run = 1
   for (const past of events.slice(0, index + 1)) {
-    const fact = past as unknown as TaskFact
+    const fact = factOf<TaskFact>(past)
     if (fact.type === 'TaskSubmitted' || fact.type === 'TaskScheduled') submission ??= fact.data
     else if (fact.type === 'TaskRequeued') run = fact.data.run
     job = foldJob(job, taskId, past)
   }
   if (!job || !submission) return undefined
   const callbackSettled = events.slice(index).some((later) => {
-    const fact = later as unknown as TaskFact
+    const fact = factOf<TaskFact>(later)
     return (fact.type === 'CallbackDelivered' || fact.type === 'CallbackFailed') && fact.data.run === run
   })
   return { taskId, run, event, submission, job, callbackSettled }

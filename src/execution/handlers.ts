@@ -22,6 +22,13 @@ export interface Attempt {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, data?: JsonValue): Promise<void>
   /** @throws AttemptFenced once the attempt may no longer write. */
   assertCurrent(): void
+  /**
+   * The same for what the attempt does outside of its own stream, which does not hold it against the claim: a node that
+   * was away for long looks first whether the claim is still its own. @throws AttemptFenced
+   */
+  confirmCurrent(): Promise<void>
+  /** The same, but code that an attempt left behind when it came to its own end may go on. @throws AttemptFenced */
+  confirmUnfenced(): Promise<void>
 }
 
 /** How many of a task may run, over all nodes. */
@@ -50,6 +57,8 @@ export interface TurnRun {
   readonly message: Message
   /** Aborted on Stop, timeout and shutdown. */
   readonly signal: AbortSignal
+  /** As an attempt's. @throws AttemptFenced */
+  confirmCurrent(): Promise<void>
 }
 
 export interface Handlers {

@@ -78,6 +78,11 @@ export class Membership {
     return node === this.#options.node || this.#members.has(node)
   }
 
+  /** This node was away for so long that others may have taken it for dead, and has not looked around since. */
+  get isLate(): boolean {
+    return this.#open && this.#clock.monotonic() - this.#lookAt >= SILENCE_MS
+  }
+
   /** This node's place in the order of those who should act for the key: 0 is the first. */
   rank(key: string): number {
     if (this.#members.size === 0) return 0
@@ -90,6 +95,10 @@ export class Membership {
     const { node, version, manifest } = this.#options
     await this.#append('NodeStarted', { node, version, manifest })
     if (this.#options.system.exclusive) return
+    // One that is not capped only takes room.
+    this.#options.store
+      .capStream?.(this.#stream, NODE_EVENTS_KEPT)
+      .catch((error) => this.#options.report(error, 'capping the stream of this node'))
     this.#open = true
     this.#lookAt = this.#clock.monotonic() + LOOK_EVERY_MS
     this.#armLook()

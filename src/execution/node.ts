@@ -18,6 +18,7 @@ import {
   type JsonObject,
   type Position,
   type RecordedEvent,
+  StoreClosed,
   type StreamKind,
   type Subscription,
   streamPrefix,
@@ -103,7 +104,8 @@ export class Node {
       report,
     })
     const patience = (key: string): number => this.#membership.rank(key) * NEXT_IN_ORDER_MS
-    this.#runner = new Runner({ system, node: this.id, random, report })
+    const isLate = (): boolean => this.#membership.isLate
+    this.#runner = new Runner({ system, node: this.id, random, isLate, report })
     this.#dispatcher = new Dispatcher({
       system,
       runner: this.#runner,
@@ -129,7 +131,7 @@ export class Node {
       random,
       report,
     })
-    this.#turns = new Turns({ system, node: this.id, handlers, patience, report })
+    this.#turns = new Turns({ system, node: this.id, handlers, patience, isLate, report })
     this.schedules = new Schedules({
       system,
       node: this.id,
@@ -176,6 +178,12 @@ export class Node {
   /** Live nodes that take work, as this one sees it, itself among them. */
   get nodes(): readonly string[] {
     return this.#membership.working
+  }
+
+  /** The date was set, or the machine had slept. */
+  dateSet(): void {
+    this.#dispatcher.dateSet()
+    this.schedules.dateSet()
   }
 
   /** Catches up with the log, puts right what a crash left, then begins to work. */
@@ -245,20 +253,22 @@ export class Node {
   #follow(from: Position): Promise<void> {
     this.#position = from
     return new Promise((resolve) => {
+      const { clock } = this.#options.system
+      const again = (error: unknown): void => {
+        this.#options.report(error, 'following the log')
+        // A closed log gives no other subscription.
+        if (!(error instanceof StoreClosed)) clock.at(clock.now() + RESUBSCRIBE_MS, subscribe)
+      }
       const subscribe = (): void => {
         if (this.#stopped) return
-        this.#subscription = this.#options.store.subscribe(
-          { from: this.#position ?? from, prefixes: this.#prefixes.map(([, prefix]) => prefix) },
-          {
-            events: (batch) => this.#onEvents(batch),
-            caughtUp: () => resolve(),
-            dropped: (error) => {
-              this.#options.report(error, 'following the log')
-              const { clock } = this.#options.system
-              clock.at(clock.now() + RESUBSCRIBE_MS, subscribe)
-            },
-          },
-        )
+        try {
+          this.#subscription = this.#options.store.subscribe(
+            { from: this.#position ?? from, prefixes: this.#prefixes.map(([, prefix]) => prefix) },
+            { events: (batch) => this.#onEvents(batch), caughtUp: () => resolve(), dropped: again },
+          )
+        } catch (error) {
+          again(error)
+        }
       }
       subscribe()
     })

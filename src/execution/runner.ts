@@ -38,6 +38,8 @@ export interface RunnerOptions {
   readonly node: string
   /** 0 ≤ random() < 1, for the jitter of backoff. */
   readonly random: () => number
+  /** This node was away for so long that its claims may be others'. */
+  readonly isLate: () => boolean
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -94,14 +96,8 @@ export class Runner {
 
   /** This node was away for long: whoever lost the claim meanwhile is told before it writes anything. */
   verify(): void {
-    const { system, report } = this.#options
     for (const { attempt } of this.#runs.values()) {
-      system
-        .read(taskKind, attempt.taskId)
-        .then(({ state }) => {
-          if (state.context.claim?.id !== attempt.claim.id) attempt.lose()
-        })
-        .catch((error) => report(error, `looking after task ${attempt.taskId}`))
+      attempt.verify().catch((error) => this.#options.report(error, `looking after task ${attempt.taskId}`))
     }
   }
 
@@ -258,8 +254,10 @@ class LiveAttempt implements Attempt {
   #grace: Timer | undefined
   #progress: { fraction?: number; message?: string } | undefined
   #progressTimer: Timer | undefined
+  /** By the monotonic clock. */
   #progressAt = Number.NEGATIVE_INFINITY
   #progressUnderWay: Promise<void> = Promise.resolve()
+  #verified: Promise<void> = Promise.resolve()
 
   constructor(
     options: RunnerOptions,
@@ -327,6 +325,24 @@ class LiveAttempt implements Attempt {
     if (this.lost || this.#settled) throw new AttemptFenced('attempt', `task ${this.taskId}`, this.claim.id)
   }
 
+  async confirmCurrent(): Promise<void> {
+    await (this.#options.isLate() ? this.verify() : this.#verified)
+    this.assertCurrent()
+  }
+
+  async confirmUnfenced(): Promise<void> {
+    if (!this.#settled || this.signal.aborted) await this.confirmCurrent()
+  }
+
+  /** Looks whether the claim is still this attempt's. */
+  verify(): Promise<void> {
+    const verified = this.#options.system.read(taskKind, this.taskId).then(({ state }) => {
+      if (state.context.claim?.id !== this.claim.id) this.lose()
+    })
+    this.#verified = verified.catch(() => {}) // whoever asked is told
+    return verified
+  }
+
   progress(fraction: number | undefined, message?: string): void {
     this.assertCurrent()
     if (fraction !== undefined && !(fraction >= 0 && fraction <= 1)) {
@@ -334,9 +350,9 @@ class LiveAttempt implements Attempt {
     }
     this.#progress = { ...(fraction === undefined ? {} : { fraction }), ...(message === undefined ? {} : { message }) }
     if (this.#progressTimer) return
-    const at = Math.max(this.#clock.now(), this.#progressAt + PROGRESS_EVERY_MS)
-    if (at <= this.#clock.now()) this.#recordProgress()
-    else this.#progressTimer = this.#clock.at(at, () => this.#recordProgress())
+    const restMs = this.#progressAt + PROGRESS_EVERY_MS - this.#clock.monotonic()
+    if (restMs <= 0) this.#recordProgress()
+    else this.#progressTimer = this.#clock.after(restMs, () => this.#recordProgress())
   }
 
   async heartbeat(): Promise<void> {
@@ -362,7 +378,7 @@ class LiveAttempt implements Attempt {
     const progress = this.#progress
     if (!progress || this.lost) return
     this.#progress = undefined
-    this.#progressAt = this.#clock.now()
+    this.#progressAt = this.#clock.monotonic()
     this.#progressUnderWay = this.#execute({ type: 'progress', claim: this.claim.id, ...progress }).then(
       () => {},
       (error) => {

@@ -6,7 +6,13 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type ActorSystem, isRefusal, type Origin, scheduleKind } from '../actors/index.ts'
-import type { RecordedEvent, ScheduleDefinition, ScheduleFact, Submission } from '../events/index.ts'
+import {
+  factOf,
+  type RecordedEvent,
+  type ScheduleDefinition,
+  type ScheduleFact,
+  type Submission,
+} from '../events/index.ts'
 import { dueBetween, nextDue } from './cron.ts'
 import { DueQueue } from './due-queue.ts'
 import type { Submitter } from './submitter.ts'
@@ -71,6 +77,11 @@ export class Schedules {
     }
   }
 
+  /** The date was set: what is due by it now is decided. */
+  dateSet(): void {
+    this.#due.dateSet()
+  }
+
   stop(): void {
     this.#open = false
     this.#due.close()
@@ -97,7 +108,7 @@ export class Schedules {
 
   /** Follows the log: events of schedules in order, each once. */
   follow(name: string, event: RecordedEvent): void {
-    const fact = event as unknown as ScheduleFact
+    const fact = factOf<ScheduleFact>(event)
     if (fact.type !== 'OccurrenceDue') return
     const { due, taskId } = fact.data
     this.submit(name, due, taskId, event.id).catch((error) =>

@@ -4,6 +4,7 @@
  */
 import {
   type ActorSystem,
+  AttemptFenced,
   type Clock,
   isRefusal,
   type Origin,
@@ -11,7 +12,7 @@ import {
   sessionKind,
   type Turn,
 } from '../actors/index.ts'
-import type { RecordedEvent, SessionFact } from '../events/index.ts'
+import { factOf, type RecordedEvent, type SessionFact } from '../events/index.ts'
 import { CancelledError, describeError, ShutdownError, TimeoutError } from './errors.ts'
 import type { Handlers } from './handlers.ts'
 
@@ -23,6 +24,8 @@ export interface TurnsOptions {
   readonly handlers: Handlers
   /** Milliseconds to leave the conversation to nodes that come before this one in its order. */
   readonly patience: (sessionId: string) => number
+  /** This node was away for so long that its claims may be others'. */
+  readonly isLate: () => boolean
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -70,15 +73,21 @@ export class Turns {
 
   /** Follows the log: events of sessions in order, each once. */
   follow(sessionId: string, event: RecordedEvent): void {
-    const fact = event as unknown as SessionFact
+    const fact = factOf<SessionFact>(event)
     if (fact.type === 'MessageReceived') this.#wakeInOrder(sessionId)
-    else if (fact.type === 'TurnStopped') this.#stopped(sessionId, fact.data.claim)
-    else if (fact.type === 'TurnInterrupted') this.#wakeInOrder(sessionId)
+    else if (fact.type === 'TurnStopped') {
+      this.#end(sessionId, fact.data.claim, new CancelledError('The turn was stopped.'))
+    } else if (fact.type === 'TurnInterrupted') {
+      const { claim } = fact.data
+      // Others took this node for dead.
+      this.#end(sessionId, claim, new AttemptFenced('turn', 'this conversation', claim))
+      this.#wakeInOrder(sessionId)
+    }
   }
 
-  #stopped(sessionId: string, claim: string | undefined): void {
+  #end(sessionId: string, claim: string | undefined, reason: Error): void {
     const answering = this.#answering.get(sessionId)
-    if (answering && answering.claim === claim) answering.stop(new CancelledError('The turn was stopped.'))
+    if (answering && answering.claim === claim) answering.stop(reason)
   }
 
   #wakeInOrder(sessionId: string): void {
@@ -116,6 +125,7 @@ export class Turns {
 
   async #answer(sessionId: string, turn: Turn, handler: NonNullable<Handlers['turn']>): Promise<void> {
     const { claim, message } = turn
+    const { system, isLate } = this.#options
     const controller = new AbortController()
     let endedBy: Error | undefined
     let abandon: (reason: Error) => void = () => {}
@@ -135,7 +145,13 @@ export class Turns {
     )
     let ending: SessionCommand | undefined
     try {
-      const answered = handler({ sessionId, claim, message, signal: controller.signal })
+      const confirmCurrent = async (): Promise<void> => {
+        const isOurs =
+          !controller.signal.aborted &&
+          (!isLate() || (await system.read(sessionKind, sessionId)).state.context.turn?.claim === claim)
+        if (!isOurs) throw new AttemptFenced('turn', 'this conversation', claim)
+      }
+      const answered = handler({ sessionId, claim, message, signal: controller.signal, confirmCurrent })
       answered.catch(() => {})
       await Promise.race([answered, abandoned])
       ending = { type: 'completeTurn', claim }

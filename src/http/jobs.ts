@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { NotFound } from '../actors/index.ts'
 import type { Caller, RunningApp } from '../app/index.ts'
-import type { JsonObject, JsonValue, Position, StreamKind } from '../events/index.ts'
-import { type JobFilter, type JobStatus, type JobView, TERMINAL_STATUSES } from '../projections/index.ts'
+import { isEnded, type JsonObject, type JsonValue, type Position, type StreamKind } from '../events/index.ts'
+import type { JobFilter, JobView } from '../projections/index.ts'
 import { toProblem } from './errors.ts'
 import { acknowledge, type Call, paging, position, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
@@ -215,8 +215,6 @@ export async function jobAt(app: RunningApp, id: string, position: Position, joi
   return toJob(view, app, joined)
 }
 
-const isTerminal = (status: JobStatus): boolean => (TERMINAL_STATUSES as readonly JobStatus[]).includes(status)
-
 async function streamJob({ app, streams, param, request, reply }: Call<undefined, undefined>): Promise<undefined> {
   const id = param('id')
   const seen = request.headers['last-event-id']
@@ -227,7 +225,7 @@ async function streamJob({ app, streams, param, request, reply }: Call<undefined
   const stream = streams.open(reply, () => watch.close())
   const tell = (at: Position, view: JobView) => {
     stream.send('job', toJob(view, app), String(at))
-    if (isTerminal(view.status)) stream.end()
+    if (isEnded(view.status)) stream.end()
   }
   const watch = app.reads.watch(
     'job',
@@ -235,7 +233,7 @@ async function streamJob({ app, streams, param, request, reply }: Call<undefined
     {
       snapshot: (at, view) => {
         // What the client saw last is not told again, unless it is the end: only that lets it stop.
-        if (from === undefined || view.position > from || isTerminal(view.status)) tell(at, view)
+        if (from === undefined || view.position > from || isEnded(view.status)) tell(at, view)
       },
       delta: (_from, to, changes) => {
         for (const view of changes) tell(to, view)

@@ -4,8 +4,8 @@
  */
 import { z } from 'zod'
 import { MOST_AT_ONCE } from '../app/index.ts'
-import type { JsonObject } from '../events/index.ts'
-import { JOB_STATUSES, type JobFilter } from '../projections/index.ts'
+import { type JsonObject, TASK_STATUSES } from '../events/index.ts'
+import type { JobFilter } from '../projections/index.ts'
 import type * as Wire from './wire.ts'
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -21,7 +21,7 @@ export const params = z
   .meta({ type: 'object', additionalProperties: true, description: 'The input of the task, by name' })
 
 const instant = z.string().meta({ format: 'date-time' })
-export const status = z.enum(JOB_STATUSES)
+export const status = z.enum(TASK_STATUSES)
 const position = z.string().meta({ description: 'A place in the log: opaque, a whole number as text' })
 
 // Jobs --------------------------------------------------------------------------------------------------------------
@@ -327,6 +327,7 @@ export const session = z
     owner_id: z.string(),
     started_at: instant,
     updated_at: instant,
+    opening: z.string().nullable(),
     preview: z.string().nullable(),
     turn: z
       .object({ id: z.string(), status: z.enum(['queued', 'running']), started_at: instant.nullable() })

@@ -1,6 +1,13 @@
 /** From what the read models answer to what crosses the wire: snake_case, ISO instants, null for absent facts. */
 import { type Executed, jobJson, type PageDefinition, type RunningApp, type UiBlock } from '../app/index.ts'
-import type { JsonObject, JsonValue, RecordedEvent, TaskFact } from '../events/index.ts'
+import {
+  factOf,
+  isWaiting,
+  type JsonObject,
+  type JsonValue,
+  type RecordedEvent,
+  type TaskFact,
+} from '../events/index.ts'
 import type {
   BoardDelta,
   BoardView,
@@ -29,7 +36,7 @@ export function toJob(view: JobView, app: Pick<RunningApp, 'waitingFor'>, joined
 }
 
 function waitingFor(view: JobView, app: Pick<RunningApp, 'waitingFor'>): string | null {
-  if (view.status !== 'pending' && view.status !== 'scheduled' && view.status !== 'retry') return null
+  if (!isWaiting(view.status)) return null
   if (view.lockWait) return `lock ${view.lockKey ?? ''}, ${ordinal(view.lockWait.place)} in line`
   return app.waitingFor(view) ?? null
 }
@@ -70,8 +77,7 @@ export function toLogLines(history: readonly RecordedEvent[]): Wire.LogLine[] {
   const attempts = new Map<string, number>()
   const lines: Wire.LogLine[] = []
   for (const event of history) {
-    // Decided by the schemas of the catalogue when it was appended.
-    const fact = event as RecordedEvent & TaskFact
+    const fact = factOf<TaskFact>(event)
     if (fact.type === 'TaskStarted') attempts.set(event.id, fact.data.attempt)
     if (fact.type !== 'TaskLogged') continue
     const { claim, level, message, data = null } = fact.data
@@ -128,6 +134,7 @@ export function toSession(view: SessionView): Wire.Session {
     owner_id: view.ownerId,
     started_at: instant(view.startedAt),
     updated_at: instant(view.updatedAt),
+    opening: view.opening ?? null,
     preview: view.preview ?? null,
     turn: view.turn ? { id: view.turn.id, status: view.turn.status, started_at: maybe(view.turn.startedAt) } : null,
     jobs: { ...view.jobs },

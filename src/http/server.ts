@@ -62,7 +62,7 @@ export interface Server {
   readonly inject: FastifyInstance['inject']
 }
 
-const ROUTES: readonly Route[] = [
+export const ROUTES: readonly Route[] = [
   ...taskRoutes,
   ...jobRoutes,
   ...boardRoutes,

@@ -55,7 +55,15 @@ export const taskRoutes: readonly Route[] = [
       200: { description: 'It ended: with `result`, or with `error`', schema: schemas.executeResult },
       202: { description: 'Still running; `Location` is its job', schema: schemas.executeResult },
     },
-    errors: ['unknown-task', 'invalid-input', 'malformed-json', 'payload-too-large', 'unsupported-media-type'],
+    errors: [
+      'unknown-task',
+      'invalid-input',
+      'idempotency-conflict',
+      'queue-full',
+      'malformed-json',
+      'payload-too-large',
+      'unsupported-media-type',
+    ],
     async handle({ app, body, caller, param, request, reply }) {
       const task = declared(app, param('name'))
       const wait = preferredWait(request)

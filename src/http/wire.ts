@@ -24,11 +24,11 @@ export interface JobError {
   retryable: boolean
 }
 
-/** One run of a task. Instants are ISO 8601; absent facts are null. */
+/** A task over all its runs, as it stands: in the latest one. Instants are ISO 8601; absent facts are null. */
 export interface Job {
   id: string
   task_name: string
-  /** What tells this run from its siblings: an input value, else the task's name. */
+  /** What tells it from its siblings: an input value, else the task's name. */
   title: string
   status: JobStatus
   params: { [key: string]: Json }
@@ -188,6 +188,9 @@ export interface Session {
   started_at: string
   updated_at: string
   /** A sentence of the last thing said. */
+  /** The first thing a person said, shortened: the name of a conversation without a title. */
+  opening: string | null
+  /** The last thing said, shortened. */
   preview: string | null
   turn: { id: string; status: 'queued' | 'running'; started_at: string | null } | null
   jobs: { running: number; waiting: number; completed: number; failed: number }

@@ -51,7 +51,7 @@ export function openReadCore(options: {
     job: (id) => findJob(db, id),
     jobs: (query) => findJobs(db, query, engine.position),
     countJobs: (filter) => countJobs(db, filter),
-    jobIds: (filter, limit = MOST_IDS) => findJobIds(db, filter, limit),
+    jobIds: (filter, page) => findJobIds(db, filter, { limit: MOST_IDS, ...page }),
     board: (query) => findBoard(db, query, engine.position),
     session: (id) => findSession(db, id),
     sessions: (query) => findSessions(db, query, engine.position),

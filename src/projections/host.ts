@@ -9,7 +9,7 @@ export function questionsOf(ask: AskCore): Questions {
     job: (id) => ask('job', id),
     jobs: (query) => ask('jobs', query),
     countJobs: (filter) => ask('countJobs', filter),
-    jobIds: (filter, limit) => ask('jobIds', filter, limit),
+    jobIds: (filter, page) => ask('jobIds', filter, page),
     board: (query) => ask('board', query),
     session: (id) => ask('session', id),
     sessions: (query) => ask('sessions', query),

@@ -6,7 +6,7 @@ export { type Engine, type LogMark, openEngine, type ReadModelStatus } from './e
 export * from './errors.ts'
 export { type InlineOptions, openReadModels } from './inline.ts'
 export { foldJob, type JobRecord, titleOf } from './models/job-fold.ts'
-export { type SessionHead, type SessionStep, sessionStep } from './models/session-fold.ts'
+export { attemptEnded, type SessionHead, type SessionStep, sessionStep } from './models/session-fold.ts'
 export { readWork } from './queries/work.ts'
 export { nothingTouched, type Projection, type ReadModel, type Touched } from './read-model.ts'
 export * from './views.ts'

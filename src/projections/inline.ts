@@ -100,15 +100,17 @@ function follow(options: {
     }
   }
 
-  function subscribeAgain(): void {
+  function dropped(error: Error): void {
+    if (stopped) return
+    onError(error)
+    // A closed log gives no other subscription.
+    if (error instanceof StoreClosed) return
     clock.after(BACKOFF_MS.first, () => {
       if (stopped) return
       try {
         subscription = subscribe()
-      } catch (error) {
-        onError(asError(error))
-        // A closed log gives no other subscription.
-        if (!(error instanceof StoreClosed)) subscribeAgain()
+      } catch (closed) {
+        dropped(asError(closed))
       }
     })
   }
@@ -128,11 +130,7 @@ function follow(options: {
           core.advance(position)
           reached()
         },
-        dropped(error) {
-          if (stopped) return
-          onError(error)
-          if (!(error instanceof StoreClosed)) subscribeAgain()
-        },
+        dropped,
       },
     )
   }

@@ -2,13 +2,11 @@
  * What the read models answer with. The HTTP layer turns these into the wire's snake_case (src/http/wire.ts) and adds
  * what only the running code knows (allowed actions, a missing handler).
  */
-import type { JsonObject, JsonValue, Position, ScheduleDefinition, TaskError } from '../events/index.ts'
+import type { JsonObject, JsonValue, Position, ScheduleDefinition, TaskError, TaskStatus } from '../events/index.ts'
 
-export type JobStatus = 'pending' | 'scheduled' | 'running' | 'retry' | 'completed' | 'failed' | 'cancelled' | 'timeout'
-export const TERMINAL_STATUSES = ['completed', 'failed', 'cancelled', 'timeout'] as const satisfies readonly JobStatus[]
-export const JOB_STATUSES = ['pending', 'scheduled', 'running', 'retry', ...TERMINAL_STATUSES] as const
+export type JobStatus = TaskStatus
 
-/** One run of a task. Instants are milliseconds since the epoch, by the events' `at`. */
+/** A task over all its runs, as it stands: in the latest one. Instants are milliseconds since the epoch, by the events' `at`. */
 export interface JobView {
   readonly id: string
   readonly name: string
@@ -100,6 +98,8 @@ export interface SessionView {
   readonly ownerId: string
   readonly startedAt: number
   readonly updatedAt: number
+  /** The first thing a person said, shortened: what names a conversation without a title. */
+  readonly opening: string | undefined
   readonly preview: string | undefined
   readonly turn:
     | { readonly id: string; readonly status: 'queued' | 'running'; readonly startedAt: number | undefined }
@@ -277,6 +277,12 @@ export interface Watch<T extends WatchTopic> {
   close(): void
 }
 
+export interface JobIds {
+  readonly ids: readonly string[]
+  /** Where the next page begins; undefined when there is none. */
+  readonly next: string | undefined
+}
+
 /** The read side of a running node. */
 export interface ReadModels {
   /** What every answer includes at least. */
@@ -286,8 +292,8 @@ export interface ReadModels {
   job(id: string): Promise<JobView | undefined>
   jobs(query: JobQuery): Promise<Page<JobView>>
   countJobs(filter: JobFilter): Promise<number>
-  /** Ids only, oldest first, at most `limit` (default 1000): for bulk commands. */
-  jobIds(filter: JobFilter, limit?: number): Promise<readonly string[]>
+  /** Ids only, oldest first, at most `limit` (default 1000), from `next` of the page before on: for bulk commands. */
+  jobIds(filter: JobFilter, page?: { readonly limit?: number; readonly after?: string }): Promise<JobIds>
   board(query: BoardQuery): Promise<BoardView>
   session(id: string): Promise<SessionView | undefined>
   sessions(query: {

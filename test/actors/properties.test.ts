@@ -6,13 +6,17 @@ import { evolutionOf } from '../../src/actors/evolve.ts'
 import {
   type ActorKind,
   isEnded,
+  type LimitCommand,
   type LockCommand,
+  limitKind,
   lockKind,
   type ScheduleCommand,
   type SessionCommand,
+  type SettingCommand,
   type State,
   scheduleKind,
   sessionKind,
+  settingKind,
   type TaskCommand,
   type TaskContext,
   taskKind,
@@ -231,6 +235,28 @@ const sessionCommands = fc
       },
   )
 
+const permits = fc.array(
+  fc.record({ taskId: fc.constantFrom('t1', 't2', 't3'), claim: fc.constantFrom('c1', 'c2', 'c3', 'c4') }),
+  { maxLength: 3 },
+)
+
+const limitCommands = fc
+  .tuple(permits, permits, fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }), fc.boolean())
+  .map(
+    ([wants, returned, concurrency, rated]): Asked<LimitCommand, unknown> =>
+      () => ({
+        type: 'adjust',
+        wants: wants.filter(({ claim }, index) => wants.findIndex((other) => other.claim === claim) === index),
+        returns: returned.map((permit) => ({ ...permit, reason: 'ended' })),
+        rules: { concurrency, ...(rated ? { rate: { limit: 2, perMs: 5000 } } : {}) },
+      }),
+  )
+
+const settingCommands = fc.tuple(fc.constantFrom('paused', 'title'), fc.constantFrom(true, false, 'x', 7)).map(
+  ([key, value]): Asked<SettingCommand, unknown> =>
+    () => ({ type: 'set', key, value }),
+)
+
 const historyOf = <T>(command: fc.Arbitrary<T>) => fc.array(command, { maxLength: 40 })
 
 function holdsForAll<Command, Context extends Applied>(
@@ -404,6 +430,36 @@ describe('schedules', () => {
       for (const { before, facts, command } of steps) {
         if (command.type !== 'tick' || before.context.definition?.overlap !== 'skip') continue
         if (before.context.running.length > 0) expect(facts.map(({ type }) => type)).not.toContain('OccurrenceDue')
+      }
+    })
+  })
+})
+
+describe('limits', () => {
+  promises(limitKind, historyOf(limitCommands))
+
+  test('never more permits out than allowed, nor more taken in a window than its rate', () => {
+    holdsForAll(limitKind, historyOf(limitCommands), (steps) => {
+      for (const { command, after, facts } of steps) {
+        const { concurrency = Number.POSITIVE_INFINITY } = command.rules
+        const granted = facts.filter(({ type }) => type === 'PermitTaken')
+        if (granted.length > 0) expect(after.context.permits.length).toBeLessThanOrEqual(concurrency)
+        expect(granted.length).toBeLessThanOrEqual(command.rules.rate?.limit ?? Number.POSITIVE_INFINITY)
+      }
+    })
+  })
+})
+
+describe('settings', () => {
+  promises(settingKind, historyOf(settingCommands))
+
+  test('the last value set stands, and setting it again records nothing', () => {
+    holdsForAll(settingKind, historyOf(settingCommands), (steps) => {
+      const values = new Map<string, unknown>()
+      for (const { command, after, facts } of steps) {
+        expect(facts).toHaveLength(values.get(command.key) === command.value ? 0 : 1)
+        values.set(command.key, command.value)
+        expect(after.context.values).toEqual(Object.fromEntries(values))
       }
     })
   })

@@ -242,6 +242,18 @@ describe('running at once and waiting', () => {
     await t.stop()
   })
 
+  test('repeated with the same command id is the same run; with other input a conflict; and no submit', async () => {
+    let runs = 0
+    const { t } = await reports(() => ++runs)
+    const again = { ...LOCAL, commandId: 'k' }
+    const first = await t.running.execute('report', {}, again)
+    expect(first.outcome).toEqual({ kind: 'result', result: 1 })
+    expect(await t.running.execute('report', {}, again)).toEqual(first)
+    await expect(t.running.execute('report', { size: 1 }, again)).rejects.toThrow(IdempotencyConflict)
+    expect(await t.client.submit('report', {}, { commandId: 'k' })).not.toBe(first.taskId)
+    await t.stop()
+  })
+
   test('is pending when it takes longer than one wanted to wait', async () => {
     const { t } = await reports((app) => app().sleep(10))
     const executed = t.running.execute('report', {}, LOCAL, 2000)
@@ -250,6 +262,40 @@ describe('running at once and waiting', () => {
     expect(outcome).toEqual({ kind: 'pending' })
     await t.advance(8)
     expect((await t.client.job(taskId ?? '')).status).toBe('completed')
+    await t.stop()
+  })
+})
+
+describe('retrying many', () => {
+  test('asks each once, also a thousand and more, also when it is repeated and they fail again', async () => {
+    const { t, report } = await reports(() => {
+      throw new Error('no')
+    })
+    for (let n = 0; n < 3; n++) await report.submitMany(Array.from({ length: 400 }, () => ({})))
+    await t.settle()
+    const bulk = { ...LOCAL, commandId: 'bulk' }
+    expect((await t.running.retryEnded({ name: 'report' }, bulk)).count).toBe(1200)
+    await t.settle()
+    expect((await t.running.retryEnded({ name: 'report' }, bulk)).count).toBe(1200)
+    await t.settle()
+    const requeued = (await t.events()).filter(({ type }) => type === 'TaskRequeued')
+    expect(requeued).toHaveLength(1200)
+    await t.stop()
+  })
+
+  test('repeated for one with a lock is answered as the first time', async () => {
+    const app = createApp({ name: 'demo' })
+    app.task('locked', { lock: 'the one' }, () => {
+      throw new Error('no')
+    })
+    const t = await testApp(app)
+    const id = await t.client.submit('locked')
+    await t.settle()
+    await t.client.retry(id, { commandId: 'k' })
+    await t.client.retry(id, { commandId: 'k' })
+    await t.settle()
+    await t.client.retry(id, { commandId: 'k' })
+    expect((await t.events(`task-${id}`)).filter(({ type }) => type === 'TaskRequeued')).toHaveLength(1)
     await t.stop()
   })
 })

@@ -10,8 +10,9 @@ import {
   START,
   streamPrefix,
   type TaskFact,
+  TERMINAL_STATUSES,
 } from '../../src/events/index.ts'
-import { foldJob, type JobRecord, TERMINAL_STATUSES } from '../../src/projections/index.ts'
+import { foldJob, type JobRecord } from '../../src/projections/index.ts'
 import { eventually } from './server.ts'
 
 const APP = 'work'

@@ -2,9 +2,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import type { HistoryEvent, Job, JobStatus } from '../../src/http/wire.ts'
+import type { HistoryEvent, Job } from '../../src/http/wire.ts'
 import { settled, violations } from './history.ts'
-import { ConnectionLost, eventually, type RunningServer, serve, temporaryDirectory } from './server.ts'
+import { ConnectionLost, eventually, type RunningServer, serve, submit, temporaryDirectory, until } from './server.ts'
 
 vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
 
@@ -12,19 +12,6 @@ const WORK = 'test/crash/apps/work.ts'
 /** The same app without the tasks that the log knows. */
 const LESS = 'test/crash/apps/less.ts'
 const LONG = { ms: 600_000 }
-
-async function submit(server: RunningServer, task: string, params: object): Promise<Job> {
-  const { status, body } = await server.ask<Job>('POST', `/api/v1/tasks/${task}/$submit`, { params })
-  expect(status, JSON.stringify(body)).toBe(202)
-  return body
-}
-
-function until(server: RunningServer, { id }: Job, status: JobStatus): Promise<Job> {
-  return eventually(`job ${id} to be ${status}`, async () => {
-    const { body } = await server.ask<Job>('GET', `/api/v1/jobs/${id}`)
-    return body.status === status ? body : undefined
-  })
-}
 
 async function history(server: RunningServer, { id }: Job): Promise<HistoryEvent[]> {
   return (await server.ask<HistoryEvent[]>('GET', `/api/v1/jobs/${id}/$events`)).body

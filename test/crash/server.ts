@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll } from 'vitest'
+import type { Job, JobStatus } from '../../src/http/wire.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const MAIN = join(ROOT, 'src/cli/main.ts')
@@ -67,6 +68,8 @@ export interface StartedServer {
   readonly exited: Promise<Exit>
   /** Rejects with what is on its stderr if it ends before it has said where it is. */
   readonly ready: Promise<RunningServer>
+  /** What it has said there so far. */
+  readonly stderr: () => string
 }
 
 export function start({ app, data, port = 0, env = {} }: ServeOptions): StartedServer {
@@ -79,7 +82,7 @@ export function start({ app, data, port = 0, env = {} }: ServeOptions): StartedS
     throw new Error(`The server said "${line}" and ended with ${signal ?? code}:\n${process.stderr()}`)
   })()
   ready.catch(() => {})
-  return { exited: process.exited, ready }
+  return { exited: process.exited, ready, stderr: process.stderr }
 }
 
 /** Resolves when the server has said where it is. */
@@ -164,6 +167,21 @@ export async function eventually<T>(
     if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain for ${what}`)
     await pause(20)
   }
+}
+
+/** Submits a task. Without a key it is another one each time. */
+export async function submit(server: RunningServer, task: string, params: object, more: object = {}): Promise<Job> {
+  const { status, body } = await server.ask<Job>('POST', `/api/v1/tasks/${task}/$submit`, { params, ...more })
+  if (status !== 202) throw new Error(`${task} was not taken: ${JSON.stringify(body)}`)
+  return body
+}
+
+/** Resolves with the job once it has the status. */
+export function until(server: RunningServer, { id }: Pick<Job, 'id'>, status: JobStatus): Promise<Job> {
+  return eventually(`job ${id} to be ${status}`, async () => {
+    const { body } = await server.ask<Job>('GET', `/api/v1/jobs/${id}`)
+    return body.status === status ? body : undefined
+  })
 }
 
 interface CapsuleProcess {

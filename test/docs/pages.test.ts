@@ -4,6 +4,9 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
+import { catalogue } from '../../src/events/index.ts'
+import { ROUTES } from '../../src/http/server.ts'
+import { READ_MODELS } from '../../src/projections/core.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -59,6 +62,20 @@ it.each([
     members.filter((member) => !new RegExp(`\`${member}\\b`).test(text)),
     `${page} lacks`,
   ).toEqual([])
+})
+
+it('names every kind of stream and every read model that there is', () => {
+  const kinds = Object.keys(catalogue)
+  expect(kinds.filter((kind) => !read('docs/concepts/log.md').includes(`\`${kind}\``))).toEqual([])
+  const models = READ_MODELS.map(({ name }) => name)
+  expect(models.filter((name) => !read('docs/concepts/projections.md').includes(`\`${name}\``))).toEqual([])
+})
+
+it('names every route of the HTTP API', () => {
+  const page = read('docs/http-api.md')
+  const paths = ROUTES.map(({ path }) => path.replaceAll(/:(\w+)/g, '{$1}'))
+  expect(paths.length).toBeGreaterThan(30)
+  expect(paths.filter((path) => !page.includes(path))).toEqual([])
 })
 
 it('names every environment variable that the command reads', () => {

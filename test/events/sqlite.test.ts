@@ -275,6 +275,35 @@ describe('the event loop', () => {
     // A store that committed in this thread would have let the loop turn a handful of times.
     expect(turns).toBeGreaterThan(20)
   })
+
+  it('turns between answers, however long those take who waited for them', async () => {
+    const log = await openStore()
+    let turn = 0
+    const count = (): void => {
+      turn++
+      counting = setImmediate(count)
+    }
+    let counting = setImmediate(count)
+    const heardIn = new Set<number>()
+    // Chains by turns, each of which takes longer over an answer than a commit: another's is there before it is done.
+    const chain = async (stream: string): Promise<void> => {
+      for (let i = 0; i < 50; i++) {
+        await log.append(stream, 'any', [event()])
+        heardIn.add(turn)
+        const began = performance.now()
+        while (performance.now() - began < 3);
+      }
+    }
+    const chains: Promise<void>[] = []
+    for (let i = 0; i < 8; i++) {
+      chains.push(chain(`chain-${i}`))
+      await new Promise(setImmediate)
+    }
+    await Promise.all(chains)
+    clearImmediate(counting)
+    // Without turns between them nearly all of the 400 answers would be heard in one.
+    expect(heardIn.size).toBeGreaterThan(25)
+  })
 })
 
 describe('the store as a whole', () => {

@@ -68,6 +68,49 @@ describe('what is due', () => {
   })
 })
 
+describe('when the date is set', () => {
+  const HOUR = 3_600_000
+
+  test('back: what was to wait so long waits no longer, new things come before it', async () => {
+    const clock = new ManualClock(2 * HOUR)
+    const { queue, fired } = queueOn(clock)
+    queue.push(2 * HOUR + 1000, 1)
+    clock.setDate(HOUR)
+    queue.push(HOUR + 500, 2)
+    await clock.advance(1000)
+    expect(fired).toEqual([
+      { item: 2, at: HOUR + 500 },
+      { item: 1, at: HOUR + 1000 },
+    ])
+  })
+
+  test('back: what is due by the date waits for it', async () => {
+    const clock = new ManualClock(2 * HOUR)
+    const fired: number[] = []
+    const queue = new DueQueue<number>(clock, (items) => fired.push(...items), { byDate: true })
+    queue.push(2 * HOUR + 1000, 1)
+    clock.setDate(HOUR)
+    await clock.advance(HOUR + 999)
+    expect(fired).toEqual([])
+    await clock.advance(1)
+    expect(fired).toEqual([1])
+  })
+
+  test.each([true, false])('on: what is overdue by it is due at once (by date: %s)', async (byDate) => {
+    const clock = new ManualClock(0)
+    const fired: number[] = []
+    const queue = new DueQueue<number>(clock, (items) => fired.push(...items), { byDate })
+    queue.push(HOUR, 1)
+    queue.push(3 * HOUR, 2)
+    clock.setDate(2 * HOUR)
+    queue.dateSet()
+    await clock.advance(0)
+    expect(fired).toEqual([1])
+    await clock.advance(HOUR)
+    expect(fired).toEqual([1, 2])
+  })
+})
+
 describe('the system clock', () => {
   afterEach(() => {
     vi.useRealTimers()
@@ -81,6 +124,21 @@ describe('the system clock', () => {
     expect(fired).not.toHaveBeenCalled()
     vi.advanceTimersByTime(1)
     expect(fired).toHaveBeenCalledOnce()
+  })
+
+  test.each([-1, 1])('goes on as before when the date is set, by %i hours', (hours) => {
+    vi.useFakeTimers({ now: DAY })
+    const fired = vi.fn()
+    systemClock.at(DAY + 1000, fired)
+    vi.setSystemTime(DAY + hours * 3_600_000)
+    vi.advanceTimersByTime(999)
+    expect(fired).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(fired).toHaveBeenCalledOnce()
+    systemClock.at(Date.now() + 60 * DAY, fired)
+    vi.setSystemTime(DAY)
+    vi.advanceTimersByTime(60 * DAY)
+    expect(fired).toHaveBeenCalledTimes(2)
   })
 
   test('can be told to forget, also in a later leg of a long wait', () => {

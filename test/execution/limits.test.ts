@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { QueueFull } from '../../src/actors/index.ts'
+import type { App } from '../../src/app/index.ts'
 import type { TestApp } from '../../src/testing/index.ts'
-import { dataOf, gate, running, storyOf } from './app.ts'
+import { dataOf, declared, gate, running, storyOf } from './app.ts'
+
+const LOCAL = { by: 'user:local', ownerId: 'local' } as const
 
 /** Counts who runs at the same time, by any name. */
 function meter() {
@@ -29,6 +33,30 @@ async function statuses(t: TestApp, ids: readonly string[]): Promise<Record<stri
   }
   return counts
 }
+
+describe('a concurrency key that cannot be made', () => {
+  const keyed = (app: App) => {
+    app.task('work', { concurrencyKey: { key: 'user:{user_id}', limit: 1 } }, () => {})
+  }
+
+  test('refuses the submit, naming the field', async () => {
+    const t = await running(keyed)
+    await expect(t.client.submit('work', {})).rejects.toThrow(/user_id: must be text/)
+    const many = t.running.submitMany('work', [{ params: { user_id: 'a' } }, { params: {} }], LOCAL)
+    await expect(many).rejects.toThrow(/items\.1\.params\.user_id/)
+    expect(await t.events()).toEqual([expect.objectContaining({ type: 'NodeStarted' })])
+  })
+
+  test('by newer code, of a task that waits, fails it with the reason', async () => {
+    const t = await running((app) => {
+      app.task('work', () => {})
+    })
+    const id = await t.client.submit('work', {}, { delay: 60 })
+    await t.restart(declared(keyed))
+    await t.advance(60)
+    expect(await t.client.job(id)).toMatchObject({ status: 'failed', attempt: 0, error: { type: 'InvalidInput' } })
+  })
+})
 
 describe('concurrency of a task', () => {
   test('so many run at once; the others follow in order, and all permits come back', async () => {
@@ -92,6 +120,19 @@ describe('concurrency of a task', () => {
     expect(await statuses(t, ids)).toEqual({ completed: 5 })
     const reasons = (await dataOf(t, 'limit-task:work', 'PermitReturned')).map(({ reason }) => reason)
     expect(reasons).toContain('reclaimed')
+  })
+
+  test('permits of a process that died are reclaimed though nobody waits for them', async () => {
+    const t = await running((app, sleep) => app.task('work', { rateLimit: { limit: 9, per: '1m' } }, () => sleep(5)))
+    const id = await t.client.submit('work')
+    await t.settle()
+    t.crash()
+    await t.restart()
+    await t.advance(10)
+    expect((await t.client.job(id)).status).toBe('completed')
+    const types = (await t.events('limit-task:work')).map(({ type }) => type)
+    expect(types.filter((type) => type === 'PermitTaken')).toHaveLength(2)
+    expect(types.filter((type) => type === 'PermitReturned')).toHaveLength(2)
   })
 
   test('a permit taken before a crash and never claimed is reclaimed', async () => {
@@ -208,6 +249,20 @@ describe('an expired task that an operator runs again', () => {
 })
 
 describe('a queue with a bound', () => {
+  test('does not refuse a submit that joins one that waits', async () => {
+    const blocker = gate()
+    const t = await running((app) =>
+      app.task('work', { lock: 'day:{day}', maxQueued: 1, concurrency: 1 }, () => blocker.opened),
+    )
+    await t.client.submit('work', { day: 1 })
+    await t.settle()
+    const waits = await t.client.submit('work', { day: 2 })
+    expect(await t.client.submit('work', { day: 2 })).toBe(waits)
+    await expect(t.client.submit('work', { day: 3 })).rejects.toThrow(QueueFull)
+    blocker.open()
+    await t.settle()
+  })
+
   test('refuses the submit beyond it, takes a repeat of what it took, and opens again', async () => {
     const blocker = gate()
     const t = await running((app) => app.task('work', { concurrency: 1, maxQueued: 2 }, () => blocker.opened))

@@ -58,6 +58,8 @@ class Cluster {
   readonly problems: string[] = []
   /** The log takes appends and does not answer. */
   hangs = false
+  /** How often the stream of a limit was read. */
+  looksAtLimits = 0
   #isDown = false
   readonly #subscribers = new Map<Subscriber, Subscription>()
   readonly #declare: (app: App, node: number) => void
@@ -107,6 +109,7 @@ class Cluster {
       },
       readStream: async (...of) => {
         this.#assertUp()
+        if (of[0].startsWith('demo.limit-')) this.looksAtLimits++
         return log.readStream(...of)
       },
       readAll: async (...of) => {
@@ -317,6 +320,34 @@ describe('several nodes on one log', () => {
     }
   })
 
+  test.each([
+    { what: 'all at once', every: 0, takes: 0 },
+    { what: 'all at once, and each takes its time', every: 0, takes: 150 },
+    { what: 'somewhat more often than they may start', every: 8, takes: 0 },
+    { what: 'somewhat more often than they may start, and each takes its time', every: 8, takes: 150 },
+  ])('a rate is held and used by all of them: submitted $what', { timeout: 60_000 }, async ({ every, takes }) => {
+    const starts: number[] = []
+    const c = await cluster(3, (app) =>
+      app.task('limited', { rateLimit: { limit: 100, per: '1s' } }, async () => {
+        starts.push(c.clock.now())
+        if (takes > 0) await new Promise<void>((resolve) => c.clock.after(takes, resolve))
+      }),
+    )
+    const engines = c.nodes.map(({ engine }) => engine)
+    for (let n = 0; n < 1_300; n++) {
+      await engines[n % 3]?.submit({ name: 'limited', params: {} }, caller)
+      if (every > 0) await c.clock.advance(every)
+    }
+    await c.advance('15s')
+    expect(starts).toHaveLength(1_300)
+    const begin = starts[0] ?? 0
+    const ofWindow = (from: number, ms: number) => starts.filter((at) => at >= from && at < from + ms).length
+    for (const at of starts) expect(ofWindow(at, 1_000)).toBeLessThanOrEqual(110)
+    expect(ofWindow(begin, 10_000) / 10).toBeGreaterThanOrEqual(95)
+    // Three nodes compete for each permit; that many wait must not mean that they ask the more.
+    expect(c.looksAtLimits).toBeLessThanOrEqual(10 * starts.length)
+  })
+
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
     const ran: string[] = []
     const c = await cluster(3, (app) =>
@@ -416,6 +447,60 @@ describe('false alarms', () => {
     expect(types.filter((type) => type === 'TaskInterrupted')).toHaveLength(1)
     // It heard nothing while it slept; that is no sign of death in the others.
     for (const { engine } of c.nodes) expect(engine.nodes).toHaveLength(3)
+  })
+
+  test.each([
+    { what: 'before it has looked around', release: 'asleep' },
+    { what: 'as soon as it may', release: 'awake' },
+  ])('a node that slept says nothing and submits nothing in the name of what it lost: $what', async ({ release }) => {
+    const held = Promise.withResolvers<void>()
+    const outcomes: string[] = []
+    const c = await cluster(2, (app, node) => {
+      app.message(async () => {})
+      const other = app.task('other', () => null)
+      app.task('work', async (_: object, { session, attempt }) => {
+        if (attempt === 1) await held.promise
+        for (const act of [() => session?.reply(`from ${node}`), () => other.submit({})]) {
+          await Promise.resolve(act()).then(
+            () => outcomes.push(`${node} did`),
+            (error) => outcomes.push(`${node} ${error.name}`),
+          )
+        }
+      })
+    })
+    const { sessionId } = (await c.nodes[0]?.engine.createSession(caller)) ?? {}
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {}, ...(sessionId ? { sessionId } : {}) }, caller)
+    await settled()
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('20s')
+    expect(outcomes).toEqual(['1 did', '1 did'])
+    if (release === 'asleep') held.resolve()
+    await settled()
+    c.nodes[0]?.sleeper.wake()
+    held.resolve()
+    await c.advance('5s')
+    expect(outcomes.slice(2)).toEqual(['0 AttemptFenced', '0 AttemptFenced'])
+    expect((await c.events('session-')).filter(({ type }) => type === 'Replied')).toHaveLength(1)
+    expect((await c.events('task-')).filter(({ type }) => type === 'TaskSubmitted')).toHaveLength(2)
+  })
+
+  test('a turn of a node that slept is told that others have interrupted it', async () => {
+    const outcomes: string[] = []
+    const c = await cluster(2, (app, node) =>
+      app.message(async (_, { text }, { signal }) => {
+        outcomes.push(`${node} ${text}`)
+        if (text === 'hang') await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        outcomes.push(`${node} ${signal.aborted ? signal.reason.name : 'done'}`)
+      }),
+    )
+    await first(c).sendMessage('talk', { text: 'hang', create: true }, caller)
+    await c.advance('1s')
+    const node = Number(outcomes[0]?.split(' ')[0])
+    c.nodes[node]?.sleeper.sleep()
+    await c.advance('20s')
+    c.nodes[node]?.sleeper.wake()
+    await c.advance('5s')
+    expect(outcomes).toEqual([`${node} hang`, `${node} AttemptFenced`])
   })
 
   test('what a node writes that slept past the limit is refused and shown, though it writes before it looks', async () => {

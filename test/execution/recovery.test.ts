@@ -43,6 +43,40 @@ describe('a crash while a task runs', () => {
   })
 })
 
+describe('a crash while a task writes a reply', () => {
+  const written = async (options: { readonly id?: string; readonly onInterrupt?: 'fail' }) => {
+    const { id, onInterrupt = 'retry' } = options
+    const t = await running((app, sleep) =>
+      app.task('teller', { onInterrupt }, async (_, { session, attempt }) => {
+        await using writer = session?.streamReply(id === undefined ? {} : { id })
+        await writer?.write(`attempt ${attempt}`)
+        if (attempt === 1) await sleep('1h')
+      }),
+    )
+    const { sessionId } = await t.running.createSession({ by: 'user:ada', ownerId: 'ada' })
+    const replies = async () =>
+      (await t.client.transcript(sessionId)).flatMap((item) =>
+        item.kind === 'reply' ? [`${item.text}${item.streaming ? '…' : ''}`] : [],
+      )
+    await t.client.submit('teller', {}, { sessionId })
+    await t.settle()
+    expect(await replies()).toEqual(['attempt 1…'])
+    t.crash()
+    await t.restart()
+    await t.advance(1)
+    return replies()
+  }
+
+  test('leaves what it had written, and nothing that seems to be written still', async () => {
+    expect(await written({ onInterrupt: 'fail' })).toEqual(['attempt 1'])
+    expect(await written({})).toEqual(['attempt 1', 'attempt 2'])
+  })
+
+  test('with an id: the next attempt writes it again, in its place', async () => {
+    expect(await written({ id: 'told' })).toEqual(['attempt 2'])
+  })
+})
+
 describe('a crash around an append', () => {
   const working = () =>
     running((app, sleep) => {

@@ -138,6 +138,7 @@ describe('timeouts', () => {
     const tried: unknown[] = []
     const t = await running((app, sleep) => {
       app.message(noop)
+      const other = app.task('other', () => null)
       app.task('stubborn', { timeout: 2, grace: 3 }, async (_, { session, progress, heartbeat, log }) => {
         await sleep(60)
         for (const act of [
@@ -145,6 +146,10 @@ describe('timeouts', () => {
           heartbeat,
           () => log('still here'),
           async () => session?.reply('too late'),
+          () => other.submit({}),
+          () => other.schedule({}, { delay: 1 }),
+          () => other.submitMany([{}]),
+          () => other.cancel(),
         ]) {
           await act().catch((error: unknown) => tried.push(error))
         }
@@ -158,7 +163,8 @@ describe('timeouts', () => {
     await t.advance(0.001)
     expect((await t.client.job(id)).status).toBe('timeout')
     await t.advance(120)
-    expect(tried.map((error) => (error as { code: string }).code)).toEqual(Array(4).fill('attempt-fenced'))
+    expect(tried.map((error) => (error as { code: string }).code)).toEqual(Array(8).fill('attempt-fenced'))
+    expect((await t.running.reads.jobs({})).items).toHaveLength(1)
     expect(await t.client.job(id)).toMatchObject({ status: 'timeout', result: null })
     expect(await t.client.replies('s')).toEqual([])
     expect((await storyOf(t, id)).slice(0, 3)).toEqual(['Submitted', 'Started', 'TimedOut'])

@@ -103,6 +103,7 @@ export function sessionView(id: string, more: Partial<SessionView> = {}): Sessio
     ownerId: 'local',
     startedAt: T0,
     updatedAt: T0,
+    opening: undefined,
     preview: undefined,
     turn: undefined,
     jobs: { running: 0, waiting: 0, completed: 0, failed: 0 },
@@ -183,10 +184,8 @@ export class FakeReads implements ReadModels {
   async countJobs(filter: JobFilter) {
     return this.#matching(filter).length
   }
-  async jobIds(filter: JobFilter, limit = 1000) {
-    return this.#matching(filter)
-      .slice(0, limit)
-      .map(({ id }) => id)
+  async jobIds(filter: JobFilter) {
+    return { ids: this.#matching(filter).map(({ id }) => id), next: undefined }
   }
   async board(query: BoardQuery) {
     const columns = query.columns.map((column, index) => {

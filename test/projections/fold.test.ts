@@ -2,19 +2,18 @@
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseStream, type RecordedEvent } from '../../src/events/index.ts'
+import { parseStream, type RecordedEvent, TASK_STATUSES, TERMINAL_STATUSES } from '../../src/events/index.ts'
 import {
+  attemptEnded,
   type BoardQuery,
   foldJob,
   type ItemView,
-  JOB_STATUSES,
   type JobRecord,
   type JobStatus,
   openReadCore,
   type ReadCore,
   type SessionHead,
   sessionStep,
-  TERMINAL_STATUSES,
 } from '../../src/projections/index.ts'
 import { cut, historyOf, steps } from './random-history.ts'
 import { APP } from './support.ts'
@@ -145,9 +144,11 @@ function matches(job: JobRecord, filter: BoardQuery['filter']): boolean {
     (filter.tag === undefined || job.tags.includes(filter.tag)) &&
     (filter.params === undefined || String(job.params.size) === filter.params.size) &&
     (filter.q === undefined || `${job.id} ${job.title} ${JSON.stringify(job.params)}`.includes(filter.q)) &&
-    (filter.status ?? JOB_STATUSES).includes(job.status)
+    (filter.status ?? TASK_STATUSES).includes(job.status)
   )
 }
+
+const ENDS = ['TaskCompleted', 'TaskFailed', 'TaskRetryScheduled', 'TaskInterrupted']
 
 describe('the transcript', () => {
   it('is the fold of the session', () => {
@@ -159,14 +160,19 @@ describe('the transcript', () => {
           let head: SessionHead | undefined
           const items = new Map<string, ItemView>()
           for (const event of events) {
-            if (event.stream !== `${APP}.session-${id}`) continue
-            const step = sessionStep(head, id, event, (key) => items.get(key))
+            const find = (key: string) => items.get(key)
+            const { claim } = event.data
+            const writes = ENDS.includes(event.type) && head?.streaming.some((reply) => reply.claim === claim)
+            if (!writes && event.stream !== `${APP}.session-${id}`) continue
+            const step =
+              writes && head ? attemptEnded(head, String(claim), event, find) : sessionStep(head, id, event, find)
             head = step?.head
             for (const { key, item } of step?.items ?? []) items.set(key, item)
           }
           const view = core.ask('transcript', id)
           expect(view?.items).toEqual([...items.values()].toSorted((a, b) => a.index - b.index))
           expect(view?.items.map(({ index }) => index)).toEqual(view?.items.map((_, i) => i))
+          expect(view?.session.opening).toBe(head?.opening)
           expect(view?.session.preview).toBe(head?.preview)
         }
       }),

@@ -120,7 +120,8 @@ describe('jobs', () => {
       cursor = page.next
     } while (cursor !== undefined)
     expect(seen).toEqual(ids.toReversed())
-    expect(core.ask('jobIds', {}, 3)).toEqual(['t0', 't1', 't2'])
+    expect(core.ask('jobIds', {}, { limit: 3 })).toEqual({ ids: ['t0', 't1', 't2'], next: '3' })
+    expect(core.ask('jobIds', {}, { limit: 30, after: '3' })).toEqual({ ids: ids.slice(3), next: undefined })
     expect(() => core.ask('jobs', { cursor: "1' OR 1" })).toThrow(BadCursor)
   })
 
@@ -221,6 +222,40 @@ describe('sessions', () => {
       { kind: 'reply', id: 'r1', text: 'Hello!', streaming: false },
       { kind: 'reply', id: 'r2', text: 'And', streaming: false },
     ])
+  })
+
+  it('close a reply that an attempt left unfinished when it ended, until a later one says it', () => {
+    const streamed = (claim: string, text: string, offset = 0) =>
+      history.session('s1', { type: 'ReplyStreamed', data: { taskId: 't1', claim, replyId: 'r1', offset, text } })
+    const reply = () => read().ask('transcript', 's1')?.items[0]
+    history.task('t1', submitted({ sessionId: 's1' }))
+    const [first] = history.task('t1', started(1))
+    const claim = first?.id ?? ''
+    streamed(claim, 'Hel')
+    expect(reply()).toMatchObject({ text: 'Hel', streaming: true })
+    const before = core.ask('transcript', 's1')?.session.position ?? 0n
+    history.task('t1', { type: 'TaskInterrupted', data: { claim, cause: 'crash', runAt: iso(history.now) } })
+    expect(reply()).toMatchObject({ text: 'Hel', streaming: false })
+    expect(core.ask('transcript', 's1')?.session.position).toBeGreaterThan(before)
+    // On its way while the attempt ended.
+    streamed(claim, 'lo', 3)
+    expect(reply()).toMatchObject({ text: 'Hello', streaming: false })
+
+    const [second] = history.task('t1', started(2))
+    streamed(second?.id ?? '', 'Good')
+    expect(reply()).toMatchObject({ text: 'Good', streaming: true })
+    core.engine.reset()
+    expect(reply()).toMatchObject({ text: 'Good', streaming: true })
+    const whole = { taskId: 't1', claim: second?.id ?? '', replyId: 'r1', text: 'Good day' }
+    history.session('s1', { type: 'Replied', data: whole })
+    history.task('t1', { type: 'TaskCompleted', data: { claim: second?.id ?? '', result: null } })
+    expect(reply()).toMatchObject({ text: 'Good day', streaming: false })
+  })
+
+  it('are known by the first thing said in them, and by the last', () => {
+    for (const [index, text] of ['run', 'schedule 10s'].entries())
+      history.session('s1', { type: 'MessageReceived', data: { messageId: `said ${index}`, text } })
+    expect(read().ask('session', 's1')).toMatchObject({ opening: 'run', preview: 'schedule 10s' })
   })
 
   it('replace a notice and keep what it said', () => {

@@ -26,7 +26,7 @@ export function historyOf(list: readonly (readonly [number, number, number])[]):
     const id = `t${n}`
     const task = tasks.get(id) ?? { status: 'none', claim: '', attempt: 0 }
     tasks.set(id, task)
-    if (what === 9) talk(history, SESSIONS[n % 2] ?? 's1', n, ms)
+    if (what === 9) talk(history, SESSIONS[n % 2] ?? 's1', n, ms, task)
     else if (what === 8) lock(history, n, ms)
     else step(history, id, n, task, what)
   }
@@ -90,14 +90,17 @@ function step(history: History, id: string, n: number, task: Task, what: number)
   }
 }
 
-function talk(history: History, session: string, n: number, ms: number): void {
+function talk(history: History, session: string, n: number, ms: number, { status, claim }: Task): void {
   const say = ms % 4
   const replyId = `r${n % 3}`
   if (say === 0)
     history.session(session, { type: 'MessageReceived', data: { messageId: `m${ms}`, text: `hello ${ms}` } })
   else if (say === 1) history.session(session, { type: 'Notified', data: { noticeId: `n${n % 2}`, text: `at ${ms}` } })
   else if (say === 2)
-    history.session(session, { type: 'ReplyStreamed', data: { replyId, offset: 0, text: `part ${ms}` } })
+    history.session(session, {
+      type: 'ReplyStreamed',
+      data: { replyId, offset: 0, text: `part ${ms}`, ...(status === 'running' ? { taskId: `t${n}`, claim } : {}) },
+    })
   else history.session(session, { type: 'Replied', data: { replyId, text: `whole ${ms}` } })
 }
 

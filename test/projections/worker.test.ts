@@ -14,6 +14,7 @@ import {
   type WatchSink,
   WatchTargetMissing,
 } from '../../src/projections/index.ts'
+import { JOBS } from '../../src/projections/models/jobs.ts'
 import { APP, append, completed, started, submitted } from './support.ts'
 
 let directory: string
@@ -129,7 +130,7 @@ describe('openReadModelsInWorker', () => {
     await reads.waitFor(before)
     const db = new DatabaseSync(join(directory, 'read.db'))
     db.exec(
-      `CREATE TRIGGER refuse BEFORE INSERT ON jobs_v1_rows WHEN new.id = 'poison' BEGIN SELECT raise(ABORT, 'refused'); END`,
+      `CREATE TRIGGER refuse BEFORE INSERT ON ${JOBS} WHEN new.id = 'poison' BEGIN SELECT raise(ABORT, 'refused'); END`,
     )
     await append(store, 'task', 't2', [submitted()])
     const poison = await append(store, 'task', 'poison', [submitted()])
@@ -174,7 +175,7 @@ describe('openReadModelsInWorker', () => {
 
 function damage(): void {
   const db = new DatabaseSync(join(directory, 'read.db'), { defensive: false })
-  db.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'jobs_v1_rows';
+  db.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = '${JOBS}';
     PRAGMA schema_version = 999`)
   db.close()
 }

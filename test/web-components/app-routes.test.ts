@@ -40,9 +40,10 @@ describe('the list of conversations', () => {
   })
 
   test.each([
-    [{ title: 'October close', preview: 'Done.' }, 'October close'],
-    [{ title: null, preview: 'Try: `run_all` or **wait**' }, 'Try: run_all or wait'],
-    [{ title: null, preview: null }, 'Conversation'],
+    [{ title: 'October close', opening: 'close the books', preview: 'Done.' }, 'October close'],
+    [{ title: null, opening: 'close the books', preview: 'Done.' }, 'close the books'],
+    [{ title: null, opening: null, preview: 'Try: `run_all` or **wait**' }, 'Try: run_all or wait'],
+    [{ title: null, opening: null, preview: null }, 'Conversation'],
   ])('%o is called %s', (facts, title) => {
     expect(titleOf(aSession(facts))).toBe(title)
   })

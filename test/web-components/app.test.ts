@@ -91,7 +91,8 @@ describe('conversations', () => {
     })
     server.startSession('s2', [], {
       title: null,
-      preview: 'run weekly',
+      opening: 'run weekly',
+      preview: 'Done.',
       jobs: { running: 1, waiting: 2, completed: 0, failed: 0 },
     })
     const app = await openApp('/chat')

@@ -288,6 +288,7 @@ export function aSession(facts: Partial<Session> = {}): Session {
     owner_id: 'local',
     started_at: '2026-11-22T14:00:00.000Z',
     updated_at: new Date().toISOString(),
+    opening: null,
     preview: null,
     turn: null,
     jobs: { running: 0, waiting: 0, completed: 0, failed: 0 },

@@ -397,7 +397,7 @@ describe('looks', () => {
       all(root, '.column')
         .filter((each) => each.checkVisibility())
         .map((each) => each.getAttribute('aria-label'))
-    expect(shown()).toEqual(['Scheduled, 1 task'])
+    expect(shown()).toEqual(['Running, 1 task'])
     await expectAccessible(element)
     const tab = all(root, '[role=tab]').find((each) => words(each).startsWith('Completed'))
     tab?.click()
@@ -412,6 +412,12 @@ describe('looks', () => {
     one(root, '[role=tab][aria-selected=true]').focus()
     await press('{ArrowRight}')
     await eventually(() => shown().join() === 'Failed, 2 tasks')
+  })
+
+  test('with room for one column it begins with the first that is not empty, when nothing runs', async () => {
+    await page.viewport(320, 700)
+    const { root } = await board(completed(3))
+    expect(words(one(root, '[role=tab][aria-selected=true]'))).toBe('Completed3')
   })
 
   test('every target is 24 px or more', async () => {

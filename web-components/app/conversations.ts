@@ -7,7 +7,7 @@ export interface ConversationGroup {
   sessions: Session[]
 }
 
-/** The sessions that match `query` in title or preview, newest first, by the day of their last change. */
+/** The sessions that match `query` in title, opening or preview, newest first, by the day of their last change. */
 export function groupSessions(sessions: readonly Session[], query: string, now: number): ConversationGroup[] {
   const wanted = query.trim().toLowerCase()
   const groups: ConversationGroup[] = [
@@ -17,7 +17,8 @@ export function groupSessions(sessions: readonly Session[], query: string, now: 
   ]
   const matching = sessions
     .filter(
-      ({ title, preview }) => wanted === '' || [title, preview].some((text) => text?.toLowerCase().includes(wanted)),
+      ({ title, opening, preview }) =>
+        wanted === '' || [title, opening, preview].some((text) => text?.toLowerCase().includes(wanted)),
     )
     .toSorted((a, b) => b.updated_at.localeCompare(a.updated_at))
   for (const session of matching) {
@@ -28,9 +29,9 @@ export function groupSessions(sessions: readonly Session[], query: string, now: 
   return groups.filter((group) => group.sessions.length > 0)
 }
 
-/** Its title, else the last thing said without the marks of Markdown that a line of a list does not draw. */
-export function titleOf({ title, preview }: Session): string {
-  return title || preview?.replace(/`|\*\*/g, '').trim() || 'Conversation'
+/** Its title, else what it began with, or what was last said, without the marks of Markdown that a line of a list does not draw. */
+export function titleOf({ title, opening, preview }: Session): string {
+  return title || (opening ?? preview)?.replace(/`|\*\*/g, '').trim() || 'Conversation'
 }
 
 /** The time for today and yesterday, which the heading names; else the day. */

@@ -145,6 +145,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
       view.take(column)
       return view
     })
+    if (!this.#drawn) this._here = whereToBegin(board)
     this._here = Math.min(this._here, Math.max(0, board.columns.length - 1))
     this.#selection.refresh(board)
     this.#tellFocused(board)
@@ -587,4 +588,11 @@ declare global {
   interface HTMLElementTagNameMap {
     'capsule-task-board': CapsuleTaskBoard
   }
+}
+
+/** The column to show first where there is room for one: what runs, else the first that is not empty. */
+function whereToBegin({ columns }: Board): number {
+  const running = columns.findIndex(({ count, statuses }) => count > 0 && statuses.includes('running'))
+  const filled = running >= 0 ? running : columns.findIndex(({ count }) => count > 0)
+  return Math.max(0, filled)
 }

@@ -45,16 +45,23 @@ export function decideLimit(
 
 /** How many more the rate allows now: a sliding window over the times of the latest permits. */
 function allowance({ rate }: LimitRules, { taken }: LimitContext, now: number): number {
-  if (!rate) return Number.POSITIVE_INFINITY
-  const since = now - rate.perMs
-  let inWindow = 0
-  for (let index = taken.length - 1; index >= 0 && (taken[index] ?? 0) > since; index--) inWindow++
-  return rate.limit - inWindow
+  return rate ? rate.limit - inWindow(taken, now, rate.perMs).length : Number.POSITIVE_INFINITY
 }
 
 /** When the rate allows the next permit, milliseconds since the epoch; undefined if it does now, or there is none. */
 export function nextAllowed({ rate }: LimitRules, { taken }: LimitContext, now: number): number | undefined {
-  if (!rate || taken.length < rate.limit) return undefined
-  const at = (taken[taken.length - rate.limit] ?? 0) + rate.perMs
-  return at > now ? at : undefined
+  if (!rate) return undefined
+  const counted = inWindow(taken, now, rate.perMs)
+  const oldest = counted[counted.length - rate.limit]
+  return oldest === undefined ? undefined : oldest + rate.perMs
+}
+
+/**
+ * Those that count now, oldest first. Nodes' dates differ a little, so some may seem to come yet; what is further ahead
+ * than a window was taken before the date was set back, and would hold up everything until it is reached again.
+ */
+function inWindow(taken: readonly number[], now: number, perMs: number): readonly number[] {
+  let first = taken.length
+  while (first > 0 && (taken[first - 1] ?? 0) > now - perMs) first--
+  return taken.slice(first).filter((at) => at <= now + perMs)
 }

@@ -12,6 +12,8 @@ export interface Start {
   readonly alone?: boolean
   /** The id that the claim must have, when a permit was taken for it. */
   readonly claim?: string
+  /** The node has waited for this time (milliseconds since the epoch), should the date have been set back meanwhile. */
+  readonly waitedUntil?: number
 }
 
 export type TaskCommand =

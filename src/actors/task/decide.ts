@@ -4,11 +4,11 @@
  * A command of an attempt is held against the claim before anything else: an attempt that lost its claim changes
  * nothing, whatever state the task is in now, and the try is recorded.
  */
-import type { TaskError, TaskFact } from '../../events/index.ts'
+import { isWaiting, type TaskError, type TaskFact, type TaskStatus } from '../../events/index.ts'
 import { AttemptFenced, CommandRefused } from '../errors.ts'
 import { type DecideContext, type Decision, nothing, refuse, type State } from '../kind.ts'
 import type { Start, TaskCommand } from './commands.ts'
-import type { Claim, TaskContext, TaskStatus } from './machine.ts'
+import type { Claim, TaskContext } from './machine.ts'
 
 type Task = State<TaskContext>
 type TaskDecision = Decision<TaskFact>
@@ -28,7 +28,7 @@ export function decideTask(command: TaskCommand, task: Task, context: DecideCont
     case 'cancel':
       return cancel(command, task)
     case 'reject':
-      return isWaiting(task)
+      return isWaiting(task.value)
         ? { facts: [{ type: 'TaskFailed', data: { error: command.error } }] }
         : refuse(new CommandRefused('reject', `The task is ${task.value}, not waiting.`))
     case 'expire':
@@ -59,9 +59,9 @@ function submit(
 
 function start(command: Start, task: Task, context: DecideContext): TaskDecision {
   const { submission, runAt, attempt } = task.context
-  if (!submission || !isWaiting(task))
+  if (!submission || !isWaiting(task.value))
     return refuse(new CommandRefused('start', `The task is ${task.value}, not waiting.`))
-  if (runAt !== undefined && runAt > context.now) {
+  if (runAt !== undefined && runAt > Math.max(context.now, command.waitedUntil ?? 0)) {
     return refuse(new CommandRefused('start', `The task is not due before ${new Date(runAt).toISOString()}.`))
   }
   return expire(task, context) ?? { facts: [started(command, attempt + 1, submission.timeoutMs, context)] }
@@ -70,7 +70,7 @@ function start(command: Start, task: Task, context: DecideContext): TaskDecision
 /** A task that waits for its very first start, too late; whoever wanted to start it is refused. */
 function expire(task: Task, context: DecideContext): TaskDecision | undefined {
   const { submission, attempt, run } = task.context
-  if (submission?.expiresAt === undefined || attempt > 0 || run > 1 || !isWaiting(task)) return undefined
+  if (submission?.expiresAt === undefined || attempt > 0 || run > 1 || !isWaiting(task.value)) return undefined
   if (Date.parse(submission.expiresAt) > context.now) return undefined
   const error = taskError('Expired', 'The task was not started before it expired.')
   const refusal = new CommandRefused('start', `The task expired at ${submission.expiresAt}.`)
@@ -239,7 +239,7 @@ function extend(claim: Claim | undefined, task: Task, context: DecideContext): T
 
 function cancel({ reason, onlyWaiting }: Extract<TaskCommand, { type: 'cancel' }>, task: Task): TaskDecision {
   const data = reason === undefined ? {} : { reason }
-  if (isWaiting(task)) return { facts: [{ type: 'TaskCancelled', data }] }
+  if (isWaiting(task.value)) return { facts: [{ type: 'TaskCancelled', data }] }
   const { claim, cancelRequested } = task.context
   if (!claim) return refuse(new CommandRefused('cancel', `The task has ended already: it is ${task.value}.`))
   if (onlyWaiting)
@@ -281,14 +281,6 @@ function settleCallback(command: Extract<TaskCommand, { type: 'settleCallback' }
 
 function hasRetryLeft(task: Task): boolean {
   return task.context.failures < (task.context.submission?.retries ?? 0)
-}
-
-function isWaiting(task: Task): boolean {
-  return task.value === 'pending' || task.value === 'scheduled' || task.value === 'retry'
-}
-
-export function isEnded(status: string): boolean {
-  return status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'timeout'
 }
 
 const instant = (ms: number): string => new Date(ms).toISOString()

@@ -6,16 +6,6 @@ import { assign, setup } from 'xstate'
 import type { JsonValue, Submission, TaskError, TaskFact } from '../../events/index.ts'
 import { type Applied, applied, NOTHING_APPLIED, type Recorded } from '../kind.ts'
 
-export type TaskStatus =
-  | 'pending'
-  | 'scheduled'
-  | 'running'
-  | 'retry'
-  | 'completed'
-  | 'failed'
-  | 'cancelled'
-  | 'timeout'
-
 /** The attempt under way; its id is that of the TaskStarted event. */
 export interface Claim {
   readonly id: string
@@ -148,9 +138,9 @@ export const taskMachine = setup({
         TaskScheduled: { target: 'scheduled', actions: 'apply' },
       },
     },
-    pending: { tags: 'waiting', on: waiting() },
-    scheduled: { tags: 'waiting', on: waiting() },
-    retry: { tags: 'waiting', on: waiting() },
+    pending: { on: waiting() },
+    scheduled: { on: waiting() },
+    retry: { on: waiting() },
     running: {
       on: {
         TaskProgressed: { actions: 'apply' },

@@ -13,10 +13,10 @@ import {
   type RunningJob,
 } from '../../execution/index.ts'
 import { checkedInput } from '../checked-input.ts'
-import { TaskFailed } from '../engine.ts'
 import { findApp } from '../find-app.ts'
 import { OwnerSession, withSession } from '../session.ts'
 import type { TaskContext } from '../task.ts'
+import { TaskFailed } from '../task-api.ts'
 import type { RemoteCalls } from './calls.ts'
 import { enterGuest } from './in-guest.ts'
 import { RemoteSession, remoteCalls, remoteTaskApi } from './remote.ts'
@@ -48,7 +48,8 @@ export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest
       const handler = definition.handler as (input: unknown, context: TaskContext) => unknown
       const progress = new Progress(calls)
       const context = contextOf(job, session, calls, progress)
-      const work = () => withSession(session ?? new OwnerSession({ ownerId }), () => handler(input, context))
+      const work = () =>
+        withSession(session ?? new OwnerSession({ ownerId }), heldByHost, () => handler(input, context))
       try {
         return asJson(await current.run(calls, work))
       } finally {
@@ -111,3 +112,6 @@ function contextOf(
     log: (message, data) => calls.log(message, data),
   }
 }
+
+/** Each call is held against the claim where it is carried out. */
+async function heldByHost(): Promise<void> {}

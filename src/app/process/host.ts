@@ -35,6 +35,7 @@ export function callsOf(attempt: Attempt, chat: Session | undefined, runs: Runs)
     allData: () => session.data.all(),
 
     async submitTask(name, input, { inSession, ...options }) {
+      await attempt.confirmCurrent()
       const { taskId, joined } = await tasks(name).submit(input, {
         ...options,
         session: inSession ? session : undefined,
@@ -42,6 +43,7 @@ export function callsOf(attempt: Attempt, chat: Session | undefined, runs: Runs)
       return { taskId, joined }
     },
     async submitTasks(name, inputs, { inSession, ...options }, keys) {
+      await attempt.confirmCurrent()
       const outcomes = await tasks(name).submitMany(
         inputs,
         { ...options, session: inSession ? session : undefined },

@@ -2,7 +2,7 @@
  * What a task's stream says of its job: a pure fold, one event at a time. The jobs table is this fold, kept; tests and
  * audits hold the table against it.
  */
-import type { JsonObject, RecordedEvent, Submission, TaskFact } from '../../events/index.ts'
+import { factOf, type JsonObject, type RecordedEvent, type Submission, type TaskFact } from '../../events/index.ts'
 import type { JobStatus, JobView } from '../views.ts'
 
 /** A job, and what the table keeps of it beside the view. `lockWait` is always undefined: the lock's stream tells it. */
@@ -17,8 +17,7 @@ export interface JobRecord extends JobView {
  * @returns undefined while the stream has no submission
  */
 export function foldJob(job: JobRecord | undefined, id: string, event: RecordedEvent): JobRecord | undefined {
-  // Decided by the schemas of the catalogue when it was appended.
-  const fact = event as RecordedEvent & TaskFact
+  const fact = factOf<TaskFact>(event)
   if (fact.type === 'TaskSubmitted' || fact.type === 'TaskScheduled')
     return job ?? submitted(id, fact, fact.data, event)
   if (job === undefined) return undefined
@@ -61,7 +60,14 @@ export function foldJob(job: JobRecord | undefined, id: string, event: RecordedE
     case 'TaskCancelRequested':
       return { ...job, cancelRequested: true, cancelledBy: event.metadata.by, position }
     case 'TaskCompleted':
-      return { ...ended(job, 'completed', event), result: fact.data.result, error: undefined }
+      return {
+        ...ended(job, 'completed', event),
+        result: fact.data.result,
+        error: undefined,
+        // It finished before it heard of the cancel.
+        cancelRequested: false,
+        cancelledBy: undefined,
+      }
     case 'TaskFailed':
       // Without a claim no attempt failed: the task expired, or its input no longer fits.
       return {

@@ -5,13 +5,13 @@
  * statuses are small integers, and what never changes after the submission is indexed and written once.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { TaskError } from '../../events/index.ts'
+import { isEnded, TASK_STATUSES, type TaskError } from '../../events/index.ts'
 import { int, json, jsonObject, maybeInt, maybeText, position, type Row, text } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
-import { JOB_STATUSES, type JobStatus, TERMINAL_STATUSES } from '../views.ts'
+import type { JobStatus } from '../views.ts'
 import { foldJob, type JobRecord, sortTime } from './job-fold.ts'
 
-const V = 'jobs_v1'
+const V = 'jobs_v2'
 export const JOBS = `${V}_rows`
 export const INPUTS = `${V}_inputs`
 export const WORDS = `${V}_words`
@@ -26,15 +26,15 @@ export const JOB_INDEX = {
   submission: `${V}_by_submission`,
 } as const
 
-/** A status in a row: its place in JOB_STATUSES. A hidden job has HIDDEN added, so that no view's index range has it. */
-export const STATUS_CODE = Object.fromEntries(JOB_STATUSES.map((status, code) => [status, code])) as Readonly<
+/** A status in a row: its place in TASK_STATUSES. A hidden job has HIDDEN added, so that no view's index range has it. */
+export const STATUS_CODE = Object.fromEntries(TASK_STATUSES.map((status, code) => [status, code])) as Readonly<
   Record<JobStatus, number>
 >
 export const HIDDEN = 8
 
 export const jobsModel: ReadModel = {
   name: 'jobs',
-  version: 1,
+  version: 2,
   kinds: ['task'],
   // n counts submissions: newest first is the table's own order, backwards.
   tables: `
@@ -104,7 +104,7 @@ export const JOB_JOINS = `JOIN ${WORDS} jn ON jn.n = j.name JOIN ${WORDS} jo ON 
   LEFT JOIN ${WORDS} jw ON jw.n = j.node JOIN ${INPUTS} i ON i.n = j.n`
 
 export function statusOf(code: number): JobStatus {
-  const status = JOB_STATUSES[code % HIDDEN]
+  const status = TASK_STATUSES[code % HIDDEN]
   if (status === undefined)
     throw new TypeError(`read.db holds the job status ${code}. Delete read.db: it is made again.`)
   return status
@@ -297,14 +297,14 @@ class JobsProjection implements Projection {
         after.expiresAt ?? null,
       )
       this.#insertInput.run(n, params)
-      if (!isTerminal(after.status)) this.#keep({ n, job: after, weight: params.length })
+      if (!isEnded(after.status)) this.#keep({ n, job: after, weight: params.length })
     } else {
       const moved = after.status !== before.status || after.hidden !== before.hidden || sort !== sortTime(before)
       if (moved) this.#move.run(...changing, status, sort, n)
       else this.#update.run(...changing, n)
       const resident = this.#residents.get(after.id)
       // An ended job rarely comes back.
-      if (isTerminal(after.status)) this.#drop(resident)
+      if (isEnded(after.status)) this.#drop(resident)
       else if (resident !== undefined) resident.job = after
     }
     this.#tally.move(owner, name, before, after)
@@ -325,10 +325,6 @@ class JobsProjection implements Projection {
       this.#drop(resident)
     }
   }
-}
-
-export function isTerminal(status: JobStatus): boolean {
-  return (TERMINAL_STATUSES as readonly JobStatus[]).includes(status)
 }
 
 function touch(touched: Touched, { after }: Change): void {

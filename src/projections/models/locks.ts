@@ -1,6 +1,6 @@
 /** The locks read model: who holds each lock, and who waits for it in which order. A lock nobody wants has no row. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { LockFact, RecordedEvent } from '../../events/index.ts'
+import { factOf, type LockFact, type RecordedEvent } from '../../events/index.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 
 const V = 'locks_v2'
@@ -52,8 +52,7 @@ class LocksProjection implements Projection {
   }
 
   #apply(event: RecordedEvent, lock: string, at: number): void {
-    // Decided by the schemas of the catalogue when it was appended.
-    const fact = event as RecordedEvent & LockFact
+    const fact = factOf<LockFact>(event)
     const revision = Number(event.revision)
     switch (fact.type) {
       case 'LockAcquired':

@@ -3,7 +3,7 @@
  * process that dies in between leaves nothing undone. What has been done has no row.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { RecordedEvent, Submission, TaskFact } from '../../events/index.ts'
+import { factOf, type RecordedEvent, type Submission, type TaskFact } from '../../events/index.ts'
 import { int, type Row } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel } from '../read-model.ts'
 
@@ -65,8 +65,7 @@ class OwedProjection implements Projection {
   }
 
   #apply(event: RecordedEvent, task: string): void {
-    // Decided by the schemas of the catalogue when it was appended.
-    const fact = event as RecordedEvent & TaskFact
+    const fact = factOf<TaskFact>(event)
     switch (fact.type) {
       case 'TaskSubmitted':
       case 'TaskScheduled':

@@ -1,6 +1,6 @@
 /** The schedules read model: each definition, and every decision about a due time. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { RecordedEvent, ScheduleFact } from '../../events/index.ts'
+import { factOf, type RecordedEvent, type ScheduleFact } from '../../events/index.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 
 const V = 'schedules_v1'
@@ -74,8 +74,7 @@ class SchedulesProjection implements Projection {
   }
 
   #apply(event: RecordedEvent, key: string, position: number): void {
-    // Decided by the schemas of the catalogue when it was appended.
-    const fact = event as RecordedEvent & ScheduleFact
+    const fact = factOf<ScheduleFact>(event)
     switch (fact.type) {
       case 'ScheduleRegistered':
       case 'ScheduleChanged': {

@@ -2,7 +2,7 @@
  * What a session's stream says: its head (title, turn, queue) and the items of its transcript. One step takes one event
  * and tells which items it changed, so that a long conversation is never loaded to add a line to it.
  */
-import type { JsonObject, Position, RecordedEvent, SessionFact } from '../../events/index.ts'
+import { factOf, type JsonObject, type Position, type RecordedEvent, type SessionFact } from '../../events/index.ts'
 import type { ItemView } from '../views.ts'
 
 /** All that is kept of a session beside its items. */
@@ -12,6 +12,8 @@ export interface SessionHead {
   readonly ownerId: string
   readonly startedAt: number
   readonly updatedAt: number
+  /** The first thing said, which names a conversation without a title. */
+  readonly opening: string | undefined
   readonly preview: string | undefined
   readonly ended: boolean
   readonly data: JsonObject
@@ -19,10 +21,19 @@ export interface SessionHead {
   readonly turn: { readonly id: string; readonly messageId: string; readonly startedAt: number } | undefined
   /** Messages that wait for their turn, first come first. */
   readonly queue: readonly QueuedMessage[]
-  /** Replies that a turn or a task is still writing. */
-  readonly streaming: readonly { readonly key: string; readonly turn: string | undefined }[]
+  /** Replies that are not whole: a turn or an attempt is writing them, or was when it ended. */
+  readonly streaming: readonly Writing[]
   readonly nextIndex: number
   readonly position: Position
+}
+
+interface Writing {
+  readonly key: string
+  readonly turn: string | undefined
+  /** Of the attempt that writes it. */
+  readonly claim: string | undefined
+  /** The attempt has ended; another one may write it again, or say it whole. */
+  readonly left: boolean
 }
 
 interface QueuedMessage {
@@ -48,6 +59,8 @@ type MessageState = Extract<ItemView, { kind: 'message' }>['state']
 
 const MOST_EARLIER_NOTICES = 100
 const LONGEST_PREVIEW = 140
+/** Of the replies that attempts left unfinished: those that may still be finished are the latest. */
+const MOST_LEFT = 20
 
 /**
  * The session after one more event of its stream. `find` gives an item as it is before this event.
@@ -59,8 +72,7 @@ export function sessionStep(
   event: RecordedEvent,
   find: Find,
 ): SessionStep | undefined {
-  // Decided by the schemas of the catalogue when it was appended.
-  const fact = event as RecordedEvent & SessionFact
+  const fact = factOf<SessionFact>(event)
   const at = Date.parse(event.metadata.at)
   if (fact.type === 'SessionStarted')
     return head ? { head, items: [] } : { head: started(id, fact, event, at), items: [] }
@@ -93,7 +105,11 @@ export function sessionStep(
       return put(
         key,
         { ...base, kind: 'message', text, by: event.metadata.by, state: 'queued', error: undefined },
-        { queue: [...head.queue, { messageId, key }], preview: sentence(text) },
+        {
+          queue: [...head.queue, { messageId, key }],
+          opening: head.opening ?? sentence(text),
+          preview: sentence(text),
+        },
       )
     }
     case 'TurnStarted': {
@@ -114,17 +130,20 @@ export function sessionStep(
     case 'TurnStopped':
       return turnEnded(next, find, fact.data.turn, 'stopped')
     case 'ReplyStreamed': {
-      const { replyId, offset, text, turn, taskId } = fact.data
+      const { replyId, offset, text, turn, taskId, claim } = fact.data
       const key = `reply:${replyId}`
       const known = find(key)
-      if (known?.kind === 'reply' && !known.streaming) return { head: next, items: [] }
-      const { isNew, ...base } = place(key)
+      const writing = head.streaming.find((reply) => reply.key === key)
+      if (known?.kind === 'reply' && !writing) return { head: next, items: [] }
+      const { isNew: _, ...base } = place(key)
       const whole = (known?.kind === 'reply' ? known.text.slice(0, offset) : '') + text
-      const streaming = isNew ? [...head.streaming, { key, turn }] : head.streaming
+      // What an attempt's end has overtaken on its way here does not bring the attempt back.
+      const left = writing?.left === true && writing.claim === claim
+      const others = head.streaming.filter((reply) => reply !== writing)
       return put(
         key,
-        { ...base, kind: 'reply', text: whole, streaming: true, taskId },
-        { streaming, preview: sentence(whole) },
+        { ...base, kind: 'reply', text: whole, streaming: !left, taskId },
+        { streaming: [...others, { key, turn, claim, left }], preview: sentence(whole) },
       )
     }
     case 'Replied': {
@@ -191,6 +210,7 @@ function started(id: string, fact: SessionFact, event: RecordedEvent, at: number
     ownerId: data.ownerId,
     startedAt: at,
     updatedAt: at,
+    opening: undefined,
     preview: undefined,
     ended: false,
     data: {},
@@ -225,6 +245,20 @@ function turnEnded(head: SessionHead, find: Find, turn: string, state: MessageSt
   if (queued === undefined) return { head: { ...head, streaming }, items: cutOff }
   const items = [...messageBecomes(find, queued.key.slice(MESSAGE.length), state, error), ...cutOff]
   return { head: { ...head, streaming, queue: head.queue.filter((message) => message !== queued) }, items }
+}
+
+/** The attempt with this claim has ended: what it was still writing stands as it is, unless a later one goes on. */
+export function attemptEnded(head: SessionHead, claim: string, event: RecordedEvent, find: Find): SessionStep {
+  const items: KeyedItem[] = []
+  const ended = head.streaming.map((reply) => {
+    if (reply.left || reply.claim !== claim || reply.turn !== undefined) return reply
+    const item = find(reply.key)
+    if (item?.kind === 'reply') items.push({ key: reply.key, item: { ...item, streaming: false } })
+    return { ...reply, left: true }
+  })
+  const tooMany = ended.filter(({ left }) => left).slice(0, -MOST_LEFT)
+  const streaming = ended.filter((reply) => !tooMany.includes(reply))
+  return { head: { ...head, streaming, position: event.position }, items }
 }
 
 function sentence(text: string): string {

@@ -3,9 +3,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { int, jsonObject, maybeText, position, type Row, text } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 import type { ItemView } from '../views.ts'
-import { type SessionHead, sessionStep } from './session-fold.ts'
+import { attemptEnded, type SessionHead, type SessionStep, sessionStep } from './session-fold.ts'
 
-const V = 'sessions_v1'
+const V = 'sessions_v2'
 export const SESSIONS = `${V}_rows`
 export const ITEMS = `${V}_items`
 /** Whether work waits in it: a start of a node looks only at these. */
@@ -13,8 +13,9 @@ export const OPEN = { no: 0, queued: 1, running: 2 } as const
 
 export const sessionsModel: ReadModel = {
   name: 'sessions',
-  version: 1,
-  kinds: ['session'],
+  version: 2,
+  // An attempt that ends stops writing what it had begun to say.
+  kinds: ['session', 'task'],
   tables: `
     CREATE TABLE ${SESSIONS} (
       n INTEGER PRIMARY KEY,
@@ -23,6 +24,7 @@ export const sessionsModel: ReadModel = {
       title TEXT,
       started_at INTEGER NOT NULL,
       updated_at INTEGER NOT NULL,
+      opening TEXT,
       preview TEXT,
       ended INTEGER NOT NULL,
       open INTEGER NOT NULL,
@@ -35,6 +37,7 @@ export const sessionsModel: ReadModel = {
     );
     CREATE INDEX ${V}_by_update ON ${SESSIONS}(updated_at);
     CREATE INDEX ${V}_by_owner ON ${SESSIONS}(owner, updated_at);
+    CREATE INDEX ${V}_by_streaming ON ${SESSIONS}(id) WHERE streaming IS NOT NULL;
     CREATE INDEX ${V}_by_open ON ${SESSIONS}(open) WHERE open > 0;
     CREATE TABLE ${ITEMS} (
       session INTEGER NOT NULL,
@@ -59,6 +62,7 @@ export function headOf(row: Row): SessionHead {
     ownerId: text(row.owner),
     startedAt: int(row.started_at),
     updatedAt: int(row.updated_at),
+    opening: maybeText(row.opening),
     preview: maybeText(row.preview),
     ended: row.ended === 1,
     data: jsonObject(row.data),
@@ -100,9 +104,20 @@ interface Change {
 }
 
 const MOST_RESIDENTS = 2_000
+const ATTEMPT_ENDS: ReadonlySet<string> = new Set([
+  'TaskCompleted',
+  'TaskFailed',
+  'TaskTimedOut',
+  'TaskCancelled',
+  'TaskRetryScheduled',
+  'TaskInterrupted',
+])
 
 class SessionsProjection implements Projection {
   readonly #residents = new Map<string, Resident>()
+  /** By claim: the session in which the attempt is writing a reply. Undefined: to be read from the tables. */
+  #writing: Map<string, string> | undefined
+  readonly #selectWriting: StatementSync
   readonly #select: StatementSync
   readonly #selectItem: StatementSync
   readonly #insert: StatementSync
@@ -111,11 +126,13 @@ class SessionsProjection implements Projection {
 
   constructor(db: DatabaseSync) {
     this.#select = db.prepare(`SELECT * FROM ${SESSIONS} WHERE id = ?`)
+    this.#selectWriting = db.prepare(`SELECT * FROM ${SESSIONS} WHERE streaming IS NOT NULL`)
     this.#selectItem = db.prepare(`SELECT item FROM ${ITEMS} WHERE session = ? AND key = ?`)
     this.#insert = db.prepare(`INSERT INTO ${SESSIONS}
-      (title, updated_at, preview, ended, open, next_index, position, turn, queue, streaming, data, id, owner, started_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-    this.#update = db.prepare(`UPDATE ${SESSIONS} SET title = ?, updated_at = ?, preview = ?, ended = ?, open = ?,
+      (title, updated_at, opening, preview, ended, open, next_index, position, turn, queue, streaming, data, id, owner, started_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    this.#update =
+      db.prepare(`UPDATE ${SESSIONS} SET title = ?, updated_at = ?, opening = ?, preview = ?, ended = ?, open = ?,
       next_index = ?, position = ?, turn = ?, queue = ?, streaming = ?, data = ? WHERE n = ?`)
     this.#putItem = db.prepare(`INSERT INTO ${ITEMS} (session, idx, key, position, item) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (session, idx) DO UPDATE SET position = excluded.position, item = excluded.item`)
@@ -123,18 +140,20 @@ class SessionsProjection implements Projection {
 
   apply(events: readonly LogEvent[], touched: Touched): void {
     const changes = new Map<string, Change>()
-    for (const { event, key, position } of events) {
-      let change = changes.get(key)
+    this.#writing ??= this.#readWriting()
+    for (const { event, kind, key, position } of events) {
+      const id = kind === 'session' ? key : this.#writtenBy(event)
+      if (id === undefined) continue
+      let change = changes.get(id)
       if (change === undefined) {
-        const resident = this.#resident(key)
+        const resident = this.#resident(id)
         change = { n: resident?.n, head: resident?.head, items: new Map() }
-        changes.set(key, change)
+        changes.set(id, change)
       }
-      const { n, items } = change
-      const step = sessionStep(change.head, key, event, (item) => items.get(item)?.item ?? this.#item(n, item))
+      const step = this.#step(change, id, { event, kind })
       if (step === undefined) continue
       change.head = step.head
-      for (const { key, item } of step.items) items.set(key, { item, position })
+      for (const { key, item } of step.items) change.items.set(key, { item, position })
     }
     for (const [id, change] of changes) {
       if (change.head === undefined) continue
@@ -145,6 +164,36 @@ class SessionsProjection implements Projection {
 
   forget(): void {
     this.#residents.clear()
+    this.#writing = undefined
+  }
+
+  #step(change: Change, id: string, { event, kind }: Pick<LogEvent, 'event' | 'kind'>): SessionStep | undefined {
+    const find = (item: string): ItemView | undefined => change.items.get(item)?.item ?? this.#item(change.n, item)
+    const { claim, turn } = event.data
+    if (kind === 'session') {
+      const byAttempt = event.type === 'ReplyStreamed' && turn === undefined
+      if (byAttempt && typeof claim === 'string') this.#writing?.set(claim, id)
+      return sessionStep(change.head, id, event, find)
+    }
+    if (typeof claim !== 'string' || change.head === undefined) return undefined
+    this.#writing?.delete(claim)
+    return attemptEnded(change.head, claim, event, find)
+  }
+
+  /** The session in which the attempt that the event ends was writing. */
+  #writtenBy({ type, data }: LogEvent['event']): string | undefined {
+    if (!ATTEMPT_ENDS.has(type) || typeof data.claim !== 'string') return undefined
+    return this.#writing?.get(data.claim)
+  }
+
+  #readWriting(): Map<string, string> {
+    const writing = new Map<string, string>()
+    for (const row of this.#selectWriting.all()) {
+      for (const { claim, turn, left } of headOf(row).streaming) {
+        if (claim !== undefined && turn === undefined && !left) writing.set(claim, text(row.id))
+      }
+    }
+    return writing
   }
 
   #resident(id: string): Resident | undefined {
@@ -170,6 +219,7 @@ class SessionsProjection implements Projection {
     const changing = [
       head.title ?? null,
       head.updatedAt,
+      head.opening ?? null,
       head.preview ?? null,
       head.ended ? 1 : 0,
       head.turn !== undefined ? OPEN.running : head.queue.length > 0 ? OPEN.queued : OPEN.no,

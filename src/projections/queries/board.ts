@@ -1,9 +1,8 @@
 /** The board: for each column its count and the cards in view. A column of several statuses merges their orders. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Position } from '../../events/index.ts'
+import { isEnded, type Position, TASK_STATUSES } from '../../events/index.ts'
 import { int } from '../columns.ts'
-import { isTerminal } from '../models/jobs.ts'
-import { type BoardQuery, type BoardView, JOB_STATUSES, type JobStatus } from '../views.ts'
+import type { BoardQuery, BoardView, JobStatus } from '../views.ts'
 import { type JobSelection, select, source, tally } from './filter.ts'
 import { jobsAt } from './jobs.ts'
 
@@ -30,7 +29,7 @@ export function findBoard(db: DatabaseSync, query: BoardQuery, position: Positio
 
 /** What comes first in a column of these statuses. */
 export function orderOf(statuses: readonly JobStatus[]): 'next first' | 'oldest first' | 'newest first' {
-  if (statuses.length > 0 && statuses.every(isTerminal)) return 'newest first'
+  if (statuses.length > 0 && statuses.every(isEnded)) return 'newest first'
   return statuses.length > 0 && statuses.every((status) => status === 'scheduled') ? 'next first' : 'oldest first'
 }
 
@@ -40,7 +39,7 @@ function countByStatus(db: DatabaseSync, selection: JobSelection): Map<JobStatus
   const from = source(db, selection, undefined, { order: 'none' })
   const counts = new Map<JobStatus, number>()
   for (const row of db.prepare(`SELECT j.status, count(*) AS n ${from.sql} GROUP BY j.status`).iterate(...from.args)) {
-    const status = JOB_STATUSES[int(row.status)]
+    const status = TASK_STATUSES[int(row.status)]
     if (status !== undefined) counts.set(status, int(row.n))
   }
   return counts

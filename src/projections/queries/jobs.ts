@@ -1,11 +1,11 @@
 /** Questions about jobs: one, a page, a count, ids for a bulk command. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Position } from '../../events/index.ts'
+import { isWaiting, type Position } from '../../events/index.ts'
 import { int, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
-import type { JobFilter, JobQuery, JobStatus, JobView, Page } from '../views.ts'
+import type { JobFilter, JobIds, JobQuery, JobView, Page } from '../views.ts'
 import { select, source, sumOf, tally } from './filter.ts'
 
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
@@ -43,12 +43,15 @@ export function countJobs(db: DatabaseSync, filter: JobFilter): number {
   return int(db.prepare(`SELECT count(*) AS n ${from.sql}`).get(...from.args)?.n)
 }
 
-export function findJobIds(db: DatabaseSync, filter: JobFilter, limit: number): readonly string[] {
+export function findJobIds(db: DatabaseSync, filter: JobFilter, page: { limit: number; after?: string }): JobIds {
   const selection = select(db, filter)
-  if (selection.none) return []
+  if (selection.none) return { ids: [], next: undefined }
+  const { limit, after } = page
   const from = source(db, selection, selection.statuses, { order: 'n', wanted: limit })
-  const rows = db.prepare(`SELECT j.id ${from.sql} ORDER BY j.n LIMIT ?`).all(...from.args, limit)
-  return rows.map((row) => text(row.id))
+  const cursor = after === undefined ? '' : `AND j.n > ${parseCursor(after)}`
+  const rows = db.prepare(`SELECT j.id, j.n ${from.sql} ${cursor} ORDER BY j.n LIMIT ?`).all(...from.args, limit)
+  const last = rows.length === limit ? rows.at(-1) : undefined
+  return { ids: rows.map((row) => text(row.id)), next: last && String(int(last.n)) }
 }
 
 /** Jobs by their row numbers, in that order. */
@@ -64,10 +67,8 @@ export function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
   return jobs
 }
 
-const MAY_WAIT: readonly JobStatus[] = ['pending', 'scheduled', 'retry']
-
 function withLockWait(db: DatabaseSync, job: JobView): JobView {
-  if (job.lockKey === undefined || !MAY_WAIT.includes(job.status)) return job
+  if (job.lockKey === undefined || !isWaiting(job.status)) return job
   const row = db
     .prepare(
       `SELECT holder.task AS holder, (SELECT count(*) FROM ${PARTIES} ahead

@@ -1,10 +1,10 @@
 /** Questions about schedules and what became of their due times. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Position } from '../../events/index.ts'
+import { type Position, TASK_STATUSES } from '../../events/index.ts'
 import { int, maybeInt, maybeText, position as positionOf, type Row, text } from '../columns.ts'
 import { HIDDEN, JOBS, statusOf } from '../models/jobs.ts'
 import { OCCURRENCES, SCHEDULES } from '../models/schedules.ts'
-import { JOB_STATUSES, type OccurrenceView, type Page, type ScheduleView } from '../views.ts'
+import type { OccurrenceView, Page, ScheduleView } from '../views.ts'
 import { pageSize, parseCursor } from './jobs.ts'
 
 const LAST = 30
@@ -82,7 +82,11 @@ function occurrenceOf(row: Row): OccurrenceView {
     reason: reason === undefined ? undefined : oneOf<(typeof REASONS)[number]>(REASONS, reason),
     jobId: maybeText(row.task),
     status:
-      code !== undefined ? statusOf(code % HIDDEN) : finished === undefined ? undefined : oneOf(JOB_STATUSES, finished),
+      code !== undefined
+        ? statusOf(code % HIDDEN)
+        : finished === undefined
+          ? undefined
+          : oneOf(TASK_STATUSES, finished),
     position: positionOf(row.position),
   }
 }

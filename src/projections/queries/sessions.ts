@@ -71,6 +71,7 @@ function sessionOf(row: Row): SessionView {
     ownerId: head.ownerId,
     startedAt: head.startedAt,
     updatedAt: head.updatedAt,
+    opening: head.opening,
     preview: head.preview,
     // A queued turn has no id of its own yet: it goes by its message's.
     turn:

@@ -1,8 +1,8 @@
 /** What a starting node needs to know: waiting and running work, locks, open turns, occurrences, as of one position. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Position } from '../../events/index.ts'
+import { isEnded, type Position } from '../../events/index.ts'
 import { int, maybeInt, maybeText, text } from '../columns.ts'
-import { HIDDEN, isTerminal, JOBS, STATUS_CODE, statusOf, WORDS } from '../models/jobs.ts'
+import { HIDDEN, JOBS, STATUS_CODE, statusOf, WORDS } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
 import { OWED, OWING } from '../models/owed.ts'
 import { OCCURRENCES } from '../models/schedules.ts'
@@ -128,5 +128,5 @@ function readOccurrences(db: DatabaseSync): WorkSnapshot['occurrences'] {
       const status = code === undefined ? undefined : statusOf(code)
       return { schedule: text(row.schedule), due: text(row.due), taskId: text(row.task), status }
     })
-    .filter(({ status }) => status === undefined || isTerminal(status))
+    .filter(({ status }) => status === undefined || isEnded(status))
 }

@@ -1,5 +1,6 @@
 /** What the crash tests run: tasks of every kind of ending, with and without locks, a chat and a schedule. */
 import { existsSync } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from 'capsule-actors'
 import { z } from 'zod'
@@ -30,9 +31,10 @@ app.task('flaky', { input: work, retries: 3, backoff }, async (input, context) =
   }
   return run(input, context)
 })
-// Runs until the test makes the file.
+// Runs until the test makes the file, and leaves a line beside it for each time that it got through.
 app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { signal }) => {
   while (!existsSync(file)) await sleep(10, undefined, { signal })
+  await appendFile(`${file}.passed`, 'passed\n')
   return { opened: true }
 })
 app.task('broken', { input: work, retries: 1, backoff }, async () => {

@@ -3,8 +3,10 @@
  *
  * `CAPSULE_FAULT=store:<before|after|full>-append:<EventType>[:<n>]` strikes at the n-th append, counted from 1, that
  * contains an event of that type: `before` kills the process with SIGKILL right before the commit, `after` right after it
- * (so nobody got the answer), `full` fails the commit once as a full disk would. Unset, the writer has no hook at all.
+ * (so nobody got the answer), `full` fails the commit once as a full disk would. `CAPSULE_FAULT=store:full-while:<file>`
+ * fails every commit so for as long as the file is there. Unset, the writer has no hook at all.
  */
+import { existsSync } from 'node:fs'
 
 export interface Fault {
   /** Called for each append that is about to be committed. */
@@ -16,9 +18,12 @@ export interface Fault {
 /** @throws TypeError when the variable is set to something it cannot mean. */
 export function readFault(setting: string | undefined): Fault | undefined {
   if (!setting?.startsWith('store:')) return undefined
+  if (setting.startsWith(FULL_WHILE)) return fullWhile(setting.slice(FULL_WHILE.length))
   const match = /^store:(before|after|full)-append:([A-Za-z0-9]+)(?::(\d+))?$/.exec(setting)
   if (!match) {
-    throw new TypeError(`CAPSULE_FAULT="${setting}": expected store:<before|after|full>-append:<EventType>[:<n>]`)
+    throw new TypeError(
+      `CAPSULE_FAULT="${setting}": expected store:<before|after|full>-append:<EventType>[:<n>] or ${FULL_WHILE}<file>`,
+    )
   }
   const [, moment, type = '', n = '1'] = match
   let left = Number(n)
@@ -34,7 +39,7 @@ export function readFault(setting: string | undefined): Fault | undefined {
     },
     beforeCommit() {
       if (strikes('before')) die()
-      if (strikes('full')) throw Object.assign(new Error('database or disk is full'), { errcode: SQLITE_FULL })
+      if (strikes('full')) throw diskFull()
     },
     afterCommit() {
       if (strikes('after')) die()
@@ -42,7 +47,22 @@ export function readFault(setting: string | undefined): Fault | undefined {
   }
 }
 
+const FULL_WHILE = 'store:full-while:'
 const SQLITE_FULL = 13
+
+function fullWhile(file: string): Fault {
+  return {
+    noticed() {},
+    beforeCommit() {
+      if (existsSync(file)) throw diskFull()
+    },
+    afterCommit() {},
+  }
+}
+
+function diskFull(): Error {
+  return Object.assign(new Error('database or disk is full'), { errcode: SQLITE_FULL })
+}
 
 function die(): void {
   process.kill(process.pid, 'SIGKILL')

@@ -141,6 +141,7 @@ class Store implements SqliteStore {
   readonly #underWay: Gathering[] = []
   readonly #waiting: Gathering[] = []
   #flushPlanned = false
+  #heardThisTurn = false
   /** Why nothing can be appended any more. */
   #broken: StoreError | undefined
   #closing: Promise<void> | undefined
@@ -162,9 +163,9 @@ class Store implements SqliteStore {
     this.#reader = reader
     this.#lock = lock
     this.#feed = new Feed(BigInt(head) as Position, (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes))
-    worker.on('message', (message: FromWriter) => this.#answered(message))
-    worker.on('error', (error) => this.#writerDied(error))
-    worker.on('exit', () => this.#writerDied(undefined))
+    worker.on('message', (message: FromWriter) => this.#heard(message))
+    worker.on('error', (error) => setImmediate(() => this.#writerDied(error)))
+    worker.on('exit', () => setImmediate(() => this.#writerDied(undefined)))
   }
 
   append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
@@ -253,6 +254,22 @@ class Store implements SqliteStore {
 
   #say(message: ToWriter): void {
     this.#worker.postMessage(message)
+  }
+
+  /**
+   * One answer a turn of the event loop, the others in its next phase. A port hands out whatever has come meanwhile, and
+   * under load what an answer sets off takes as long as the next commit: timers and sockets would wait for ever.
+   */
+  #heard(message: FromWriter): void {
+    if (this.#heardThisTurn) {
+      setImmediate(() => this.#answered(message))
+      return
+    }
+    this.#heardThisTurn = true
+    setImmediate(() => {
+      this.#heardThisTurn = false
+    })
+    this.#answered(message)
   }
 
   #answered(message: FromWriter): void {

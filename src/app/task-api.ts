@@ -1,0 +1,153 @@
+/** A declared task as whatever runs the app serves it: submit, find, count, cancel, and the handle of one task. */
+import { type ActorSystem, CapsuleError, isEnded, NotFound, type TaskContext, taskKind } from '../actors/index.ts'
+import type { EventStore, JsonObject } from '../events/index.ts'
+import { type Node, TimeoutError } from '../execution/index.ts'
+import type { JobFilter, JobView } from '../projections/index.ts'
+import { SYSTEM } from './callers.ts'
+import { parseDuration } from './duration.ts'
+import type { Caller, RunningApp, SubmitItem } from './running.ts'
+import type { FindOptions, ScheduleOptions, TaskApi, TaskHandle } from './task.ts'
+
+export interface TaskApiParts {
+  readonly system: ActorSystem
+  readonly store: Pick<EventStore, 'head'>
+  readonly node: Pick<Node, 'whenEnded'>
+}
+
+/** `handle.result()` of a task that did not complete. */
+export class TaskFailed extends CapsuleError {
+  readonly code = 'task-failed'
+  readonly taskId: string
+  readonly status: string
+  constructor(taskId: string, status: string, message: string) {
+    super(message)
+    this.taskId = taskId
+    this.status = status
+  }
+}
+
+export function taskApiOf<Result>(name: string, running: RunningApp, parts: TaskApiParts): TaskApi<Result> {
+  const handle = (taskId: string, joined: boolean) => handleOf<Result>(taskId, joined, running, parts)
+  return {
+    submit: async (input, options) => {
+      const { taskId, joined } = await running.submit({ name, ...itemOf(input, options) }, callerOf(options.session))
+      return handle(taskId, joined)
+    },
+    submitMany: async (inputs, options, keys) => {
+      const items = inputs.map((input, index) => {
+        const idempotencyKey = keys?.[index]
+        return itemOf(input, { ...options, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })
+      })
+      const outcomes = await running.submitMany(name, items, callerOf(options.session))
+      return outcomes.map((outcome) =>
+        outcome.status === 'rejected'
+          ? outcome
+          : { status: 'fulfilled', value: handle(outcome.value.taskId, outcome.value.joined) },
+      )
+    },
+    find: async (options) => {
+      await caughtUp(running, parts)
+      const { limit = 100, offset = 0 } = options
+      return (await running.reads.jobs({ ...filterOf(name, options), limit, offset })).items
+    },
+    count: async (options) => {
+      await caughtUp(running, parts)
+      return running.reads.countJobs(filterOf(name, options))
+    },
+    cancel: async (options) => (await running.cancelWaiting(filterOf(name, options), SYSTEM)).count,
+    handle: (taskId) => handle(taskId, false),
+  }
+}
+
+/** Resolves when reads include all that is in the log now. */
+export async function caughtUp({ reads }: Pick<RunningApp, 'reads'>, { store }: Pick<TaskApiParts, 'store'>) {
+  await reads.waitFor(await store.head())
+}
+
+/** @throws NotFound */
+export async function taskState(
+  { system }: Pick<TaskApiParts, 'system'>,
+  id: string,
+): Promise<{ readonly value: string; readonly context: TaskContext }> {
+  const { state } = await system.read(taskKind, id)
+  if (state.value === 'new') throw new NotFound('job', id)
+  return state
+}
+
+/** Resolves when the task has ended, or after `timeoutMs`. */
+export async function untilEnded(
+  { system, node }: Pick<TaskApiParts, 'system' | 'node'>,
+  id: string,
+  timeoutMs: number | undefined,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const stop = node.whenEnded(id, resolve)
+  const timer = timeoutMs === undefined ? undefined : system.clock.at(system.clock.now() + timeoutMs, resolve)
+  try {
+    // Listen first, look then: an end in between is not missed.
+    const { state } = await system.read(taskKind, id)
+    if (!isEnded(state.value)) await promise
+  } finally {
+    stop()
+    timer?.cancel()
+  }
+}
+
+function handleOf<Result>(
+  taskId: string,
+  joined: boolean,
+  running: RunningApp,
+  parts: TaskApiParts,
+): TaskHandle<Result> {
+  return {
+    taskId,
+    joined,
+    status: async () => (await taskState(parts, taskId)).value as JobView['status'],
+    job: async () => {
+      await running.reads.waitFor(running.acknowledged('task', taskId))
+      const job = await running.reads.job(taskId)
+      if (!job) throw new NotFound('job', taskId)
+      return job
+    },
+    result: async ({ timeout } = {}) => {
+      await taskState(parts, taskId)
+      await untilEnded(parts, taskId, timeout === undefined ? undefined : parseDuration(timeout, 'timeout'))
+      const { value, context } = await taskState(parts, taskId)
+      if (value === 'completed') return context.result as Result
+      if (!isEnded(value))
+        throw new TimeoutError(`Task ${taskId} is still ${value}. Wait longer, or ask for its status.`)
+      throw new TaskFailed(taskId, value, context.error?.message ?? `The task was ${value}.`)
+    },
+    cancel: async (reason) => void (await running.cancelJob(taskId, SYSTEM, reason)),
+    refresh: async () => void (await running.refreshJob(taskId, SYSTEM)),
+  }
+}
+
+function filterOf(name: string, options: FindOptions): JobFilter {
+  const { status, input, limit: _, offset: __, ...rest } = options
+  return {
+    ...rest,
+    name,
+    ...(status === undefined ? {} : { status: typeof status === 'string' ? [status] : status }),
+    ...(input === undefined ? {} : { params: input }),
+  }
+}
+
+/** What an app's own code asks for, as every door asks for it. */
+function itemOf(params: JsonObject, options: ScheduleOptions): SubmitItem {
+  const { session, delay, runAt, priority, idempotencyKey, callbackUrl } = options
+  return {
+    params,
+    ...(session?.id === undefined ? {} : { sessionId: session.id }),
+    ...(delay === undefined ? {} : { delay }),
+    ...(runAt === undefined ? {} : { runAt: typeof runAt === 'string' ? runAt : runAt.toISOString() }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(callbackUrl === undefined ? {} : { callbackUrl }),
+  }
+}
+
+function callerOf(session: ScheduleOptions['session']): Caller {
+  const ownerId = session?.user.ownerId ?? 'system'
+  return { by: session ? `user:${ownerId}` : 'system', ownerId }
+}

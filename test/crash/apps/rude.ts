@@ -1,0 +1,61 @@
+/** Code as it should not be written: it holds the event loop, throws what is no error, lets promises and timers throw. */
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createApp } from 'capsule-actors'
+import { z } from 'zod'
+
+export const app = createApp({ name: 'work' })
+
+const circular: Record<string, unknown> = { reason: 7n }
+circular.self = circular
+const things: Readonly<Record<string, unknown>> = {
+  text: 'out of paper',
+  nothing: undefined,
+  object: { reason: 'jam' },
+  circular,
+  hostile: {
+    get message(): string {
+      throw new Error('do not look at me')
+    },
+    toString: () => {
+      throw new Error('nor print me')
+    },
+  },
+}
+
+app.task('throws', { input: z.object({ what: z.string() }) }, async ({ what }) => {
+  throw things[what]
+})
+
+/** Holds the loop for so long, and until it has had so much of a processor. */
+app.task('blocks', { input: z.object({ ms: z.number() }) }, async ({ ms }) => {
+  const begun = performance.now()
+  const { user } = process.threadCpuUsage()
+  while (performance.now() - begun < ms || process.threadCpuUsage().user - user < 600_000) {}
+})
+
+app.task('quick', async () => 'done')
+
+app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { signal }) => {
+  while (!existsSync(file)) await sleep(10, undefined, { signal })
+})
+
+app.task('rejects', async (_, { signal }) => {
+  void Promise.reject(new Error('a promise that nobody waits for'))
+  await sleep(600_000, undefined, { signal })
+})
+
+app.task('explodes', async (_, { signal }) => {
+  setTimeout(() => {
+    throw new Error('a timer that nobody watches')
+  })
+  await sleep(600_000, undefined, { signal })
+})
+
+/** In its own process: busy for ever in its first attempt. */
+app.task('busy', { process: true, input: z.object({ file: z.string() }) }, async ({ file }, { attempt }) => {
+  if (attempt > 1) return { attempt }
+  await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: process.pid }))
+  for (;;);
+})

@@ -1,0 +1,102 @@
+/** What code that should not have been written does to a real server: to itself what was promised, to its neighbours nothing. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { isGone, pidsIn } from '../process/running.ts'
+import { boardDifferences } from './board.ts'
+import { type History, settled, violations } from './history.ts'
+import { complaints, eventually, serve, start, submit, temporaryDirectory, until } from './server.ts'
+
+vi.setConfig({ testTimeout: 180_000, maxConcurrency: 2 })
+
+const APP = 'test/crash/apps/rude.ts'
+
+const thrown = [
+  ['text', 'out of paper'],
+  ['nothing', 'undefined'],
+  ['object', '{"reason":"jam"}'],
+  ['circular', '[object Object]'],
+  ['hostile', '[object Object]'],
+] as const
+
+describe.concurrent('a handler', () => {
+  it('that throws what is no Error fails with what it threw, and the server goes on', async () => {
+    const data = await temporaryDirectory()
+    const server = await serve({ app: APP, data })
+    for (const [what, printed] of thrown) {
+      const { error } = await until(server, await submit(server, 'throws', { what }), 'failed')
+      expect(error, what).toMatchObject({ type: 'NonError', message: `Not an Error was thrown: ${printed}` })
+    }
+    await until(server, await submit(server, 'quick', {}), 'completed')
+    expect(violations(await settled(data))).toEqual([])
+    expect(complaints(server)).toEqual([])
+    await server.kill()
+  })
+
+  it('that holds the event loop is named with the advice, and everything else runs after it', async () => {
+    const data = await temporaryDirectory()
+    const server = await serve({ app: APP, data })
+    const [blocker, ...others] = await Promise.all([
+      submit(server, 'blocks', { ms: 1_500 }),
+      ...Array.from({ length: 10 }, () => submit(server, 'quick', {})),
+    ])
+    for (const job of [blocker, ...others]) await until(server, job, 'completed')
+    const warning = /Task blocks.* held the event loop for \d+\.\d s: .*process: true/
+    await eventually('the warning', () => warning.test(server.stderr) || undefined)
+    expect(violations(await settled(data))).toEqual([])
+    await server.kill()
+  })
+})
+
+/** Somebody starts the server again each time that it ended; the last one stays. */
+describe.concurrent.for([
+  { task: 'rejects', says: 'a promise that nobody waits for' },
+  { task: 'explodes', says: 'a timer that nobody watches' },
+])('a task that ends its process ($task)', ({ task, says }) => {
+  it('is run alone after two crashes and failed after the third; its neighbour completes', async () => {
+    const data = await temporaryDirectory()
+    const gate = join(data, 'gate')
+    const first = start({ app: APP, data })
+    const server = await first.ready
+    const neighbour = await submit(server, 'gate', { file: gate })
+    await until(server, neighbour, 'running')
+    // Whether the answer comes before the end is open.
+    await submit(server, task, {}).catch(() => {})
+    for (let crash = 1; crash <= 3; crash++) {
+      if (crash === 3) await writeFile(gate, '')
+      const doomed = crash === 1 ? first : start({ app: APP, data })
+      expect(await doomed.exited, `crash ${crash}`).toEqual({ code: 1, signal: null })
+      expect(doomed.stderr()).toContain(says)
+    }
+    const last = await serve({ app: APP, data })
+    const history = await settled(data)
+    expect(violations(history)).toEqual([])
+    expect(outcomes(history)).toEqual({ gate: 'completed', [task]: 'failed Poisoned' })
+    expect(await boardDifferences(last, history)).toEqual([])
+    await last.kill()
+  })
+})
+
+function outcomes({ jobs }: History): Record<string, string> {
+  return Object.fromEntries(
+    [...jobs.values()].map(({ name, status, error }) => [name, error ? `${status} ${error.type}` : status]),
+  )
+}
+
+it('a process task whose server gets -9 while it is busy is gone with it, and runs again', async () => {
+  const data = await temporaryDirectory()
+  const file = join(data, 'pids')
+  const first = await serve({ app: APP, data })
+  const job = await submit(first, 'busy', { file })
+  const { pid } = await pidsIn(file)
+  await first.kill()
+  await eventually('the end of its process', () => isGone(pid) || undefined)
+  const second = await serve({ app: APP, data })
+  expect(await until(second, job, 'completed')).toMatchObject({ attempt: 2, result: { attempt: 2 } })
+  const history = await settled(data)
+  expect(violations(history)).toEqual([])
+  expect(history.events.filter(({ type }) => type === 'TaskInterrupted').map((event) => event.data.cause)).toEqual([
+    'crash',
+  ])
+  await second.kill()
+})
