@@ -26,6 +26,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   ws: ['src/http/'],
   'node:sqlite': ['src/events/stores/sqlite/', 'src/projections/'],
   '@eventstore/db-client': ['src/events/stores/eventstoredb/'],
+  '@grpc/grpc-js': ['src/events/stores/eventstoredb/'],
   commander: ['src/cli/'],
   'cron-parser': ['src/execution/'],
   lit: ['web-components/'],

@@ -1,0 +1,92 @@
+/** Takes the events of a read or subscription of the client in batches, at the pace of who asks for them. */
+import { noAnswer } from './failure.ts'
+
+export interface Batch<E> {
+  readonly items: readonly E[]
+  /** Everything that has come so far is in this batch or an earlier one. */
+  readonly drained: boolean
+}
+
+/** A stream of the client, as far as it is asked; it ends with one of the last two. */
+interface Source {
+  read(): unknown
+  on(event: 'readable' | 'end', listener: () => void): unknown
+  on(event: 'error', listener: (error: unknown) => void): unknown
+  cancel?(): Promise<void>
+  unsubscribe?(): Promise<void>
+}
+
+/** What the client holds ready, in events; with 256 KiB each that bounds memory, too. */
+export const READ_AHEAD = { highWaterMark: 256 }
+const BATCH = 256
+
+export class Pump<E> {
+  readonly #source: Source
+  readonly #narrow: (item: unknown) => E
+  #error: unknown
+  #ended = false
+  #wake: (() => void) | undefined
+
+  constructor(source: Source, narrow: (item: unknown) => E) {
+    this.#source = source
+    this.#narrow = narrow
+    source.on('readable', () => this.wake())
+    source.on('end', () => {
+      this.#ended = true
+      this.wake()
+    })
+    source.on('error', (error) => {
+      this.#error ??= error
+      this.wake()
+    })
+  }
+
+  /** Makes a `next` that waits answer with an empty batch. */
+  wake(): void {
+    this.#wake?.()
+  }
+
+  /** The next events; empty when it was woken for another reason, undefined at the end. `timeoutMs` bounds the wait. */
+  async next(timeoutMs?: number): Promise<Batch<E> | undefined> {
+    const now = this.#take()
+    if (now) return now
+    if (this.#error !== undefined) throw this.#error
+    if (this.#ended) return undefined
+    await this.#somethingCame(timeoutMs)
+    const then = this.#take()
+    if (then) return then
+    if (this.#error !== undefined) throw this.#error
+    return this.#ended ? undefined : { items: [], drained: true }
+  }
+
+  close(): void {
+    const source = this.#source
+    // What a cancelled call still says is of no interest, but it must have a listener.
+    source.on('error', () => {})
+    const closed = source.cancel?.() ?? source.unsubscribe?.()
+    closed?.catch(() => {})
+  }
+
+  #take(): Batch<E> | undefined {
+    const items: E[] = []
+    for (;;) {
+      if (items.length === BATCH) return { items, drained: false }
+      const item: unknown = this.#source.read()
+      if (item === null) break
+      items.push(this.#narrow(item))
+    }
+    return items.length > 0 ? { items, drained: true } : undefined
+  }
+
+  #somethingCame(timeoutMs: number | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer =
+        timeoutMs === undefined ? undefined : setTimeout(() => reject(noAnswer('a read', timeoutMs)), timeoutMs)
+      this.#wake = () => {
+        this.#wake = undefined
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
