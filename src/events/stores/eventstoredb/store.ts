@@ -2,6 +2,7 @@
  * The store of a cluster as a node sees it. Order, revisions and ids are the server's; this side adds what the port promises
  * beyond them: an end to every call, one result for one append, subscriptions that go on.
  */
+import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { BACKWARDS, END, START as FIRST, FORWARDS, WrongExpectedVersionError } from '@eventstore/db-client'
 import {
@@ -21,7 +22,7 @@ import type {
   Subscriber,
   Subscription,
 } from '../../store.ts'
-import { accept, checkAppend, type Incoming } from '../incoming.ts'
+import { accept, checkAppend } from '../incoming.ts'
 import { Connection } from './connection.ts'
 import { asNotLeader, GivenUp, noAnswer, toStoreError, typeOf } from './failure.ts'
 import { Follower } from './follower.ts'
@@ -30,7 +31,7 @@ import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, recorded } from './recorded.ts'
 import { newest, Scope, scan } from './scan.ts'
 import { readSettings, type Settings } from './settings.ts'
-import type { Wire } from './wire.ts'
+import type { Sendable, Wire } from './wire.ts'
 
 const DEFAULT_LIMIT = 1000
 /** Events of `$all` read at a time for `readAll`, and back from the end for `head`. */
@@ -190,12 +191,15 @@ class Store implements EventStore {
   /** Keeps only the newest `maxCount` events of a stream; the others go from reads of it at once, from the log with a scavenge. */
   async capStream(stream: string, maxCount: number): Promise<void> {
     this.#assertOpen()
-    const options = { requiresLeader: true }
-    await this.#track(
-      this.#call((wire) =>
-        this.#bounded(wire.setStreamMetadata(stream, { maxCount }, options), `the cap of ${stream}`),
-      ),
-    )
+    const metadata = { $maxCount: maxCount }
+    const event = {
+      id: randomUUID(),
+      type: '$metadata',
+
+      dataText: JSON.stringify(metadata),
+      metadataText: '{}',
+    }
+    await this.#track(this.#append(`$$${stream}`, 'any', [event]))
   }
 
   close(): Promise<void> {
@@ -210,7 +214,7 @@ class Store implements EventStore {
     await this.#connection.close()
   }
 
-  async #append(stream: string, expected: ExpectedRevision, events: readonly Incoming[]): Promise<AppendResult> {
+  async #append(stream: string, expected: ExpectedRevision, events: readonly Sendable[]): Promise<AppendResult> {
     const until = performance.now() + this.#timeoutMs
     if (this.#starting.size > 0) await this.#bounded(Promise.allSettled(this.#starting), 'a subscription')
     for (let attempt = 1; ; attempt++) {

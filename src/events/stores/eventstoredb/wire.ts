@@ -19,10 +19,13 @@ import type { Endpoint, Settings } from './settings.ts'
 
 type BatchStream = ClientDuplexStream<BatchAppendReq, BatchAppendResp>
 
+/** An event as it goes over the wire: its data and metadata as JSON. */
+export type Sendable = Pick<Incoming, 'id' | 'type' | 'dataText' | 'metadataText'>
+
 interface Sent {
   readonly stream: string
   readonly expected: ExpectedRevision
-  readonly events: readonly Incoming[]
+  readonly events: readonly Sendable[]
   readonly bytes: number
   readonly timer: NodeJS.Timeout
   readonly resolve: (result: AppendResult) => void
@@ -75,7 +78,7 @@ export class Wire extends EventStoreDBClient {
   }
 
   /** @throws WrongExpectedRevision, EventTooLarge, StoreUnavailable, NotLeader, GivenUp, or what gRPC says */
-  async append(stream: string, expected: ExpectedRevision, events: readonly Incoming[]): Promise<AppendResult> {
+  async append(stream: string, expected: ExpectedRevision, events: readonly Sendable[]): Promise<AppendResult> {
     let bytes = 0
     const request = new streams.BatchAppendReq()
     for (const event of events) bytes += addEvent(request, event)
@@ -163,7 +166,7 @@ export class Wire extends EventStoreDBClient {
   }
 }
 
-function addEvent(request: BatchAppendReq, event: Incoming): number {
+function addEvent(request: BatchAppendReq, event: Sendable): number {
   const message = new streams.BatchAppendReq.ProposedMessage()
   message.setId(new shared.UUID().setString(event.id))
   message.getMetadataMap().set('type', event.type).set('content-type', 'application/json')
@@ -220,7 +223,7 @@ function refusal(answer: BatchAppendResp, { stream, expected, events, bytes }: S
   })
 }
 
-function tooLarge(stream: string, events: readonly Incoming[], bytes: number, limit: number): EventTooLarge {
+function tooLarge(stream: string, events: readonly Sendable[], bytes: number, limit: number): EventTooLarge {
   return new EventTooLarge({
     stream,
     type: events
