@@ -290,6 +290,7 @@ export class FakeServer {
     const forget = log.onAppend(() => wake())
     call.on('cancelled', () => wake())
     call.on('close', () => wake())
+    call.on('drain', () => wake())
     const confirmation = new streams.ReadResp.SubscriptionConfirmation().setSubscriptionId('1')
     call.write(new streams.ReadResp().setConfirmation(confirmation))
     try {
@@ -302,11 +303,16 @@ export class FakeServer {
           })
           continue
         }
-        // How many wait for this one subscriber, as the server counts them.
-        if (live && log.all.length - next > SLOWEST && call.writableNeedDrain) {
-          this.dropped++
-          call.emit('error', { code: grpc.status.ABORTED, details: 'Operation timed out: Consumer too slow' })
-          return
+        if (live && call.writableNeedDrain) {
+          if (log.all.length - next > SLOWEST) {
+            this.dropped++
+            call.emit('error', failure(grpc.status.ABORTED, 'Operation timed out: Consumer too slow to handle event'))
+            return
+          }
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+          continue
         }
         next++
         if (wanted(entry)) await write(call, entryResponse(entry), live)
@@ -410,9 +416,11 @@ async function write(call: ServerWritableStream<ReadReq, ReadResp>, response: Re
   if (call.cancelled || call.destroyed) return
   if (call.write(response) || live) return
   await new Promise<void>((resolve) => {
-    call.once('drain', resolve)
-    call.once('cancelled', resolve)
-    call.once('close', resolve)
+    const go = () => {
+      for (const event of ['drain', 'cancelled', 'close']) call.off(event, go)
+      resolve()
+    }
+    for (const event of ['drain', 'cancelled', 'close']) call.on(event, go)
   })
 }
 

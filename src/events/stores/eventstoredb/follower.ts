@@ -12,10 +12,11 @@ import { StoreUnavailable } from '../../errors.ts'
 import { type Position, type RecordedEvent, START } from '../../event.ts'
 import type { Subscriber } from '../../store.ts'
 import type { Connection } from './connection.ts'
-import { toStoreError } from './failure.ts'
+import { isTooSlow, toStoreError } from './failure.ts'
 import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, positionOf, recorded } from './recorded.ts'
-import { type Scope, scan } from './scan.ts'
+import { endOf, type Scope, scan } from './scan.ts'
+import type { Wire } from './wire.ts'
 
 export interface FollowerOptions {
   readonly connection: Connection
@@ -71,25 +72,27 @@ export class Follower {
 
   async #round(): Promise<void> {
     const { connection, backoffMs, longestBackoffMs } = this.#options
+    const wire = connection.wire()
     try {
-      await this.#page()
-      if (!this.#stopped) await this.#live()
+      await this.#page(wire)
+      if (!this.#stopped) await this.#live(wire)
     } catch (error) {
       if (error instanceof SubscriberFailed) throw error
       const failure = toStoreError(error)
       if (failure instanceof StoreUnavailable && !failure.retryable) throw failure
-      connection.failed(error)
       if (this.#stopped) return
+      if (isTooSlow(error)) return
+      connection.failed(error, wire)
       await this.#rest(this.#backoffMs)
       this.#backoffMs = Math.min(Math.max(this.#backoffMs * 2, backoffMs), longestBackoffMs)
     }
   }
 
   /** Reads from the position to the end of the log. */
-  async #page(): Promise<void> {
-    const { connection, scope, timeoutMs, subscriber } = this.#options
+  async #page(wire: Wire): Promise<void> {
+    const { scope, timeoutMs, subscriber } = this.#options
     // A writer that never rests must not put off the news that the past is done.
-    const past = this.#toldCaughtUp ? START : await connection.end()
+    const past = this.#toldCaughtUp ? START : await endOf(wire, timeoutMs)
     for (;;) {
       if (!this.#toldCaughtUp && this.#position >= past) {
         this.#toldCaughtUp = true
@@ -97,7 +100,7 @@ export class Follower {
       }
       if (this.#stopped) return
       let seen = 0
-      const pages = scan({ connection, after: this.#position, limit: PAGE, timeoutMs })
+      const pages = scan({ wire, after: this.#position, limit: PAGE, timeoutMs })
       for await (const { events, scannedTo, count } of pages) {
         await this.#deliver(events.filter((event) => scope.has(event.stream)))
         if (this.#stopped) return
@@ -114,8 +117,8 @@ export class Follower {
     }
   }
 
-  async #live(): Promise<void> {
-    const { connection, scope, timeoutMs, backoffMs } = this.#options
+  async #live(wire: Wire): Promise<void> {
+    const { scope, timeoutMs, backoffMs } = this.#options
     let checkpoint: Position = START
     const passed = {
       maxSearchWindow: SEARCH_WINDOW,
@@ -128,13 +131,11 @@ export class Follower {
       ? streamNameFilter({ prefixes: [...scope.prefixes], ...passed })
       : excludeSystemEvents(passed)
     const position = this.#position
-    const subscription = connection
-      .wire()
-      .subscribeToAll(
-        { fromPosition: position < 0n ? 'start' : { commit: position, prepare: position }, filter },
-        READ_AHEAD,
-      )
-    const pump = new Pump(subscription, asResolved)
+    const subscription = wire.subscribeToAll(
+      { fromPosition: position < 0n ? 'start' : { commit: position, prepare: position }, filter },
+      READ_AHEAD,
+    )
+    const pump = new Pump(wire, subscription, asResolved)
     let confirmed = false
     subscription.once('confirmation', () => {
       confirmed = true

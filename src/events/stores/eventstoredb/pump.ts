@@ -1,5 +1,8 @@
 /** Takes the events of a read or subscription of the client in batches, at the pace of who asks for them. */
+
+import { StoreUnavailable } from '../../errors.ts'
 import { noAnswer } from './failure.ts'
+import type { Wire } from './wire.ts'
 
 export interface Batch<E> {
   readonly items: readonly E[]
@@ -21,13 +24,15 @@ export const READ_AHEAD = { highWaterMark: 256 }
 const BATCH = 256
 
 export class Pump<E> {
+  readonly #wire: Wire
   readonly #source: Source
   readonly #narrow: (item: unknown) => E
   #error: unknown
   #ended = false
   #wake: (() => void) | undefined
 
-  constructor(source: Source, narrow: (item: unknown) => E) {
+  constructor(wire: Wire, source: Source, narrow: (item: unknown) => E) {
+    this.#wire = wire
     this.#source = source
     this.#narrow = narrow
     source.on('readable', () => this.wake())
@@ -51,12 +56,20 @@ export class Pump<E> {
     const now = this.#take()
     if (now) return now
     if (this.#error !== undefined) throw this.#error
-    if (this.#ended) return undefined
+    if (this.#ended) return this.#end()
     await this.#somethingCame(timeoutMs)
     const then = this.#take()
     if (then) return then
     if (this.#error !== undefined) throw this.#error
-    return this.#ended ? undefined : { items: [], drained: true }
+    return this.#ended ? this.#end() : { items: [], drained: true }
+  }
+
+  /** The client lets a call that its connection has cancelled look like one that came to its end. */
+  #end(): undefined {
+    if (this.#wire.isClosed) {
+      throw new StoreUnavailable('The connection to the event store was lost. Repeat the call.', { retryable: true })
+    }
+    return undefined
   }
 
   close(): void {

@@ -1,10 +1,10 @@
 /** Pages of `$all`, and which of its streams are wanted. */
 import { BACKWARDS, END, FORWARDS } from '@eventstore/db-client'
-import type { Position, RecordedEvent } from '../../event.ts'
+import { type Position, type RecordedEvent, START } from '../../event.ts'
 import { matches } from '../feed.ts'
-import type { Connection } from './connection.ts'
 import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, positionOf, recorded } from './recorded.ts'
+import type { Wire } from './wire.ts'
 
 /** The streams of a log, or of one who reads it. */
 export class Scope {
@@ -33,7 +33,7 @@ export interface Scanned {
 }
 
 interface ScanOptions {
-  readonly connection: Connection
+  readonly wire: Wire
   /** Exclusive; START or less for all. */
   readonly after: Position
   /** At most so many events of the log. */
@@ -42,8 +42,8 @@ interface ScanOptions {
 }
 
 /** Events of the log after a position, in batches, up to `limit` or the end. */
-export async function* scan({ connection, after, limit, timeoutMs }: ScanOptions): AsyncGenerator<Scanned> {
-  const source = connection.wire().readAll(
+export async function* scan({ wire, after, limit, timeoutMs }: ScanOptions): AsyncGenerator<Scanned> {
+  const source = wire.readAll(
     {
       direction: FORWARDS,
       maxCount: limit,
@@ -53,7 +53,7 @@ export async function* scan({ connection, after, limit, timeoutMs }: ScanOptions
     },
     READ_AHEAD,
   )
-  const pump = new Pump(source, asResolved)
+  const pump = new Pump(wire, source, asResolved)
   try {
     for (;;) {
       const batch = await pump.next(timeoutMs)
@@ -74,14 +74,20 @@ export async function* scan({ connection, after, limit, timeoutMs }: ScanOptions
   }
 }
 
-/** The newest events of the log, newest first, at most `limit`: what they are, and where the oldest of them stands. */
+export interface Seen {
+  readonly position: Position
+  /** Undefined for an event that is not of this port. */
+  readonly stream: string | undefined
+}
+
+/** Up to `limit` events of the log, of whatever kind, backwards from its end or from before a position. */
 export async function newest(
-  connection: Connection,
+  wire: Wire,
   before: Position | undefined,
   limit: number,
   timeoutMs: number,
-): Promise<{ readonly stream: string; readonly position: Position }[]> {
-  const source = connection.wire().readAll(
+): Promise<Seen[]> {
+  const source = wire.readAll(
     {
       direction: BACKWARDS,
       maxCount: limit,
@@ -91,18 +97,24 @@ export async function newest(
     },
     READ_AHEAD,
   )
-  const pump = new Pump(source, asResolved)
-  const found: { stream: string; position: Position }[] = []
+  const pump = new Pump(wire, source, asResolved)
+  const found: Seen[] = []
   try {
     for (;;) {
       const batch = await pump.next(timeoutMs)
       if (!batch) return found
       for (const resolved of batch.items) {
         const position = positionOf(resolved)
-        if (position !== undefined) found.push({ stream: resolved.event?.streamId ?? '$', position })
+        if (position !== undefined) found.push({ position, stream: recorded(resolved)?.stream })
       }
     }
   } finally {
     pump.close()
   }
+}
+
+/** Position of the last event of the server, of whatever kind. */
+export async function endOf(wire: Wire, timeoutMs: number): Promise<Position> {
+  const [last] = await newest(wire, undefined, 1, timeoutMs)
+  return last?.position ?? START
 }

@@ -15,7 +15,6 @@ import {
 import { type EventData, type Position, type RecordedEvent, type Revision, START } from '../../event.ts'
 import type {
   AppendResult,
-  EventStore,
   ReadAllOptions,
   ReadStreamOptions,
   SubscribeOptions,
@@ -26,10 +25,10 @@ import { accept, checkAppend } from '../incoming.ts'
 import { Connection } from './connection.ts'
 import { asNotLeader, GivenUp, noAnswer, toStoreError, typeOf } from './failure.ts'
 import { Follower } from './follower.ts'
-import type { EventStoreDBOptions } from './index.ts'
+import type { EventStoreDB, EventStoreDBOptions } from './index.ts'
 import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, recorded } from './recorded.ts'
-import { newest, Scope, scan } from './scan.ts'
+import { endOf, newest, Scope, scan } from './scan.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { Sendable, Wire } from './wire.ts'
 
@@ -42,11 +41,11 @@ const ATTEMPTS = 4
 const BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 2000
 
-export function openStore(options: EventStoreDBOptions): EventStore {
+export function openStore(options: EventStoreDBOptions): EventStoreDB {
   return new Store(options, readSettings(options))
 }
 
-class Store implements EventStore {
+class Store implements EventStoreDB {
   readonly #options: EventStoreDBOptions
   readonly #timeoutMs: number
   readonly #connection: Connection
@@ -87,7 +86,7 @@ class Store implements EventStore {
         },
         READ_AHEAD,
       )
-      const pump = new Pump(source, asResolved)
+      const pump = new Pump(wire, source, asResolved)
       const events: RecordedEvent[] = []
       try {
         for (let batch = await pump.next(this.#timeoutMs); batch; batch = await pump.next(this.#timeoutMs)) {
@@ -112,10 +111,10 @@ class Store implements EventStore {
     const found: RecordedEvent[] = []
     let after = from
     for (;;) {
-      const { count, upTo } = await this.#call(async () => {
+      const { count, upTo } = await this.#call(async (wire) => {
         let count = 0
         let upTo = after
-        const pages = scan({ connection: this.#connection, after, limit: PAGE, timeoutMs: this.#timeoutMs })
+        const pages = scan({ wire, after, limit: PAGE, timeoutMs: this.#timeoutMs })
         const page: RecordedEvent[] = []
         for await (const { events, scannedTo, count: more } of pages) {
           for (const event of events) if (scope.has(event.stream)) page.push(event)
@@ -149,14 +148,14 @@ class Store implements EventStore {
   async head(): Promise<Position> {
     this.#assertOpen()
     const scope = new Scope(this.#options.prefix)
-    return this.#call(async () => {
+    return this.#call(async (wire) => {
       const known = this.#lookedTo
       let end: Position | undefined
       for (let before: Position | undefined; ; ) {
         // The first step is small: nearly always the last event of the server is one of this log.
-        const page = await newest(this.#connection, before, before === undefined ? 4 : BACK_PAGE, this.#timeoutMs)
+        const page = await newest(wire, before, before === undefined ? 4 : BACK_PAGE, this.#timeoutMs)
         end ??= page[0]?.position ?? START
-        const found = page.find((event) => scope.has(event.stream))
+        const found = page.find(({ stream }) => stream !== undefined && scope.has(stream))
         const oldest = page.at(-1)
         if (found || !oldest || oldest.position <= known) {
           if (found && found.position > this.#head) this.#head = found.position
@@ -168,12 +167,6 @@ class Store implements EventStore {
     })
   }
 
-  /**
-   * Removes a whole stream. The server marks it as deleted and drops its events with the next scavenge; until then they
-   * still are in `readAll` and subscriptions. It remembers the last revision: an append that expects `'no-stream'` then
-   * goes on counting, it does not begin at 0 again.
-   * @throws WrongExpectedRevision, StoreUnavailable, StoreClosed
-   */
   async deleteStream(stream: string, expected: Revision): Promise<void> {
     this.#assertOpen()
     const options = { expectedRevision: expected, requiresLeader: true }
@@ -188,7 +181,6 @@ class Store implements EventStore {
     }
   }
 
-  /** Keeps only the newest `maxCount` events of a stream; the others go from reads of it at once, from the log with a scavenge. */
   async capStream(stream: string, maxCount: number): Promise<void> {
     this.#assertOpen()
     const metadata = { $maxCount: maxCount }
@@ -260,7 +252,7 @@ class Store implements EventStore {
   async #askForEnd(): Promise<Position> {
     for (;;) {
       try {
-        return await this.#call(() => this.#connection.end())
+        return await this.#call((wire) => endOf(wire, this.#timeoutMs))
       } catch (error) {
         if (!(error instanceof StoreUnavailable) || !error.retryable) throw error
         if (this.#closing) throw new StoreClosed()

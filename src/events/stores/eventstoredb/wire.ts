@@ -77,6 +77,10 @@ export class Wire extends EventStoreDBClient {
     }
   }
 
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   /** @throws WrongExpectedRevision, EventTooLarge, StoreUnavailable, NotLeader, GivenUp, or what gRPC says */
   async append(stream: string, expected: ExpectedRevision, events: readonly Sendable[]): Promise<AppendResult> {
     let bytes = 0
