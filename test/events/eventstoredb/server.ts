@@ -297,6 +297,7 @@ export class FakeServer {
       while (!call.cancelled && !call.destroyed) {
         const entry = log.all[next]
         if (!entry) {
+          if (!live) call.write(new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()))
           live = true
           await new Promise<void>((resolve) => {
             wake = resolve

@@ -28,13 +28,12 @@ import { Follower } from './follower.ts'
 import type { EventStoreDB, EventStoreDBOptions } from './index.ts'
 import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, recorded } from './recorded.ts'
-import { endOf, newest, Scope, scan } from './scan.ts'
+import { endOf, newest, Scope, search } from './scan.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { Sendable, Wire } from './wire.ts'
 
 const DEFAULT_LIMIT = 1000
-/** Events of `$all` read at a time for `readAll`, and back from the end for `head`. */
-const PAGE = 1000
+/** Events of `$all` read at a time, back from its end, to find the head. */
 const BACK_PAGE = 64
 /** An append that certainly may be repeated is repeated here so often. */
 const ATTEMPTS = 4
@@ -108,25 +107,7 @@ class Store implements EventStoreDB {
     this.#assertOpen()
     const { from = START, prefixes, limit = DEFAULT_LIMIT } = options
     const scope = new Scope(this.#options.prefix, prefixes)
-    const found: RecordedEvent[] = []
-    let after = from
-    for (;;) {
-      const { count, upTo } = await this.#call(async (wire) => {
-        let count = 0
-        let upTo = after
-        const pages = scan({ wire, after, limit: PAGE, timeoutMs: this.#timeoutMs })
-        const page: RecordedEvent[] = []
-        for await (const { events, scannedTo, count: more } of pages) {
-          for (const event of events) if (scope.has(event.stream)) page.push(event)
-          count += more
-          if (scannedTo > upTo) upTo = scannedTo
-        }
-        found.push(...page)
-        return { count, upTo }
-      })
-      if (count < PAGE || found.length >= limit) return found.slice(0, limit)
-      after = upTo
-    }
+    return this.#call((wire) => search(wire, scope, from, limit, this.#timeoutMs))
   }
 
   subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription {

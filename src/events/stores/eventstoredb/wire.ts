@@ -134,8 +134,14 @@ export class Wire extends EventStoreDBClient {
     const batch = await open()
     if (this.#closed) batch.cancel()
     batch.on('data', (answer: BatchAppendResp) => this.#answered(answer))
-    batch.on('error', (error) => this.#failAll(error))
-    batch.on('end', () => this.#failAll(new GivenUp('The server has ended the call of the appends.')))
+    // An error comes with an end, by which time another call may have taken its place.
+    let isOver = false
+    const over = (error: unknown) => {
+      if (!isOver) this.#failAll(error)
+      isOver = true
+    }
+    batch.on('error', over)
+    batch.on('end', () => over(new GivenUp('The server has ended the call of the appends.')))
     return batch
   }
 
