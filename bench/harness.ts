@@ -10,7 +10,7 @@ import { join } from 'node:path'
 export interface Measurement {
   readonly what: string
   readonly value: number
-  readonly unit: 'events/s' | 'tasks/s' | 'requests/s' | 'ms' | 's' | 'µs' | 'MiB' | 'commits'
+  readonly unit: 'events/s' | 'tasks/s' | 'requests/s' | 'ms' | 's' | 'µs' | 'MiB' | 'commits' | 'appends' | '×'
   /** What a bare loop reached in the same round, in the same unit. */
   readonly bare?: { readonly what: string; readonly value: number }
 }

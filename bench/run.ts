@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util'
 import { append } from './append.ts'
+import { cluster } from './cluster.ts'
 import { crash } from './crash.ts'
 import { type Benchmark, inTemporaryDirectory, type Measurement, median } from './harness.ts'
 import { latency } from './latency.ts'
@@ -14,7 +15,18 @@ import { projections } from './projections.ts'
 import { start } from './start.ts'
 import { lockedTasks, tasks } from './tasks.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [append, tasks, lockedTasks, latency, crash, projections, start, memory]
+const BENCHMARKS: readonly Benchmark[] = [
+  append,
+  tasks,
+  lockedTasks,
+  latency,
+  crash,
+  projections,
+  start,
+  memory,
+  // Only where there is a server.
+  ...(process.env.EVENTSTORE_URL ? [cluster] : []),
+]
 
 interface Row {
   readonly what: string

@@ -129,6 +129,7 @@ export class ActorSystem {
   readonly #residents = new Map<string, AnyResident>()
   readonly #oldest = new OldestFirst(this.#residents)
   readonly #acknowledged = new Acknowledged()
+  readonly #conflicts = new Map<string, number>()
   #underWay = 0
   #idle: (() => void)[] = []
 
@@ -205,6 +206,11 @@ export class ActorSystem {
   /** Nobody else appends to the log. */
   get exclusive(): boolean {
     return this.#exclusive
+  }
+
+  /** Appends that somebody else was ahead of, by the type of their first event. */
+  get conflicts(): ReadonlyMap<string, number> {
+    return this.#conflicts
   }
 
   get residents(): number {
@@ -322,6 +328,8 @@ export class ActorSystem {
         this.#acknowledged.note(resident.stream, position)
       } catch (error) {
         if (!(error instanceof WrongExpectedRevision)) throw error
+        const type = events[0]?.type ?? ''
+        this.#conflicts.set(type, (this.#conflicts.get(type) ?? 0) + 1)
         await this.#catchUp(resident, mustLand)
         continue
       }

@@ -85,6 +85,10 @@ export class Engine implements RunningApp, Runs {
   get nodes(): readonly string[] {
     return this.#parts.node.nodes
   }
+  /** Appends of this node that another one was ahead of, by the type of their first event. */
+  get conflicts(): ReadonlyMap<string, number> {
+    return this.#parts.system.conflicts
+  }
   get hasChat(): boolean {
     return this.#parts.app.onMessage !== undefined
   }

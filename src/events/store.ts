@@ -74,6 +74,12 @@ export interface EventStore {
   /** Position of the last recorded event, START when there is none. */
   head(): Promise<Position>
 
+  /**
+   * Keeps only the last `maxCount` events of the stream, now and later. For streams outside the hash chain: nodes'.
+   * Absent where nobody's signs of life are kept.
+   */
+  capStream?(stream: string, maxCount: number): Promise<void>
+
   /** Waits for appends under way, then lets go of everything. Later calls throw StoreClosed. */
   close(): Promise<void>
 }

@@ -17,11 +17,13 @@ import {
 } from '../actors/index.ts'
 import { newId, streamName } from '../events/index.ts'
 import type { TaskLimits } from './handlers.ts'
-import { type Ready, ReadyQueue } from './ready-queue.ts'
+import { OwnFirst, type Ready } from './ready-queue.ts'
 
 export interface Waiting extends Ready {
   readonly id: string
   readonly name: string
+  /** Other nodes come before this one in its order. */
+  readonly waited: boolean
 }
 
 export interface AdmissionOptions<T extends Waiting> {
@@ -43,9 +45,9 @@ export interface AdmissionOptions<T extends Waiting> {
 const UNCLAIMED_MS = 10_000
 const RECLAIM_EVERY_MS = 1_000
 
-interface Lane<T extends Ready> {
+interface Lane<T extends Waiting> {
   readonly gates: readonly Gate[]
-  readonly queue: ReadyQueue<T>
+  readonly queue: OwnFirst<T>
   /** Turned away at the gate: first in line. */
   front: T[]
   asking: boolean
@@ -123,7 +125,7 @@ export class Admission<T extends Waiting> {
       const ofTask = concurrency !== undefined || rate ? [this.#gateOfTask(name, { concurrency, rate })] : []
       lane = {
         gates: [...ofKey, ...ofTask],
-        queue: new ReadyQueue<T>(),
+        queue: new OwnFirst<T>(),
         front: [],
         asking: false,
         blocked: undefined,

@@ -37,7 +37,7 @@ import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
 import { describeError } from './errors.ts'
 import type { Handlers } from './handlers.ts'
-import { Fifo, ReadyQueue } from './ready-queue.ts'
+import { Fifo, OwnFirst } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
 
 export interface DispatcherOptions {
@@ -79,7 +79,7 @@ class TaskRecord {
   ours = false
   /** Processes that died while they ran this run of it. */
   crashes: number
-  /** Nodes that come before this one had their time. */
+  /** Left to nodes that come before this one in its order, which had their time. */
   waited = false
   /** Not worth a first start after this. */
   expiresAt: number | undefined = undefined
@@ -105,7 +105,7 @@ class TaskRecord {
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #records = new Map<string, TaskRecord>()
-  readonly #ready = new ReadyQueue<TaskRecord>()
+  readonly #ready = new OwnFirst<TaskRecord>()
   /** Those that ended their process too often: each runs with nothing else on the node. */
   readonly #suspects = new Fifo<TaskRecord>()
   readonly #delayed: DueQueue<TaskRecord>

@@ -95,6 +95,10 @@ export class Membership {
     const { node, version, manifest } = this.#options
     await this.#append('NodeStarted', { node, version, manifest })
     if (this.#options.system.exclusive) return
+    // One that is not capped only takes room.
+    this.#options.store
+      .capStream?.(this.#stream, NODE_EVENTS_KEPT)
+      .catch((error) => this.#options.report(error, 'capping the stream of this node'))
     this.#open = true
     this.#lookAt = this.#clock.monotonic() + LOOK_EVERY_MS
     this.#armLook()

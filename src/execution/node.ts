@@ -244,7 +244,8 @@ export class Node {
     while (this.#followUps.size > 0) await Promise.all(this.#followUps)
     this.#stopped = true
     await this.#subscription?.close()
-    await this.#membership.stop(clean)
+    // Without it the others find out by the silence.
+    await this.#membership.stop(clean).catch((error) => this.#options.report(error, 'announcing the end'))
     return clean
   }
 

@@ -59,6 +59,29 @@ export class ReadyQueue<T extends Ready> {
   }
 }
 
+/**
+ * What prefers this node before what it left to others: while every node has enough of its own, no two reach for the
+ * same task.
+ */
+export class OwnFirst<T extends Ready & { readonly waited: boolean }> {
+  readonly #own = new ReadyQueue<T>()
+  readonly #others = new ReadyQueue<T>()
+
+  get size(): number {
+    return this.#own.size + this.#others.size
+  }
+
+  push(item: T): void {
+    if (item.waited) this.#others.push(item)
+    else this.#own.push(item)
+  }
+
+  /** Takes out the next one. */
+  shift(): T | undefined {
+    return this.#own.size > 0 ? this.#own.shift() : this.#others.shift()
+  }
+}
+
 /** First in, first out; both ends in constant time (amortised). */
 export class Fifo<T> {
   #items: (T | undefined)[] = []

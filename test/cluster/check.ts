@@ -25,7 +25,7 @@ const FAILOVERS = 3
 /** As the design promises. */
 const FAILOVER_MS = 10_000
 /** No promise: a check that waits in vain ends. */
-const PATIENCE_MS = 180_000
+const PATIENCE_MS = 600_000
 
 const { values } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Fifo, ReadyQueue } from '../../src/execution/ready-queue.ts'
+import { Fifo, OwnFirst, ReadyQueue } from '../../src/execution/ready-queue.ts'
 
 interface Item {
   readonly ownerId: string
@@ -76,6 +76,16 @@ describe('what is ready', () => {
     queue.push({ ownerId: 'bob', priority: 0, n: 1000 })
     expect([queue.shift(), queue.shift()].map((item) => item?.ownerId)).toContain('bob')
   })
+})
+
+test('what prefers this node comes before what was left to others, whatever its priority', () => {
+  const queue = new OwnFirst<Item & { readonly waited: boolean }>()
+  queue.push({ ownerId: 'ada', priority: 9, n: 1, waited: true })
+  queue.push({ ownerId: 'ada', priority: 0, n: 2, waited: false })
+  queue.push({ ownerId: 'ada', priority: 1, n: 3, waited: false })
+  expect(queue.size).toBe(3)
+  expect([queue.shift(), queue.shift(), queue.shift()].map((item) => item?.n)).toEqual([3, 2, 1])
+  expect(queue.shift()).toBeUndefined()
 })
 
 test('a fifo gives back in order while both ends move', () => {

@@ -1,7 +1,5 @@
 /** The connection of a store: always one that has not failed yet. Which node it is with may change with every failure. */
-import { type Position, START } from '../../event.ts'
 import { asNotLeader } from './failure.ts'
-import { newest } from './scan.ts'
 import type { Endpoint, Settings } from './settings.ts'
 import { Wire } from './wire.ts'
 
@@ -24,18 +22,12 @@ export class Connection {
     return this.#wire
   }
 
-  /** Whatever it was, the next call has a new connection, to the leader if the error names it. */
-  failed(error: unknown, wire = this.#wire): void {
-    if (!wire || wire !== this.#wire) return
+  /** The next call has a new connection, to the leader if the error names it; unless another call has seen to that. */
+  failed(error: unknown, wire: Wire): void {
+    if (wire !== this.#wire) return
     this.#leader = asNotLeader(error)?.leader
     this.#wire = undefined
     this.#close(wire)
-  }
-
-  /** Position of the last event of the server, of whatever stream. */
-  async end(): Promise<Position> {
-    const [last] = await newest(this, undefined, 1, this.#settings.timeoutMs)
-    return last?.position ?? START
   }
 
   async close(): Promise<void> {

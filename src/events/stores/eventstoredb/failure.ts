@@ -52,6 +52,11 @@ export function asNotLeader(error: unknown): NotLeader | undefined {
   return new NotLeader(isEndpoint(leader) ? leader : undefined)
 }
 
+/** The server keeps 32 live events for a subscription, and ends it when there are more. Nothing else is amiss. */
+export function isTooSlow(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('Consumer too slow')
+}
+
 /** The client's own name for an error. */
 export function typeOf(error: unknown): string | undefined {
   return error instanceof Error && 'type' in error && typeof error.type === 'string' ? error.type : undefined

@@ -1,21 +1,15 @@
 /**
  * One subscription, for as long as its subscriber wants it: whatever ends a call to the server, the next one begins after
- * the last event that the subscriber has taken.
- *
- *     paging ──(a page that is not full)──▶ live ──(any error, "Consumer too slow" among them)──▶ paging …
- *
- * Paging reads `$all`, as fast as the server can; it is filtered here, since the server filters subscriptions only. Live is
- * a filtered subscription, which also tells how far it has come past what does not match.
+ * the last event that the subscriber has taken. Each call is a filtered subscription to `$all`, which also tells how far it
+ * has come past what does not match.
  */
-import { excludeSystemEvents, streamNameFilter } from '@eventstore/db-client'
 import { StoreUnavailable } from '../../errors.ts'
 import { type Position, type RecordedEvent, START } from '../../event.ts'
 import type { Subscriber } from '../../store.ts'
 import type { Connection } from './connection.ts'
-import { toStoreError } from './failure.ts'
-import { Pump, READ_AHEAD } from './pump.ts'
-import { asResolved, positionOf, recorded } from './recorded.ts'
-import { type Scope, scan } from './scan.ts'
+import { isTooSlow, toStoreError } from './failure.ts'
+import { endOf, type Scope, take, watch } from './scan.ts'
+import type { Wire } from './wire.ts'
 
 export interface FollowerOptions {
   readonly connection: Connection
@@ -26,11 +20,6 @@ export interface FollowerOptions {
   readonly backoffMs: number
   readonly longestBackoffMs: number
 }
-
-/** Events of `$all` in one page while catching up. */
-const PAGE = 2000
-/** Events the server looks at before it says how far it is, when none of them matches. */
-const SEARCH_WINDOW = 512
 
 class SubscriberFailed extends Error {}
 
@@ -71,95 +60,49 @@ export class Follower {
 
   async #round(): Promise<void> {
     const { connection, backoffMs, longestBackoffMs } = this.#options
+    const wire = connection.wire()
     try {
-      await this.#page()
-      if (!this.#stopped) await this.#live()
+      await this.#watch(wire)
     } catch (error) {
       if (error instanceof SubscriberFailed) throw error
       const failure = toStoreError(error)
       if (failure instanceof StoreUnavailable && !failure.retryable) throw failure
-      connection.failed(error)
       if (this.#stopped) return
+      if (isTooSlow(error)) return
+      connection.failed(error, wire)
       await this.#rest(this.#backoffMs)
       this.#backoffMs = Math.min(Math.max(this.#backoffMs * 2, backoffMs), longestBackoffMs)
     }
   }
 
-  /** Reads from the position to the end of the log. */
-  async #page(): Promise<void> {
-    const { connection, scope, timeoutMs, subscriber } = this.#options
+  async #watch(wire: Wire): Promise<void> {
+    const { scope, timeoutMs, backoffMs, subscriber } = this.#options
     // A writer that never rests must not put off the news that the past is done.
-    const past = this.#toldCaughtUp ? START : await connection.end()
-    for (;;) {
-      if (!this.#toldCaughtUp && this.#position >= past) {
-        this.#toldCaughtUp = true
-        subscriber.caughtUp?.(this.#position)
-      }
-      if (this.#stopped) return
-      let seen = 0
-      const pages = scan({ connection, after: this.#position, limit: PAGE, timeoutMs })
-      for await (const { events, scannedTo, count } of pages) {
-        await this.#deliver(events.filter((event) => scope.has(event.stream)))
-        if (this.#stopped) return
-        seen += count
-        if (scannedTo > this.#position) this.#position = scannedTo
-      }
-      if (seen < PAGE) break
-    }
-    if (!this.#toldCaughtUp) {
-      // The end was an event that is no longer there, or one that only the server sees.
-      if (past > this.#position) this.#position = past
-      this.#toldCaughtUp = true
-      subscriber.caughtUp?.(this.#position)
-    }
-  }
-
-  async #live(): Promise<void> {
-    const { connection, scope, timeoutMs, backoffMs } = this.#options
-    let checkpoint: Position = START
-    const passed = {
-      maxSearchWindow: SEARCH_WINDOW,
-      checkpointReached: (_: unknown, { commit }: { commit: bigint }) => {
-        checkpoint = commit as Position
-        pump.wake()
-      },
-    }
-    const filter = scope.prefixes
-      ? streamNameFilter({ prefixes: [...scope.prefixes], ...passed })
-      : excludeSystemEvents(passed)
-    const position = this.#position
-    const subscription = connection
-      .wire()
-      .subscribeToAll(
-        { fromPosition: position < 0n ? 'start' : { commit: position, prepare: position }, filter },
-        READ_AHEAD,
-      )
-    const pump = new Pump(subscription, asResolved)
-    let confirmed = false
-    subscription.once('confirmation', () => {
-      confirmed = true
+    const past = this.#toldCaughtUp ? START : await endOf(wire, timeoutMs)
+    if (this.#stopped) return
+    const { pump, confirmed } = watch(wire, scope, this.#position)
+    let isConfirmed = false
+    void confirmed.then(() => {
+      isConfirmed = true
+      this.#backoffMs = backoffMs
       pump.wake()
     })
     this.#wake = () => pump.wake()
     try {
       while (!this.#stopped) {
-        const batch = await pump.next(confirmed ? undefined : timeoutMs)
+        const batch = await pump.next(isConfirmed ? undefined : timeoutMs)
         if (this.#stopped) return
         if (!batch) throw new StoreUnavailable('The event store has ended a subscription.', { retryable: true })
-        if (confirmed) this.#backoffMs = backoffMs
-        const passedTo = batch.drained ? checkpoint : START
-        const fresh: RecordedEvent[] = []
-        let last = this.#position
-        for (const resolved of batch.items) {
-          const at = positionOf(resolved)
-          if (at === undefined || at <= last) continue
-          last = at
-          const event = recorded(resolved)
-          if (event && scope.has(event.stream)) fresh.push(event)
-        }
-        await this.#deliver(fresh)
+        const { events, upTo } = take(batch, scope, this.#position)
+        await this.#deliver(events)
         if (this.#stopped) return
-        this.#position = passedTo > last ? passedTo : last
+        this.#position = upTo
+        if (!this.#toldCaughtUp && (batch.caughtUp || upTo >= past)) {
+          // The end may be an event that does not match, or that only the server sees.
+          if (past > upTo) this.#position = past
+          this.#toldCaughtUp = true
+          subscriber.caughtUp?.(this.#position)
+        }
       }
     } finally {
       this.#wake = undefined

@@ -2,6 +2,7 @@
  * The store of a cluster: EventStoreDB, or KurrentDB, over gRPC. Nothing of its client is loaded before a store is
  * opened, so that who keeps the embedded store does not pay for it.
  */
+import type { Revision } from '../../event.ts'
 import type { EventStore } from '../../store.ts'
 
 export interface EventStoreDBOptions {
@@ -23,12 +24,28 @@ export interface EventStoreDBOptions {
   readonly longestBackoffMs?: number
 }
 
+export interface EventStoreDB extends EventStore {
+  /**
+   * Removes a whole stream. The server marks it as deleted and drops its events with the next scavenge; until then they
+   * still are in `readAll` and subscriptions. It remembers the last revision: an append that expects `'no-stream'` then
+   * goes on counting, it does not begin at 0 again.
+   * @throws WrongExpectedRevision, StoreUnavailable, StoreClosed
+   */
+  deleteStream(stream: string, expected: Revision): Promise<void>
+
+  /**
+   * Keeps only the newest `maxCount` events of a stream, from now on: the others are gone for who reads the stream at
+   * once, and from the log with the next scavenge. For `node-` streams only, which are outside the hash chain.
+   */
+  capStream(stream: string, maxCount: number): Promise<void>
+}
+
 /**
  * Opens the log on a server. It does not wait for the server: while that is away calls throw StoreUnavailable, and
  * subscriptions go on once it is back.
  * @throws StoreUnavailable, not retryable, for a connection string that cannot be read
  */
-export async function openEventStoreDB(options: EventStoreDBOptions): Promise<EventStore> {
+export async function openEventStoreDB(options: EventStoreDBOptions): Promise<EventStoreDB> {
   const { openStore } = await import('./store.ts')
   return openStore(options)
 }

@@ -8,7 +8,10 @@ export function positionOf(resolved: AllStreamResolvedEvent): Position | undefin
   return commit as Position | undefined
 }
 
-/** Undefined for an event that no store of this port has written: a link, or one without JSON data or metadata. */
+/**
+ * Undefined for an event that no store of this port has written: one of the server itself, a link, or one without
+ * JSON data and metadata.
+ */
 export function recorded(resolved: ResolvedEvent | AllStreamResolvedEvent): RecordedEvent | undefined {
   const { event } = resolved
   const commit = event?.position?.commit ?? resolved.commitPosition
@@ -16,7 +19,7 @@ export function recorded(resolved: ResolvedEvent | AllStreamResolvedEvent): Reco
   const { id, type, streamId: stream, revision, created } = event
   const data: unknown = event.data
   const metadata: unknown = event.metadata
-  if (!event.isJson || !isObject(data) || !isMetadata(metadata)) return undefined
+  if (type.startsWith('$') || !event.isJson || !isObject(data) || !isMetadata(metadata)) return undefined
   return { id, type, data, metadata, stream, revision, position: commit as Position, recordedAt: created.getTime() }
 }
 

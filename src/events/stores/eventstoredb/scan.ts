@@ -1,10 +1,18 @@
-/** Pages of `$all`, and which of its streams are wanted. */
-import { BACKWARDS, END, FORWARDS } from '@eventstore/db-client'
-import type { Position, RecordedEvent } from '../../event.ts'
+/** What is read of `$all`, and which of its streams are wanted. */
+import {
+  type AllStreamResolvedEvent,
+  BACKWARDS,
+  END,
+  excludeSystemEvents,
+  START as FIRST,
+  streamNameFilter,
+} from '@eventstore/db-client'
+import { StoreUnavailable } from '../../errors.ts'
+import { type Position, type RecordedEvent, START } from '../../event.ts'
 import { matches } from '../feed.ts'
-import type { Connection } from './connection.ts'
-import { Pump, READ_AHEAD } from './pump.ts'
+import { type Batch, Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, positionOf, recorded } from './recorded.ts'
+import type { Wire } from './wire.ts'
 
 /** The streams of a log, or of one who reads it. */
 export class Scope {
@@ -24,64 +32,90 @@ export class Scope {
   }
 }
 
-export interface Scanned {
-  /** Events of this port, of whatever stream. */
-  readonly events: readonly RecordedEvent[]
-  readonly scannedTo: Position
-  /** How many events of the log this is, of whatever kind. */
-  readonly count: number
-}
+/** Events the server looks at before it says how far it is, when none of them matches. */
+const SEARCH_WINDOW = 512
 
-interface ScanOptions {
-  readonly connection: Connection
-  /** Exclusive; START or less for all. */
-  readonly after: Position
-  /** At most so many events of the log. */
-  readonly limit: number
-  readonly timeoutMs: number
-}
-
-/** Events of the log after a position, in batches, up to `limit` or the end. */
-export async function* scan({ connection, after, limit, timeoutMs }: ScanOptions): AsyncGenerator<Scanned> {
-  const source = connection.wire().readAll(
-    {
-      direction: FORWARDS,
-      maxCount: limit,
-      requiresLeader: true,
-      // Inclusive: the event at the position itself comes first, and is left out below.
-      ...(after >= 0n && { fromPosition: { commit: after, prepare: after } }),
-    },
+/**
+ * Events of a scope after a position, and those to come. It is a subscription also where a read would do: a read cannot be
+ * filtered by the server, and is no faster.
+ */
+export function watch(wire: Wire, scope: Scope, after: Position) {
+  const options = {
+    maxSearchWindow: SEARCH_WINDOW,
+    checkpointReached: (_: unknown, { commit }: { commit: bigint }) => pump.passed(commit as Position),
+  }
+  const filter = scope.prefixes
+    ? streamNameFilter({ prefixes: [...scope.prefixes], ...options })
+    : excludeSystemEvents(options)
+  const subscription = wire.subscribeToAll(
+    { fromPosition: after < 0n ? FIRST : { commit: after, prepare: after }, filter },
     READ_AHEAD,
   )
-  const pump = new Pump(source, asResolved)
+  const pump = new Pump(wire, subscription, asResolved)
+  subscription.on('caughtUp', () => pump.caughtUp())
+  const confirmed = new Promise<void>((resolve) => subscription.once('confirmation', resolve))
+  return { pump, confirmed }
+}
+
+/** What is new in a batch, and how far it takes one. */
+export function take(
+  { items, passed }: Batch<AllStreamResolvedEvent>,
+  scope: Scope,
+  after: Position,
+): { readonly events: RecordedEvent[]; readonly upTo: Position } {
+  let upTo = after
+  const events: RecordedEvent[] = []
+  for (const resolved of items) {
+    const at = positionOf(resolved)
+    if (at === undefined || at <= upTo) continue
+    upTo = at
+    const event = recorded(resolved)
+    if (event && scope.has(event.stream)) events.push(event)
+  }
+  return { events, upTo: passed > upTo ? passed : upTo }
+}
+
+/** The first `limit` events of a scope after a position, of what is recorded now. */
+export async function search(
+  wire: Wire,
+  scope: Scope,
+  after: Position,
+  limit: number,
+  timeoutMs: number,
+): Promise<RecordedEvent[]> {
+  const end = await endOf(wire, timeoutMs)
+  if (after >= end || limit <= 0) return []
+  const { pump } = watch(wire, scope, after)
+  const found: RecordedEvent[] = []
   try {
-    for (;;) {
+    for (let at = after; ; ) {
       const batch = await pump.next(timeoutMs)
-      if (!batch) return
-      let scannedTo = after
-      const events: RecordedEvent[] = []
-      for (const resolved of batch.items) {
-        const at = positionOf(resolved)
-        if (at === undefined || at <= scannedTo) continue
-        scannedTo = at
-        const event = recorded(resolved)
-        if (event) events.push(event)
-      }
-      yield { events, scannedTo, count: batch.items.length }
+      if (!batch) throw new StoreUnavailable('The event store has ended a read.', { retryable: true })
+      const { events, upTo } = take(batch, scope, at)
+      at = upTo
+      for (const event of events) if (event.position <= end) found.push(event)
+      if (found.length >= limit) return found.slice(0, limit)
+      if (batch.caughtUp || at >= end) return found
     }
   } finally {
     pump.close()
   }
 }
 
-/** The newest events of the log, newest first, at most `limit`: what they are, and where the oldest of them stands. */
+export interface Seen {
+  readonly position: Position
+  /** Undefined for an event that is not of this port. */
+  readonly stream: string | undefined
+}
+
+/** Up to `limit` events of the log, of whatever kind, backwards from its end or from before a position. */
 export async function newest(
-  connection: Connection,
+  wire: Wire,
   before: Position | undefined,
   limit: number,
   timeoutMs: number,
-): Promise<{ readonly stream: string; readonly position: Position }[]> {
-  const source = connection.wire().readAll(
+): Promise<Seen[]> {
+  const source = wire.readAll(
     {
       direction: BACKWARDS,
       maxCount: limit,
@@ -91,18 +125,24 @@ export async function newest(
     },
     READ_AHEAD,
   )
-  const pump = new Pump(source, asResolved)
-  const found: { stream: string; position: Position }[] = []
+  const pump = new Pump(wire, source, asResolved)
+  const found: Seen[] = []
   try {
     for (;;) {
       const batch = await pump.next(timeoutMs)
       if (!batch) return found
       for (const resolved of batch.items) {
         const position = positionOf(resolved)
-        if (position !== undefined) found.push({ stream: resolved.event?.streamId ?? '$', position })
+        if (position !== undefined) found.push({ position, stream: recorded(resolved)?.stream })
       }
     }
   } finally {
     pump.close()
   }
+}
+
+/** Position of the last event of the server, of whatever kind. */
+export async function endOf(wire: Wire, timeoutMs: number): Promise<Position> {
+  const [last] = await newest(wire, undefined, 1, timeoutMs)
+  return last?.position ?? START
 }

@@ -2,6 +2,7 @@
  * The store of a cluster as a node sees it. Order, revisions and ids are the server's; this side adds what the port promises
  * beyond them: an end to every call, one result for one append, subscriptions that go on.
  */
+import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { BACKWARDS, END, START as FIRST, FORWARDS, WrongExpectedVersionError } from '@eventstore/db-client'
 import {
@@ -14,38 +15,36 @@ import {
 import { type EventData, type Position, type RecordedEvent, type Revision, START } from '../../event.ts'
 import type {
   AppendResult,
-  EventStore,
   ReadAllOptions,
   ReadStreamOptions,
   SubscribeOptions,
   Subscriber,
   Subscription,
 } from '../../store.ts'
-import { accept, checkAppend, type Incoming } from '../incoming.ts'
+import { accept, checkAppend } from '../incoming.ts'
 import { Connection } from './connection.ts'
 import { asNotLeader, GivenUp, noAnswer, toStoreError, typeOf } from './failure.ts'
 import { Follower } from './follower.ts'
-import type { EventStoreDBOptions } from './index.ts'
+import type { EventStoreDB, EventStoreDBOptions } from './index.ts'
 import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, recorded } from './recorded.ts'
-import { newest, Scope, scan } from './scan.ts'
+import { endOf, newest, Scope, search } from './scan.ts'
 import { readSettings, type Settings } from './settings.ts'
-import type { Wire } from './wire.ts'
+import type { Sendable, Wire } from './wire.ts'
 
 const DEFAULT_LIMIT = 1000
-/** Events of `$all` read at a time for `readAll`, and back from the end for `head`. */
-const PAGE = 1000
+/** Events of `$all` read at a time, back from its end, to find the head. */
 const BACK_PAGE = 64
 /** An append that certainly may be repeated is repeated here so often. */
 const ATTEMPTS = 4
 const BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 2000
 
-export function openStore(options: EventStoreDBOptions): EventStore {
+export function openStore(options: EventStoreDBOptions): EventStoreDB {
   return new Store(options, readSettings(options))
 }
 
-class Store implements EventStore {
+class Store implements EventStoreDB {
   readonly #options: EventStoreDBOptions
   readonly #timeoutMs: number
   readonly #connection: Connection
@@ -86,7 +85,7 @@ class Store implements EventStore {
         },
         READ_AHEAD,
       )
-      const pump = new Pump(source, asResolved)
+      const pump = new Pump(wire, source, asResolved)
       const events: RecordedEvent[] = []
       try {
         for (let batch = await pump.next(this.#timeoutMs); batch; batch = await pump.next(this.#timeoutMs)) {
@@ -108,25 +107,7 @@ class Store implements EventStore {
     this.#assertOpen()
     const { from = START, prefixes, limit = DEFAULT_LIMIT } = options
     const scope = new Scope(this.#options.prefix, prefixes)
-    const found: RecordedEvent[] = []
-    let after = from
-    for (;;) {
-      const { count, upTo } = await this.#call(async () => {
-        let count = 0
-        let upTo = after
-        const pages = scan({ connection: this.#connection, after, limit: PAGE, timeoutMs: this.#timeoutMs })
-        const page: RecordedEvent[] = []
-        for await (const { events, scannedTo, count: more } of pages) {
-          for (const event of events) if (scope.has(event.stream)) page.push(event)
-          count += more
-          if (scannedTo > upTo) upTo = scannedTo
-        }
-        found.push(...page)
-        return { count, upTo }
-      })
-      if (count < PAGE || found.length >= limit) return found.slice(0, limit)
-      after = upTo
-    }
+    return this.#call((wire) => search(wire, scope, from, limit, this.#timeoutMs))
   }
 
   subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription {
@@ -148,14 +129,14 @@ class Store implements EventStore {
   async head(): Promise<Position> {
     this.#assertOpen()
     const scope = new Scope(this.#options.prefix)
-    return this.#call(async () => {
+    return this.#call(async (wire) => {
       const known = this.#lookedTo
       let end: Position | undefined
       for (let before: Position | undefined; ; ) {
         // The first step is small: nearly always the last event of the server is one of this log.
-        const page = await newest(this.#connection, before, before === undefined ? 4 : BACK_PAGE, this.#timeoutMs)
+        const page = await newest(wire, before, before === undefined ? 4 : BACK_PAGE, this.#timeoutMs)
         end ??= page[0]?.position ?? START
-        const found = page.find((event) => scope.has(event.stream))
+        const found = page.find(({ stream }) => stream !== undefined && scope.has(stream))
         const oldest = page.at(-1)
         if (found || !oldest || oldest.position <= known) {
           if (found && found.position > this.#head) this.#head = found.position
@@ -167,12 +148,6 @@ class Store implements EventStore {
     })
   }
 
-  /**
-   * Removes a whole stream. The server marks it as deleted and drops its events with the next scavenge; until then they
-   * still are in `readAll` and subscriptions. It remembers the last revision: an append that expects `'no-stream'` then
-   * goes on counting, it does not begin at 0 again.
-   * @throws WrongExpectedRevision, StoreUnavailable, StoreClosed
-   */
   async deleteStream(stream: string, expected: Revision): Promise<void> {
     this.#assertOpen()
     const options = { expectedRevision: expected, requiresLeader: true }
@@ -187,15 +162,17 @@ class Store implements EventStore {
     }
   }
 
-  /** Keeps only the newest `maxCount` events of a stream; the others go from reads of it at once, from the log with a scavenge. */
   async capStream(stream: string, maxCount: number): Promise<void> {
     this.#assertOpen()
-    const options = { requiresLeader: true }
-    await this.#track(
-      this.#call((wire) =>
-        this.#bounded(wire.setStreamMetadata(stream, { maxCount }, options), `the cap of ${stream}`),
-      ),
-    )
+    const metadata = { $maxCount: maxCount }
+    const event = {
+      id: randomUUID(),
+      type: '$metadata',
+
+      dataText: JSON.stringify(metadata),
+      metadataText: '{}',
+    }
+    await this.#track(this.#append(`$$${stream}`, 'any', [event]))
   }
 
   close(): Promise<void> {
@@ -210,7 +187,7 @@ class Store implements EventStore {
     await this.#connection.close()
   }
 
-  async #append(stream: string, expected: ExpectedRevision, events: readonly Incoming[]): Promise<AppendResult> {
+  async #append(stream: string, expected: ExpectedRevision, events: readonly Sendable[]): Promise<AppendResult> {
     const until = performance.now() + this.#timeoutMs
     if (this.#starting.size > 0) await this.#bounded(Promise.allSettled(this.#starting), 'a subscription')
     for (let attempt = 1; ; attempt++) {
@@ -256,7 +233,7 @@ class Store implements EventStore {
   async #askForEnd(): Promise<Position> {
     for (;;) {
       try {
-        return await this.#call(() => this.#connection.end())
+        return await this.#call((wire) => endOf(wire, this.#timeoutMs))
       } catch (error) {
         if (!(error instanceof StoreUnavailable) || !error.retryable) throw error
         if (this.#closing) throw new StoreClosed()

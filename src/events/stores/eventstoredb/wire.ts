@@ -19,10 +19,13 @@ import type { Endpoint, Settings } from './settings.ts'
 
 type BatchStream = ClientDuplexStream<BatchAppendReq, BatchAppendResp>
 
+/** An event as it goes over the wire: its data and metadata as JSON. */
+export type Sendable = Pick<Incoming, 'id' | 'type' | 'dataText' | 'metadataText'>
+
 interface Sent {
   readonly stream: string
   readonly expected: ExpectedRevision
-  readonly events: readonly Incoming[]
+  readonly events: readonly Sendable[]
   readonly bytes: number
   readonly timer: NodeJS.Timeout
   readonly resolve: (result: AppendResult) => void
@@ -74,8 +77,12 @@ export class Wire extends EventStoreDBClient {
     }
   }
 
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   /** @throws WrongExpectedRevision, EventTooLarge, StoreUnavailable, NotLeader, GivenUp, or what gRPC says */
-  async append(stream: string, expected: ExpectedRevision, events: readonly Incoming[]): Promise<AppendResult> {
+  async append(stream: string, expected: ExpectedRevision, events: readonly Sendable[]): Promise<AppendResult> {
     let bytes = 0
     const request = new streams.BatchAppendReq()
     for (const event of events) bytes += addEvent(request, event)
@@ -127,8 +134,14 @@ export class Wire extends EventStoreDBClient {
     const batch = await open()
     if (this.#closed) batch.cancel()
     batch.on('data', (answer: BatchAppendResp) => this.#answered(answer))
-    batch.on('error', (error) => this.#failAll(error))
-    batch.on('end', () => this.#failAll(new GivenUp('The server has ended the call of the appends.')))
+    // An error comes with an end, by which time another call may have taken its place.
+    let isOver = false
+    const over = (error: unknown) => {
+      if (!isOver) this.#failAll(error)
+      isOver = true
+    }
+    batch.on('error', over)
+    batch.on('end', () => over(new GivenUp('The server has ended the call of the appends.')))
     return batch
   }
 
@@ -163,7 +176,7 @@ export class Wire extends EventStoreDBClient {
   }
 }
 
-function addEvent(request: BatchAppendReq, event: Incoming): number {
+function addEvent(request: BatchAppendReq, event: Sendable): number {
   const message = new streams.BatchAppendReq.ProposedMessage()
   message.setId(new shared.UUID().setString(event.id))
   message.getMetadataMap().set('type', event.type).set('content-type', 'application/json')
@@ -220,7 +233,7 @@ function refusal(answer: BatchAppendResp, { stream, expected, events, bytes }: S
   })
 }
 
-function tooLarge(stream: string, events: readonly Incoming[], bytes: number, limit: number): EventTooLarge {
+function tooLarge(stream: string, events: readonly Sendable[], bytes: number, limit: number): EventTooLarge {
   return new EventTooLarge({
     stream,
     type: events
