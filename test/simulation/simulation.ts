@@ -267,6 +267,7 @@ class Simulation {
       executions: this.#executions,
       reads: process.engine.reads,
       endedAt: this.#clock.now(),
+      alone: this.#weather.nodes === 1,
     }
     for (const { name, check } of this.#options.invariants ?? INVARIANTS) {
       for await (const broken of check(history)) this.#violations.push(`${name}: ${broken}`)
@@ -310,7 +311,7 @@ function weatherOf(random: Random): Weather {
           killAfter: some(0.3, 0.03),
           failRead: some(0.3, 0.1),
           lag: some(0.6, 0.6),
-          longestLagMs: random.pick([10, 500, 5000]),
+          longestLagMs: random.pick([10, 500, 5000, 20_000]),
           drop: some(0.3, 0.05),
         }
       : NO_FAULTS,
