@@ -52,6 +52,7 @@ async function forge(store: EventStore, type: string, data: JsonObject, v = 1, i
 }
 
 describe('a command', () => {
+  // A promise: see docs/promises.md.
   test('is recorded with who, why and when before it is applied', async () => {
     const store = openMemoryStore()
     const clock = new ManualClock('2026-02-03T04:05:06.789Z')
@@ -382,6 +383,7 @@ describe('residents', () => {
 })
 
 describe('a history', () => {
+  // A promise: see docs/promises.md.
   test('with a fact that cannot follow is corrupt, at a stream and revision', async () => {
     const store = openMemoryStore()
     await systemOn(store).execute(taskKind, 't1', submit, BY)
