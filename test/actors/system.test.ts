@@ -232,6 +232,7 @@ describe('a repeated command id', () => {
     expect(await store.readStream('demo.session-s1')).toHaveLength(2)
   })
 
+  // A promise: see docs/promises.md.
   test('adds nothing after passivation', async () => {
     const store = openMemoryStore()
     const system = systemOn(store, { residents: 1, exclusive: true })
