@@ -200,7 +200,7 @@ function narrow(width: number): Layout {
   return {
     narrow: true,
     width,
-    height: 346,
+    height: 352,
     boxHeight: 2 * half,
     boxes: {
       pending: box('pending'),
@@ -213,7 +213,7 @@ function narrow(width: number): Layout {
       cancelled: box('cancelled'),
     },
     labels: {
-      TaskSubmitted: { x: x1 + 14, y: 21, room: first },
+      TaskSubmitted: { x: x1 + 14, y: 21, room: first - 8 },
       TaskScheduled: { x: x2 + 14, y: 21, room: second - 14 },
       'TaskStarted pending': { x: down + 6, y: 90, room: width - 50 - down },
       'TaskStarted scheduled': { x: width - 44, y: 69, room: width - 50 - down, end: true },
@@ -225,7 +225,7 @@ function narrow(width: number): Layout {
       TaskFailed: over(x2, centre.failed, second),
       TaskTimedOut: over(x1, centre.timeout, first),
       TaskCancelled: over(x2, centre.cancelled, second),
-      TaskRequeued: { x: x1, y: 335, room: x2 + second / 2 - x1 },
+      TaskRequeued: { x: x1, y: 341, room: x2 + second / 2 - x1 },
     },
     route({ from, type, to }) {
       const up: readonly Point[] = [
@@ -242,9 +242,9 @@ function narrow(width: number): Layout {
         case 'completed':
           return [[x1, centre[from]], [5, centre[from]], ...up]
         case 'failed':
-          return [[x2 + second, centre.failed + 6], [out, centre.failed + 6], [out, 340], [5, 340], ...up]
+          return [[x2 + second, centre.failed + 6], [out, centre.failed + 6], [out, 346], [5, 346], ...up]
         case 'cancelled':
-          return [[x2 + second / 2, centre.cancelled + half], [x2 + second / 2, 340], [5, 340], ...up]
+          return [[x2 + second / 2, centre.cancelled + half], [x2 + second / 2, 346], [5, 346], ...up]
         case 'running': {
           if (to === 'retry') {
             return type === 'TaskInterrupted'

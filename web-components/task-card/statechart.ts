@@ -181,17 +181,22 @@ function label(
     const x = place.end ? place.x - Math.min(width, place.room) : place.x
     return svg`<text class="label" x=${x} y=${place.y} textLength=${squeezed(width, place.room)} lengthAdjust="spacingAndGlyphs">${words}</text>`
   }
-  const parts = walked.map(({ type, passages }) => {
-    const last = passages.at(-1)
-    const often = passages.length > 2
-    const number = often ? `${passages[0]?.n} … ${last?.n}` : passages.map(({ n }) => n).join(', ')
-    const pill = Math.max(16, measure(number) + 10)
-    const time = last ? when(last.at, now) : ''
-    const told = passages.map(({ n, at }) => `${n}: ${format.instant(at, now)}`).join('\n')
-    return { number, pill, type, time, told, text: measure(type) }
-  })
   const [inset, gap, blank] = [5, 12, measure(' ')]
-  const bare = parts.reduce((sum, { pill, text }) => sum + pill + inset + text + gap, -gap)
+  const drawn = (short: boolean) =>
+    walked.map(({ type, passages }) => {
+      const last = passages.at(-1)
+      const all = passages.length > 2 ? `${passages[0]?.n} … ${last?.n}` : passages.map(({ n }) => n).join(', ')
+      const number = short ? String(last?.n) : all
+      const pill = Math.max(16, measure(number) + 10)
+      const time = last ? when(last.at, now) : ''
+      const told = passages.map(({ n, at }) => `${n}: ${format.instant(at, now)}`).join('\n')
+      return { number, pill, type, time, told, text: measure(type) }
+    })
+  const length = (of: typeof parts) => of.reduce((sum, { pill, text }) => sum + pill + inset + text + gap, -gap)
+  let parts = drawn(false)
+  // The last passage stands for all where there is no room: the state counts them.
+  if (length(parts) > place.room) parts = drawn(true)
+  const bare = length(parts)
   const times = parts.reduce((sum, { time }) => sum + blank + measure(time), 0)
   const timed = bare + times <= place.room
   // Each gives up its share of what is too much.
