@@ -182,41 +182,24 @@ describe('looks', () => {
 
   describe.each(histories)('%s', (_, history) => {
     test.each([320, 390, 700, 760, 1000, 1280])(
-      'has all states and types, none over another, %i px wide',
+      'has all states and types, none over another, %i px wide, also in a wide font',
       async (width) => {
         await page.viewport(width, 800)
-        const { root, chart } = await detail({ status: history.length ? 'completed' : 'pending' }, history)
-        const place = one(root, '.chart').getBoundingClientRect()
+        const { element, root, chart, near } = await detail(
+          { status: history.length ? 'completed' : 'pending' },
+          history,
+        )
+        expectApart(root)
         const named = words(chart())
         for (const { type } of TRANSITIONS) expect(named).toContain(type)
         expect(all(root, '.edge')).toHaveLength(TRANSITIONS.length)
-
-        const texts = all(root, '.statechart .label, .statechart .number, .state > text').map((each) => ({
-          text: words(each),
-          box: each.getBoundingClientRect(),
-        }))
-        for (const { text, box } of texts) {
-          expect(box.left, text).toBeGreaterThanOrEqual(place.left)
-          expect(box.right, text).toBeLessThanOrEqual(place.right)
-        }
-        // A line of text has air above and below its letters that may overlap; 4 px of it at either side.
-        const crossing = texts.flatMap((a, at) =>
-          texts
-            .slice(at + 1)
-            .filter(({ box: b }) => {
-              const { box } = a
-              return (
-                box.left < b.right - 1 &&
-                b.left < box.right - 1 &&
-                box.top + 4 < b.bottom - 4 &&
-                b.top + 4 < box.bottom - 4
-              )
-            })
-            .map((b) => `${a.text} / ${b.text}`),
-        )
-        expect(crossing).toEqual([])
         expect(document.documentElement.scrollWidth).toBeLessThanOrEqual(width)
         expect(one(root, 'dialog').scrollWidth).toBeLessThanOrEqual(one(root, 'dialog').clientWidth)
+
+        near.style.setProperty('--capsule-font', 'monospace')
+        element.requestUpdate()
+        await element.updateComplete
+        expectApart(root)
       },
     )
   })
@@ -285,6 +268,34 @@ describe('looks', () => {
     }
   })
 })
+
+/** Expects every text of the statechart in its frame, over no other text, and labels over no state. */
+function expectApart(root: ShadowRoot): void {
+  const frame = one(root, '.chart').getBoundingClientRect()
+  const boxes = (selector: string) =>
+    all(root, `.statechart ${selector}`).map((each) => ({ text: words(each), box: each.getBoundingClientRect() }))
+  const labels = [...boxes('.label'), ...boxes('.number')]
+  const names = boxes('.state > text')
+  const states = boxes('.state > rect').map(({ box }, at) => ({ text: `the state ${names[at]?.text}`, box }))
+  for (const { text, box } of [...labels, ...names]) {
+    expect(box.left, text).toBeGreaterThanOrEqual(frame.left)
+    expect(box.right, text).toBeLessThanOrEqual(frame.right)
+  }
+  const over = labels.flatMap((label, at) =>
+    [...labels.slice(at + 1), ...states]
+      .filter(({ box }) => meet(label.box, box))
+      .map(({ text }) => `${label.text} over ${text}`),
+  )
+  expect(over).toEqual([])
+  for (const [at, { text, box }] of names.entries()) {
+    expect(box.right, text).toBeLessThanOrEqual(states[at]?.box.right ?? 0)
+  }
+}
+
+/** Whether they share more than the hair that rounding and the air around letters leave. */
+function meet(a: DOMRect, b: DOMRect): boolean {
+  return a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2
+}
 
 declare module 'vitest/internal/browser' {
   interface CDPSession {

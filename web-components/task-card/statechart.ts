@@ -38,7 +38,6 @@ export function statechart(
 ): TemplateResult {
   const plan = layout(Math.floor(room / scale))
   const measure = ruler(`${plan.narrow ? 11 : 12}px ${family}`)
-  const nameRuler = ruler(`600 ${plan.narrow ? 12 : 13}px ${family}`)
   const taken = new Set(steps.map(key))
   const visits = new Map<JobStatus, number>()
   for (const { to } of steps) visits.set(to, (visits.get(to) ?? 0) + 1)
@@ -55,7 +54,7 @@ export function statechart(
     <g transform="translate(0.5 0.5)">${edges(false)}</g>
     ${edges(true)}
     ${lanes().map(([name, transitions]) => label(plan, name, transitions, steps, now, measure))}
-    ${STATES.map((each) => state(plan, each, each === status, visits.get(each) ?? 0, nameRuler))}
+    ${STATES.map((each) => state(plan, each, each === status, visits.get(each) ?? 0, family))}
   </svg>`
 }
 
@@ -127,17 +126,13 @@ function towards(corner: Point, neighbour: Point): Point {
   return [corner[0] + dx * by, corner[1] + dy * by]
 }
 
-function state(
-  plan: Layout,
-  status: JobStatus,
-  current: boolean,
-  visits: number,
-  measure: (text: string) => number,
-): SVGTemplateResult {
+function state(plan: Layout, status: JobStatus, current: boolean, visits: number, family: string): SVGTemplateResult {
   const { x, y, width }: Box = plan.boxes[status]
   const height = plan.boxHeight
   const pad = plan.narrow ? 7 : 10
   const name = jobs.STATUS_WORDS[status]
+  const weight = current ? 600 : visits > 0 ? 500 : 400
+  const length = ruler(`${weight} ${plan.narrow ? 12 : 13}px ${family}`)(name)
   const indent = pad + (plan.narrow ? 20 : 22)
   const count = visits > 1 ? `×${visits}` : ''
   const tag = count.length * 7 + 8
@@ -148,7 +143,7 @@ function state(
   >
     <rect x=${x} y=${y} width=${width} height=${height} rx="6" />
     <g class="strokes" transform="translate(${x + pad} ${y + height / 2 - 8}) scale(${2 / 3})">${strokes(status)}</g>
-    <text x=${x + indent} y=${y + height / 2 + 4.5} textLength=${squeezed(measure(name), width - indent - 5)} lengthAdjust="spacingAndGlyphs">${name}</text>
+    <text x=${x + indent} y=${y + height / 2 + 4.5} textLength=${squeezed(length, width - indent - 5)} lengthAdjust="spacingAndGlyphs">${name}</text>
     ${
       count
         ? svg`<g class="count"><rect x=${x + width - tag - 6} y=${y + height - 6} width=${tag} height="16" rx="8" /><text x=${x + width - tag / 2 - 6} y=${y + height + 6}>${count}</text></g>`
