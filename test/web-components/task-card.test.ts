@@ -2,8 +2,9 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page } from 'vitest/browser'
-import type { Job } from '../../src/http/wire.ts'
+import type { HistoryEvent, Job } from '../../src/http/wire.ts'
 import { define } from '../../web-components/shared/index.ts'
+import { entriesOf } from '../../web-components/task-card/history.ts'
 import '../../web-components/task-card/index.ts'
 import { aJob, aProblem, FakeBoardServer } from './fake-board-server.ts'
 import { all, eventually, expectAccessible, inside, one, show, words } from './support.ts'
@@ -183,6 +184,34 @@ describe('acts', () => {
     const { button } = await card({ status: 'completed' })
     expect(button('Cancel')).toBeUndefined()
     expect(button('Retry')).toBeUndefined()
+  })
+
+  test('tells progress that was reported over and over in one line', async () => {
+    const at = '2026-01-01T00:00:00.000Z'
+    const event = (type: string, data: HistoryEvent['data'] = {}): HistoryEvent => ({
+      type,
+      at,
+      by: 'node:one',
+      position: '1',
+      revision: 0,
+      data,
+      hash: null,
+    })
+    const progress = (n: number) => event('TaskProgressed', { fraction: n / 10 })
+    const history = [
+      event('TaskStarted'),
+      progress(1),
+      progress(2),
+      progress(3),
+      event('TaskDeadlineExtended'),
+      progress(4),
+    ]
+    expect(entriesOf(history).map(({ event: { type, data }, reports }) => [type, data.fraction, reports])).toEqual([
+      ['TaskProgressed', 0.4, 1],
+      ['TaskDeadlineExtended', undefined, 1],
+      ['TaskProgressed', 0.3, 3],
+      ['TaskStarted', undefined, 1],
+    ])
   })
 
   test('opens the detail with its history, and gives the focus back', async () => {

@@ -33,6 +33,24 @@ const INTERRUPTIONS: { readonly [cause: string]: string } = {
   lost: 'its node stopped answering',
 }
 
+/** An event, and how many reports of progress it stands for: those that came one after another are one line. */
+export interface Entry {
+  readonly event: HistoryEvent
+  readonly reports: number
+}
+
+/** The lines of a history, newest first. */
+export function entriesOf(events: readonly HistoryEvent[]): Entry[] {
+  const entries: Entry[] = []
+  for (const event of events) {
+    const before = entries.at(-1)
+    const goesOn = event.type === 'TaskProgressed' && before?.event.type === 'TaskProgressed'
+    if (goesOn) entries[entries.length - 1] = { event, reports: before.reports + 1 }
+    else entries.push({ event, reports: 1 })
+  }
+  return entries.reverse()
+}
+
 /** Tells one event. `now` is for instants that have a day. */
 export function tell(event: HistoryEvent, now: number): Told {
   const by = format.actor(event.by)

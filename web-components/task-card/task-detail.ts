@@ -6,7 +6,7 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { HistoryEvent, Job, JobAction, Json } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, define, EverySecond, format, icon, jobs, statusIcon } from '../shared/index.ts'
-import { tell } from './history.ts'
+import { entriesOf, tell } from './history.ts'
 import { walk } from './path.ts'
 import { statechart } from './statechart.ts'
 import { CHART_INSET, NARROW, styles } from './task-detail.styles.ts'
@@ -189,13 +189,13 @@ export class CapsuleTaskDetail extends CapsuleElement {
       return html`<p class="note">${this._problem ? `The history is not available. ${this._problem}` : 'Loading the history'}</p>`
     }
     return html`<ol aria-label="History, newest first">
-      ${this._events.toReversed().map((event) => {
+      ${entriesOf(this._events).map(({ event, reports }) => {
         const { what, who, status, icon: kind } = tell(event, now)
         return html`<li class="event" data-status=${status ?? nothing}>
           ${status ? statusIcon(status) : html`<span class="kind">${icon(kind)}</span>`}
           <div>
             <span class="medium">${what}</span>
-            <div class="who">${who}</div>
+            <div class="who">${who}${reports > 1 ? `, the last of ${format.count(reports)} reports` : nothing}</div>
           </div>
           <span class="when num" title="${format.instant(event.at, now)}, position ${format.position(event.position)}">
             <time datetime=${event.at}>${format.ago(event.at, now)}</time>
