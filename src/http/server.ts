@@ -120,6 +120,12 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
 
   fastify.addHook('onRequest', (request, reply, done) => {
     underWay += 1
+    // Not onResponse: that never comes for a client which has gone before its answer.
+    const ended = once(() => {
+      underWay -= 1
+    })
+    reply.raw.once('finish', ended)
+    reply.raw.once('close', ended)
     standardHeaders(request, reply)
     try {
       access.check(request.method, request.headers)
@@ -135,10 +141,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     if (origin !== undefined) allowOrigin(reply, origin)
     if (request.method !== 'OPTIONS') return done()
     preflight(request, reply, origin !== undefined)
-  })
-  fastify.addHook('onResponse', (_request, _reply, done) => {
-    underWay -= 1
-    done()
   })
   fastify.setErrorHandler(tell)
   fastify.setNotFoundHandler((request) => {
@@ -278,4 +280,12 @@ function parserRefusal(code: string | undefined): HttpRefusal {
     return new HttpRefusal('request-timeout', 'The request did not arrive completely within 30 seconds.')
   }
   return new HttpRefusal('malformed-request', 'This is not valid HTTP/1.1. Check the request line and the headers.')
+}
+
+function once(act: () => void): () => void {
+  let done = false
+  return () => {
+    if (!done) act()
+    done = true
+  }
 }
