@@ -1,11 +1,25 @@
 /** Configuration of the command: flag, environment, default, in this order. Checked at start; unknown names are errors. */
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { type ApiKey, readKeys, type ServerOptions } from '../http/index.ts'
 import { UsageError } from './errors.ts'
+
+const apiKeys = z.string().transform((text, context): readonly ApiKey[] => {
+  try {
+    return readKeys(text)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: reason(error) })
+    return z.NEVER
+  }
+})
 
 const environment = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   HOST: z.string().min(1).optional(),
   CAPSULE_DATA: z.string().min(1).optional(),
+  CAPSULE_AUTH_API_KEYS: apiKeys.optional(),
+  CAPSULE_AUTH_API_KEYS_FILE: z.string().min(1).transform(contents).pipe(apiKeys).optional(),
+  CAPSULE_AUTH_SECRET: z.string().min(32, 'give 32 characters or more, of random').optional(),
   CAPSULE_FAULT: z.string().optional(),
   CAPSULE_CALLBACK_SECRET: z.string().min(1).optional(),
   CAPSULE_ALLOW_PRIVATE_CALLBACKS: z.enum(['0', '1']).optional(),
@@ -27,6 +41,29 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   throw new UsageError(`The environment variable ${issue?.path.join('.')} is not usable: ${issue?.message}.`)
+}
+
+/** Who is let in, as the environment says; undefined when it names no key. @throws UsageError when it does so twice */
+export function authOf(environment: Environment): ServerOptions['auth'] {
+  const { CAPSULE_AUTH_API_KEYS: given, CAPSULE_AUTH_API_KEYS_FILE: inFile, CAPSULE_AUTH_SECRET: secret } = environment
+  if (given && inFile) {
+    throw new UsageError('CAPSULE_AUTH_API_KEYS and CAPSULE_AUTH_API_KEYS_FILE are both set. Unset one of them.')
+  }
+  const keys = given ?? inFile
+  return keys && { keys, ...(secret === undefined ? {} : { secret }) }
+}
+
+function contents(path: string, context: z.RefinementCtx): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `${path} cannot be read (${reason(error)})` })
+    return z.NEVER
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The port of a --port flag. @throws UsageError */

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
+import { type KeyFlags, key } from './key.ts'
 import { type ServeFlags, serve } from './serve.ts'
 import { type WorkerFlags, worker } from './worker.ts'
 
@@ -32,6 +33,17 @@ program
   .action(async (file: string, flags: WorkerFlags) => {
     process.exitCode = await worker(file, flags)
   })
+
+program
+  .command('key')
+  .description('makes an API key, which a server needs that others can reach')
+  .option('--name <name>', 'of its user, who owns what is done with it', 'admin')
+  .option('--scope <scope>', 'read, write (their own) or admin (all)', 'admin')
+  .option('--file <file>', 'adds what lets the key in to a file, for CAPSULE_AUTH_API_KEYS_FILE')
+  .option('--if-none', 'makes none if the file has one already')
+  .option('--json', 'prints JSON')
+  .addHelpText('after', '\nExample:\n  capsule key --name ann --scope write')
+  .action((flags: KeyFlags) => key(flags))
 
 try {
   await program.parseAsync()

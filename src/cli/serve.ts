@@ -1,7 +1,7 @@
 /** capsule serve: runs an app and serves it, until it is told to stop. */
 import { type RunningApp, type StartOptions, startApp } from '../app/index.ts'
-import { createServer, type Server } from '../http/index.ts'
-import { type Environment, readEnvironment } from './config.ts'
+import { assertLoopback, createServer, type Server } from '../http/index.ts'
+import { authOf, type Environment, readEnvironment } from './config.ts'
 import { CommandFailed } from './errors.ts'
 import { type LoadedApp, loadApp } from './load-app.ts'
 
@@ -16,6 +16,9 @@ const DRAIN_MS = 10_000
 /** Resolves with the exit code once the app has stopped: 0 if all work came to its own end, 1 if some was interrupted. */
 export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   const environment = readEnvironment(process.env)
+  const auth = authOf(environment)
+  const host = flags.host ?? environment.HOST ?? '127.0.0.1'
+  if (!auth) assertLoopback(host)
   const stopped = onSignal()
   const loaded = await loadApp(file)
   const { app } = loaded
@@ -23,7 +26,7 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000
-    server = await createServer(running, { host: flags.host ?? environment.HOST ?? '127.0.0.1', port })
+    server = await createServer(running, { host, port, ...(auth ? { auth } : {}) })
     const url = await listen(server, port)
     process.stdout.write(`${app.name} is running at ${url}\n`)
     await stopped

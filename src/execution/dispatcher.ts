@@ -68,6 +68,8 @@ class TaskRecord {
   readonly priority: number
   readonly lock: string | undefined
   runAt: number | undefined
+  /** When it is due by the monotonic clock, once it has been delayed. */
+  due = 0
   state: RecordState = 'delayed'
   /** The lock's stream knows that this task waits for it. */
   asked: boolean
@@ -127,7 +129,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options
     this.#delayed = new DueQueue(options.system.clock, (records) => {
-      for (const record of records) if (record.state === 'delayed') this.#enqueue(record)
+      for (const record of records) if (record.state === 'delayed' && !this.#isEarly(record)) this.#enqueue(record)
       this.pump()
     })
     const expire = (records: readonly TaskRecord[]): void => {
@@ -378,7 +380,7 @@ export class Dispatcher {
     record.waited = false
     if (record.runAt !== undefined && record.runAt > this.#options.system.clock.now()) {
       this.#become(record, 'delayed')
-      this.#delayed.push(record.runAt, record)
+      record.due = this.#delayed.push(record.runAt, record)
     } else {
       this.#enqueue(record)
     }
@@ -406,6 +408,12 @@ export class Dispatcher {
       this.#become(record, 'ready')
       this.#ready.push(record)
     }
+  }
+
+  /** What fired was set for an earlier time of the record: it has run meanwhile, and waits for another one. */
+  #isEarly({ runAt, due }: TaskRecord): boolean {
+    const { clock } = this.#options.system
+    return runAt !== undefined && runAt > clock.now() && due > clock.monotonic()
   }
 
   /** Leaves the task for a while to the nodes that come before this one in its order. */

@@ -34,11 +34,13 @@ export class DueQueue<T> {
     return this.#heap.length
   }
 
-  /** `at` in milliseconds since the epoch. */
-  push(at: number, item: T): void {
-    if (this.#closed) return
-    this.#insert(at, item)
+  /** `at` in milliseconds since the epoch. @returns when that is by the monotonic clock */
+  push(at: number, item: T): number {
+    const due = this.#clock.monotonic() + at - this.#clock.now()
+    if (this.#closed) return due
+    this.#insert(at, due, item)
     this.#arm()
+    return due
   }
 
   /** The date was set: what it makes overdue is due at once. */
@@ -46,8 +48,7 @@ export class DueQueue<T> {
     const shift = this.#clock.monotonic() - this.#clock.now()
     const entries = this.#heap.splice(0)
     for (const { at, due, item } of entries) {
-      this.#heap.push({ at, due: this.#byDate ? at + shift : Math.min(due, at + shift), item })
-      this.#up(this.#heap.length - 1)
+      this.#insert(at, this.#byDate ? at + shift : Math.min(due, at + shift), item)
     }
     this.#timer?.cancel()
     this.#armedFor = Number.POSITIVE_INFINITY
@@ -60,8 +61,8 @@ export class DueQueue<T> {
     this.#heap.length = 0
   }
 
-  #insert(at: number, item: T): void {
-    this.#heap.push({ at, due: this.#clock.monotonic() + at - this.#clock.now(), item })
+  #insert(at: number, due: number, item: T): void {
+    this.#heap.push({ at, due, item })
     this.#up(this.#heap.length - 1)
   }
 
@@ -80,7 +81,7 @@ export class DueQueue<T> {
     const items: T[] = []
     for (let first = this.#heap[0]; first && first.due <= elapsed; first = this.#heap[0]) {
       this.#pop()
-      if (this.#byDate && first.at > now) this.#insert(first.at, first.item)
+      if (this.#byDate && first.at > now) this.#insert(first.at, elapsed + first.at - now, first.item)
       else items.push(first.item)
     }
     this.#arm()

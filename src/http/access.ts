@@ -1,10 +1,13 @@
 /**
- * Who may reach a server that is open because only this machine can: nobody through a browser. A website can make a
- * browser send requests here (by DNS rebinding, a cross-site form, a WebSocket), so `Host`, `Origin` and
- * `Sec-Fetch-Site` are checked on every request and every upgrade.
+ * Who may reach a server, and as whom. One that only this machine can reach is open, and nobody may reach it through a
+ * browser: a website can make a browser send requests here (by DNS rebinding, a cross-site form, a WebSocket), so `Host`,
+ * `Origin` and `Sec-Fetch-Site` are checked on every request and every upgrade. One with keys lets in who has one; a
+ * website has none, so `Host` may be any there, and the origin counts where a cookie says who asks.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import { type Auth, SESSION_COOKIE } from './auth.ts'
 import { HttpRefusal } from './errors.ts'
+import type { User } from './users.ts'
 
 const LOOPBACK_NAME = /^(localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i
 
@@ -13,30 +16,41 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK_NAME.test(host)
 }
 
-/** @throws HttpRefusal `loopback-only` for an address that others can reach */
+/** @throws HttpRefusal `loopback-only` for an address that others can reach, when there is no `auth` */
 export function assertLoopback(host: string): void {
   if (isLoopback(host)) return
   throw new HttpRefusal(
     'loopback-only',
-    `Refusing to listen on ${host}: others could reach it, and that needs auth. This version serves loopback only: ` +
-      'use --host 127.0.0.1, and a reverse proxy that signs people in if others shall reach it.',
+    `Refusing to listen on ${host}: others could reach it, and that needs auth. Make a key with \`capsule key\` and put ` +
+      'its line into CAPSULE_AUTH_API_KEYS, or use --host 127.0.0.1.',
   )
 }
 
+/** What of a request decides who is let in. */
+export interface Knock {
+  readonly headers: IncomingHttpHeaders
+  /** It may change something, or opens a socket that may. */
+  readonly changes: boolean
+  /** The other end of the connection. */
+  readonly address: string
+}
+
 export interface Access {
-  /** @throws HttpRefusal why this request is not let in */
-  check(method: string, headers: IncomingHttpHeaders): void
+  /** Undefined on an open server. */
+  readonly auth: Auth | undefined
+  /** Who asks; undefined for one who did not say. @throws HttpRefusal why this request is not let in */
+  admit(knock: Knock): User | undefined
   /** The request's origin, if it is one that answers must name so that its page may read them. */
   corsOrigin(headers: IncomingHttpHeaders): string | undefined
 }
 
 /** `origins`: pages of other origins that are let in, as `https://example.org`. */
-export function loopbackAccess(origins: readonly string[]): Access {
-  const allowed = new Set(origins.map((origin) => normalise(origin)))
-
+export function openAccess(user: User, origins: readonly string[]): Access {
+  const allowed = originsOf(origins)
   return {
-    check(method, headers) {
-      const host = headers.host ?? ''
+    auth: undefined,
+    admit(knock) {
+      const host = knock.headers.host ?? ''
       if (!isLoopback(hostname(host))) {
         throw new HttpRefusal(
           'host-not-allowed',
@@ -44,27 +58,72 @@ export function loopbackAccess(origins: readonly string[]): Access {
             'Open it under one of these names.',
         )
       }
-      const { origin } = headers
-      if (origin !== undefined) {
-        if (isOwn(origin, host) || allowed.has(origin)) return
-        throw new HttpRefusal(
-          'origin-not-allowed',
-          `A page of ${origin} may not use this server. Start it with origins: ['${origin}'] to let it in.`,
-        )
-      }
-      const site = headers['sec-fetch-site']
-      if ((site === 'cross-site' || site === 'same-site') && method !== 'GET' && method !== 'HEAD') {
-        throw new HttpRefusal(
-          'origin-not-allowed',
-          'Another website made this request, and it does not say which. Name its origin in origins to let it in.',
-        )
-      }
+      checkOrigin(knock, allowed)
+      return user
     },
-
-    corsOrigin({ origin }) {
-      return origin !== undefined && allowed.has(origin) ? origin : undefined
-    },
+    corsOrigin: corsOf(allowed),
   }
+}
+
+export function keyedAccess(auth: Auth, origins: readonly string[]): Access {
+  const allowed = originsOf(origins)
+  return {
+    auth,
+    admit(knock) {
+      const { headers, changes, address } = knock
+      const key = keyOf(headers)
+      if (key !== undefined) return auth.byKey(key, address)
+      checkOrigin(knock, allowed)
+      const cookie = cookieOf(headers, SESSION_COOKIE)
+      const user = cookie === undefined ? undefined : auth.bySession(cookie)
+      if (user && changes && headers.origin === undefined) {
+        throw new HttpRefusal(
+          'origin-not-allowed',
+          'A cookie alone changes nothing: it does not say which page asks. Send an Origin header, or use X-API-Key.',
+        )
+      }
+      return user
+    },
+    corsOrigin: corsOf(allowed),
+  }
+}
+
+function checkOrigin({ headers, changes }: Knock, allowed: ReadonlySet<string>): void {
+  const { origin, host = '' } = headers
+  if (origin !== undefined) {
+    if (isOwn(origin, host) || allowed.has(origin)) return
+    throw new HttpRefusal(
+      'origin-not-allowed',
+      `A page of ${origin} may not use this server. Start it with origins: ['${origin}'] to let it in.`,
+    )
+  }
+  const site = headers['sec-fetch-site']
+  if ((site === 'cross-site' || site === 'same-site') && changes) {
+    throw new HttpRefusal(
+      'origin-not-allowed',
+      'Another website made this request, and it does not say which. Name its origin in origins to let it in.',
+    )
+  }
+}
+
+/** `X-API-Key`, or a bearer token. */
+function keyOf(headers: IncomingHttpHeaders): string | undefined {
+  const given = headers['x-api-key']
+  if (typeof given === 'string') return given
+  return /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+}
+
+function cookieOf({ cookie = '' }: IncomingHttpHeaders, name: string): string | undefined {
+  const found = cookie.split(/; */).find((pair) => pair.startsWith(`${name}=`))
+  return found?.slice(name.length + 1)
+}
+
+function originsOf(origins: readonly string[]): ReadonlySet<string> {
+  return new Set(origins.map((origin) => normalise(origin)))
+}
+
+function corsOf(allowed: ReadonlySet<string>): Access['corsOrigin'] {
+  return ({ origin }) => (origin !== undefined && allowed.has(origin) ? origin : undefined)
 }
 
 /** The name in a `Host` header, without the port. */

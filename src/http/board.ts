@@ -5,6 +5,7 @@ import { HttpRefusal } from './errors.ts'
 import { paging, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toBoard } from './serialise.ts'
+import { type User, visibleTo } from './users.ts'
 import type { BoardColumnSpec, BoardParams } from './wire.ts'
 
 const resource = 'Board'
@@ -19,11 +20,14 @@ const DEFAULT_COLUMNS: readonly BoardColumnSpec[] = [
 const DEFAULT_WINDOW = { after: 0, limit: 50 }
 
 /** A client's parameters as a query with every default filled in, so that equal boards are equal queries. */
-export function boardQuery({ filter = {}, columns, windows = [] }: BoardParams): BoardQuery {
+export function boardQuery({ filter = {}, columns, windows = [] }: BoardParams, user: User): BoardQuery {
   const { since, ...rest } = filter
   const shown = columns ?? DEFAULT_COLUMNS
   return {
-    filter: schemas.toJobFilter({ ...rest, ...(since === undefined ? {} : { since: Date.parse(since) }) }),
+    filter: visibleTo(
+      user,
+      schemas.toJobFilter({ ...rest, ...(since === undefined ? {} : { since: Date.parse(since) }) }),
+    ),
     columns: shown,
     windows: shown.map((_, index) => windows[index] ?? DEFAULT_WINDOW),
   }
@@ -57,8 +61,8 @@ export const boardRoutes: readonly Route[] = [
     query: z.strictObject({ ...filterFields, columns: columnsText.exactOptional(), limit: windowSize }),
     answers: { 200: { description: 'The board as of `position`', schema: schemas.board } },
     errors: ['invalid-input'],
-    async handle({ app, query: { columns, limit, ...filter } }) {
-      const query = boardQuery({ filter, ...(columns === undefined ? {} : { columns }) })
+    async handle({ app, user, query: { columns, limit, ...filter } }) {
+      const query = boardQuery({ filter, ...(columns === undefined ? {} : { columns }) }, user)
       const windows = query.windows.map(() => ({ after: 0, limit }))
       return toBoard(await app.reads.board({ ...query, windows }), app)
     },
@@ -78,8 +82,8 @@ export const boardRoutes: readonly Route[] = [
     }),
     answers: { 200: { description: 'The column', schema: schemas.boardColumn } },
     errors: ['invalid-input'],
-    async handle({ app, query: { statuses, label, after, limit, ...filter }, request, reply }) {
-      const query = boardQuery({ filter, columns: [{ label, statuses }], windows: [{ after, limit }] })
+    async handle({ app, user, query: { statuses, label, after, limit, ...filter }, request, reply }) {
+      const query = boardQuery({ filter, columns: [{ label, statuses }], windows: [{ after, limit }] }, user)
       const [column] = toBoard(await app.reads.board(query), app).columns
       if (!column) throw new HttpRefusal('internal', 'The board has no such column.')
       const shown = after + column.jobs.length

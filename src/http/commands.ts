@@ -9,6 +9,7 @@ import { jobAt } from './jobs.ts'
 import { scheduleAt } from './schedules.ts'
 import * as schemas from './schemas.ts'
 import { toSubmission } from './tasks.ts'
+import { assertOwnJob, assertOwnSession, assertScope, type User } from './users.ts'
 import type { CommandName, Commands } from './wire.ts'
 
 export interface Done<C extends CommandName> {
@@ -18,7 +19,7 @@ export interface Done<C extends CommandName> {
 
 interface Handler<C extends CommandName, Payload = Commands[C]['payload']> {
   readonly payload: z.ZodType<Payload>
-  run(app: RunningApp, payload: Payload, caller: Caller): Promise<Done<C>>
+  run(app: RunningApp, payload: Payload, caller: Caller, user: User): Promise<Done<C>>
 }
 
 const jobId = z.strictObject({ id: z.string().min(1) })
@@ -27,7 +28,8 @@ const scheduleName = z.strictObject({ name: z.string().min(1) })
 export const commands: { readonly [C in CommandName]: Handler<C> } = {
   'message.send': {
     payload: schemas.messageSend,
-    async run(app, { session_id, text, create }, caller) {
+    async run(app, { session_id, text, create }, caller, user) {
+      await assertOwnSession(app, user, session_id, create)
       const { messageId, position } = await app.sendMessage(
         session_id,
         {
@@ -43,7 +45,8 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'message.retry': {
     payload: z.strictObject({ session_id: z.string().min(1), message_id: z.string().min(1) }),
-    async run(app, { session_id, message_id }, caller) {
+    async run(app, { session_id, message_id }, caller, user) {
+      await assertOwnSession(app, user, session_id)
       const { messageId, position } = await app.retryMessage(session_id, message_id, caller)
       return { position, result: { message_id: messageId } }
     },
@@ -51,12 +54,16 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'turn.stop': {
     payload: z.strictObject({ session_id: z.string().min(1) }),
-    run: async (app, { session_id }, caller) => ({ position: await app.stopTurn(session_id, caller), result: {} }),
+    async run(app, { session_id }, caller, user) {
+      await assertOwnSession(app, user, session_id)
+      return { position: await app.stopTurn(session_id, caller), result: {} }
+    },
   },
 
   'job.cancel': {
     payload: jobId,
-    async run(app, { id }, caller) {
+    async run(app, { id }, caller, user) {
+      await assertOwnJob(app, user, id)
       const position = await app.cancelJob(id, caller)
       return { position, result: await jobAt(app, id, position) }
     },
@@ -64,7 +71,8 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'job.retry': {
     payload: jobId,
-    async run(app, { id }, caller) {
+    async run(app, { id }, caller, user) {
+      await assertOwnJob(app, user, id)
       const position = await app.retryJob(id, caller)
       return { position, result: await jobAt(app, id, position) }
     },
@@ -72,8 +80,9 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'task.submit': {
     payload: schemas.taskSubmit,
-    async run(app, payload, caller) {
-      const { name } = payload
+    async run(app, payload, caller, user) {
+      const { name, session_id } = payload
+      if (session_id !== undefined) await assertOwnSession(app, user, session_id)
       const { taskId, joined, position } = await app.submit(toSubmission(name, payload, caller), caller)
       return { position, result: await jobAt(app, taskId, position, joined) }
     },
@@ -81,7 +90,8 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'schedule.trigger': {
     payload: scheduleName,
-    async run(app, { name }, caller) {
+    async run(app, { name }, caller, user) {
+      assertScope(user, 'admin')
       const { taskId, position } = await app.triggerSchedule(name, caller)
       return { position, result: { job_id: taskId } }
     },
@@ -89,7 +99,8 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'schedule.pause': {
     payload: scheduleName,
-    async run(app, { name }, caller) {
+    async run(app, { name }, caller, user) {
+      assertScope(user, 'admin')
       const position = await app.pauseSchedule(name, caller)
       return { position, result: await scheduleAt(app, name, position) }
     },
@@ -97,20 +108,23 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'schedule.resume': {
     payload: scheduleName,
-    async run(app, { name }, caller) {
+    async run(app, { name }, caller, user) {
+      assertScope(user, 'admin')
       const position = await app.resumeSchedule(name, caller)
       return { position, result: await scheduleAt(app, name, position) }
     },
   },
 }
 
-/** Checks the payload and does it. @throws ZodError, and what the app's command throws */
+/** Checks the user and the payload, and does it. @throws HttpRefusal `not-permitted`, ZodError, and what the app's command throws */
 export function runCommand<C extends CommandName>(
   name: C,
   payload: unknown,
   app: RunningApp,
   caller: Caller,
+  user: User,
 ): Promise<Done<C>> {
   const handler: Handler<C> = commands[name]
-  return handler.run(app, handler.payload.parse(payload), caller)
+  assertScope(user, 'write')
+  return handler.run(app, handler.payload.parse(payload), caller, user)
 }

@@ -43,6 +43,18 @@ export const ERRORS = {
     title: 'Origin not allowed',
     meaning: 'A page of another origin asks. Name the origin in `origins` to let it in.',
   },
+  'sign-in-required': {
+    status: 401,
+    title: 'Sign in',
+    meaning:
+      'The server lets in who has a key, and the request has none. Send it as `X-API-Key`, or sign in at /sign-in.',
+  },
+  'key-refused': { status: 401, title: 'Key refused', meaning: 'The server does not know the key that was sent.' },
+  'not-permitted': {
+    status: 403,
+    title: 'Not permitted',
+    meaning: "The key's scope does not reach so far. The detail says which one does.",
+  },
   'route-not-found': { status: 404, title: 'No such route', meaning: 'Nothing is served at this path.' },
   'method-not-allowed': {
     status: 405,
@@ -111,6 +123,13 @@ export const ERRORS = {
   },
 
   // Limits
+  'too-many-attempts': {
+    status: 429,
+    title: 'Too many wrong keys',
+    meaning:
+      'One address sent more wrong keys within a minute than the limit. `Retry-After` says when it may try again.',
+    retryAfter: 60,
+  },
   'mailbox-full': {
     status: 429,
     title: 'Too many commands',

@@ -11,6 +11,7 @@ import type { RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import type { Watch, WatchTopics } from '../projections/index.ts'
 import { type TopicRules, topics } from './topics.ts'
+import type { User } from './users.ts'
 import type { ServerFrame, Topic, Topics } from './wire.ts'
 
 /** Changes held for a slow client before it gets a snapshot instead. */
@@ -19,7 +20,7 @@ const MOST_HELD = 500
 /** Where a feed's frames go. */
 export interface Outlet {
   readonly app: RunningApp
-  readonly user: { readonly id: string; readonly name: string }
+  readonly user: User
   /** The client does not keep up: hold what can be held. */
   readonly congested: boolean
   send(frame: ServerFrame): void
@@ -83,9 +84,9 @@ class TopicFeed<T extends Topic> implements Feed {
   }
 
   async #start(from: Position | undefined): Promise<void> {
-    const { app } = this.#outlet
+    const { app, user } = this.#outlet
     if (from !== undefined && from > app.reads.position) await app.reads.waitFor(from)
-    await this.#rules.ready?.(app, this.#params)
+    await this.#rules.ready?.(app, this.#params, user)
     if (!this.#closed) this.#follow(from)
   }
 

@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import { NotFound } from '../actors/index.ts'
 import type { Caller, RunningApp } from '../app/index.ts'
-import { isEnded, type JsonObject, type JsonValue, type Position, type StreamKind } from '../events/index.ts'
+import { isEnded, type JsonObject, type JsonValue, type Position } from '../events/index.ts'
 import type { JobFilter, JobView } from '../projections/index.ts'
 import { toProblem } from './errors.ts'
+import { fresh } from './fresh.ts'
 import { acknowledge, type Call, paging, position, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toHistoryEvent, toJob, toLogLines } from './serialise.ts'
+import { assertOwnJob, type User, visibleTo } from './users.ts'
 import type { Job } from './wire.ts'
 
 const resource = 'Jobs'
@@ -45,10 +47,10 @@ export const jobRoutes: readonly Route[] = [
     query: schemas.jobsQuery,
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.job) } },
     errors: ['invalid-input'],
-    async handle({ app, query, request, reply }) {
+    async handle({ app, user, query, request, reply }) {
       const params = schemas.paramsOf(query)
       const page = await app.reads.jobs({
-        ...schemas.toJobFilter(query),
+        ...visibleTo(user, schemas.toJobFilter(query)),
         ...(params === undefined ? {} : { params }),
         limit: query.limit,
         ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
@@ -77,7 +79,7 @@ export const jobRoutes: readonly Route[] = [
     description: 'Includes whatever this server has acknowledged for it.',
     answers: { 200: { description: 'The job', schema: schemas.job } },
     errors: ['not-found'],
-    handle: async ({ app, param }) => toJob(await findJob(app, param('id')), app),
+    handle: async ({ app, user, param }) => toJob(await findJob(app, param('id'), user), app),
   }),
 
   route({
@@ -88,10 +90,11 @@ export const jobRoutes: readonly Route[] = [
     description: 'Oldest first. It stays after the job was deleted.',
     answers: { 200: { description: 'Its events', schema: z.array(schemas.historyEvent) } },
     errors: ['not-found'],
-    async handle({ app, param }) {
+    async handle({ app, user, param }) {
+      await assertOwnJob(app, user, param('id'))
       const events = await app.history('task', param('id'))
       // A job that waits for its lock may have no stream of its own yet.
-      if (events.length === 0) await findJob(app, param('id'))
+      if (events.length === 0) await findJob(app, param('id'), user)
       return events.map(toHistoryEvent)
     },
   }),
@@ -106,9 +109,10 @@ export const jobRoutes: readonly Route[] = [
     }),
     answers: { 200: { description: 'Its lines', schema: z.array(schemas.logLine) } },
     errors: ['not-found', 'invalid-input'],
-    async handle({ app, param, query: { attempt } }) {
+    async handle({ app, user, param, query: { attempt } }) {
+      await assertOwnJob(app, user, param('id'))
       const events = await app.history('task', param('id'))
-      if (events.length === 0) await findJob(app, param('id'))
+      if (events.length === 0) await findJob(app, param('id'), user)
       const lines = toLogLines(events)
       return attempt === undefined ? lines : lines.filter((line) => line.attempt === attempt)
     },
@@ -136,8 +140,9 @@ export const jobRoutes: readonly Route[] = [
       description: COMMANDS[name].description,
       answers: { 200: { description: 'The job as it is then', schema: schemas.job } },
       errors: ['not-found', 'command-refused', 'mailbox-full', 'not-running', 'store-unavailable'],
-      async handle({ app, caller, param, reply }) {
+      async handle({ app, user, caller, param, reply }) {
         const id = param('id')
+        await assertOwnJob(app, user, id)
         const done = await COMMANDS[name].run(app, id, caller)
         acknowledge(reply, done)
         return jobAt(app, id, done)
@@ -153,7 +158,8 @@ export const jobRoutes: readonly Route[] = [
     description: 'Its history stays in the log.',
     answers: { 204: { description: 'It is gone from all views' } },
     errors: ['not-found', 'mailbox-full', 'not-running', 'store-unavailable'],
-    async handle({ app, caller, param, reply }) {
+    async handle({ app, user, caller, param, reply }) {
+      await assertOwnJob(app, user, param('id'))
       acknowledge(reply, await app.deleteJob(param('id'), caller))
       reply.code(204)
       return undefined
@@ -169,8 +175,8 @@ export const jobRoutes: readonly Route[] = [
     body: schemas.bulkFilter,
     answers: { 200: { description: 'How many', schema: z.object({ cancelled: z.int() }) } },
     errors: ['invalid-input', 'not-running', 'store-unavailable'],
-    async handle({ app, body, caller, reply }) {
-      const { count, position } = await app.cancelWaiting(bulkFilter(body), caller)
+    async handle({ app, user, body, caller, reply }) {
+      const { count, position } = await app.cancelWaiting(visibleTo(user, bulkFilter(body)), caller)
       if (count > 0) acknowledge(reply, position)
       return { cancelled: count }
     },
@@ -185,25 +191,19 @@ export const jobRoutes: readonly Route[] = [
     body: schemas.bulkFilter,
     answers: { 200: { description: 'How many', schema: z.object({ retried: z.int() }) } },
     errors: ['invalid-input', 'not-running', 'store-unavailable'],
-    async handle({ app, body, caller, reply }) {
-      const { count, position } = await app.retryEnded(bulkFilter(body), caller)
+    async handle({ app, user, body, caller, reply }) {
+      const { count, position } = await app.retryEnded(visibleTo(user, bulkFilter(body)), caller)
       if (count > 0) acknowledge(reply, position)
       return { retried: count }
     },
   }),
 ]
 
-/** Waits until reads show what this node last acknowledged for the entity. */
-export async function fresh(app: RunningApp, kind: StreamKind, id: string): Promise<void> {
-  const acknowledged = app.acknowledged(kind, id)
-  if (acknowledged > app.reads.position) await app.reads.waitFor(acknowledged)
-}
-
-/** @throws NotFound */
-export async function findJob(app: RunningApp, id: string): Promise<JobView> {
+/** @throws NotFound, also when it is another's */
+export async function findJob(app: RunningApp, id: string, user: User): Promise<JobView> {
   await fresh(app, 'task', id)
   const view = await app.reads.job(id)
-  if (!view) throw new NotFound('job', id)
+  if (!view || (user.scope !== 'admin' && view.ownerId !== user.id)) throw new NotFound('job', id)
   return view
 }
 
@@ -215,12 +215,19 @@ export async function jobAt(app: RunningApp, id: string, position: Position, joi
   return toJob(view, app, joined)
 }
 
-async function streamJob({ app, streams, param, request, reply }: Call<undefined, undefined>): Promise<undefined> {
+async function streamJob({
+  app,
+  user,
+  streams,
+  param,
+  request,
+  reply,
+}: Call<undefined, undefined>): Promise<undefined> {
   const id = param('id')
   const seen = request.headers['last-event-id']
   const from = seen === undefined ? undefined : position('Last-Event-ID', seen)
   if (from !== undefined) await app.reads.waitFor(from)
-  await findJob(app, id)
+  await findJob(app, id, user)
 
   const stream = streams.open(reply, () => watch.close())
   const tell = (at: Position, view: JobView) => {

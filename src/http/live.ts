@@ -2,6 +2,7 @@
  * /api/v1/live: topics out, commands in, over one WebSocket.
  *
  *   opened ──hello within 5 s──▶ welcome ──▶ subscriptions and commands ──▶ closed
+ *      ├── no key, or a wrong one ──▶ 4401
  *      └── anything else ──▶ 4400
  *
  * A socket is dropped when it stays silent, sends what is no frame, or lets the backlog grow without reading.
@@ -16,9 +17,10 @@ import type { Access } from './access.ts'
 import { commands, runCommand } from './commands.ts'
 import { HttpRefusal, toProblem } from './errors.ts'
 import { type Feed, type Outlet, openFeed } from './feed.ts'
-import { position, TRACEPARENT } from './route.ts'
+import { position, signedIn, TRACEPARENT } from './route.ts'
 import { boardWindow } from './schemas.ts'
 import { topics } from './topics.ts'
+import type { User } from './users.ts'
 import type { CommandName, ServerFrame, Topic } from './wire.ts'
 import { CLOSE } from './wire.ts'
 
@@ -55,7 +57,6 @@ const CLOSE_MS = 1000
 
 interface LiveOptions {
   readonly app: RunningApp
-  readonly user: { readonly id: string; readonly name: string }
   readonly access: Access
   readonly clock: Clock
   readonly limits: LiveLimits
@@ -91,12 +92,14 @@ export class Live {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    let user: User | undefined
+    const address = request.socket.remoteAddress ?? ''
     try {
       if (request.url?.split('?', 1)[0] !== LIVE_PATH) {
         throw new HttpRefusal('route-not-found', `Only ${LIVE_PATH} is a WebSocket.`)
       }
       if (this.#closing) throw new HttpRefusal('not-running', 'The server is stopping. Connect again in a moment.')
-      this.#options.access.check('GET', request.headers)
+      user = this.#options.access.admit({ headers: request.headers, changes: true, address })
     } catch (error) {
       return refuse(socket, error)
     }
@@ -107,7 +110,7 @@ export class Live {
         webSocket.close(CLOSE.slowDown, 'Too many sockets are open')
         return
       }
-      const connection = new Connection(webSocket, this.#options, trace)
+      const connection = new Connection(webSocket, this.#options, { user, address, trace })
       this.#connections.add(connection)
       webSocket.once('close', () => this.#connections.delete(connection))
     })
@@ -150,28 +153,41 @@ const topicName = z.enum(names<Topic>(topics))
 const commandName = z.enum(names<CommandName>(commands))
 const commandId = z.uuid('A command’s id must be a UUID: it is how a repeat is recognised')
 
+/** What the upgrade said of who is there. */
+interface Peer {
+  /** Undefined until `hello` brings a token. */
+  readonly user: User | undefined
+  readonly address: string
+  readonly trace: string | undefined
+}
+
 class Connection implements Outlet {
   readonly app: RunningApp
-  readonly user: { readonly id: string; readonly name: string }
   readonly #socket: WebSocket
   readonly #options: LiveOptions
-  readonly #traceparent: string | undefined
+  readonly #peer: Peer
   readonly #feeds = new Map<string, Feed>()
+  #user: User | undefined
   #welcomed = false
   #heard = true
   #commands = 0
   #timer: Timer
 
-  constructor(socket: WebSocket, options: LiveOptions, traceparent: string | undefined) {
+  constructor(socket: WebSocket, options: LiveOptions, peer: Peer) {
     this.app = options.app
-    this.user = options.user
     this.#socket = socket
     this.#options = options
-    this.#traceparent = traceparent
+    this.#peer = peer
+    this.#user = peer.user
     this.#timer = this.#after(HELLO_MS, () => this.#bad('Say hello within 5 seconds'))
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary))
     socket.on('error', () => socket.terminate())
     socket.once('close', () => this.#gone())
+  }
+
+  /** @throws HttpRefusal `sign-in-required` before the welcome */
+  get user(): User {
+    return signedIn(this.#user)
   }
 
   get congested(): boolean {
@@ -250,16 +266,32 @@ class Connection implements Outlet {
     else if (this.#welcomed) this.#handle(read)
     else if (read.type !== 'hello') this.#bad('The first frame must be hello')
     else if (read.protocol !== 1) this.#bad('This server speaks protocol 1')
-    else this.#welcome()
+    else if (this.#knows(read.token)) this.#welcome()
+  }
+
+  /** Whether it is known who is there; otherwise the socket is closed with why. */
+  #knows(token: string | undefined): boolean {
+    const { auth } = this.#options.access
+    try {
+      if (auth && token !== undefined) this.#user = auth.byKey(token, this.#peer.address)
+      signedIn(this.#user)
+      return true
+    } catch (error) {
+      const { problem } = toProblem(error)
+      this.send({ type: 'error', id: null, problem })
+      this.#socket.close(problem.status === 429 ? CLOSE.slowDown : CLOSE.signIn, problem.title)
+      return false
+    }
   }
 
   #welcome(): void {
     this.#welcomed = true
     this.#timer.cancel()
     this.#timer = this.#after(PING_MS, () => this.#ping())
-    const { app, user } = this
+    const { app } = this
+    const { id, name } = this.user
     const server = { version: app.version, node: app.nodeId, time: new Date(this.#options.clock.now()).toISOString() }
-    this.send({ type: 'welcome', user, position: String(app.reads.position), server })
+    this.send({ type: 'welcome', user: { id, name }, position: String(app.reads.position), server })
   }
 
   #handle(read: Frame): void {
@@ -305,15 +337,17 @@ class Connection implements Outlet {
   async #command(id: string, name: unknown, payload: unknown): Promise<void> {
     this.#commands += 1
     if (this.#commands === this.#options.limits.commands) this.#socket.pause()
+    const { user } = this
+    const { trace } = this.#peer
     const caller: Caller = {
-      by: `user:${this.user.id}`,
-      ownerId: this.user.id,
+      by: `user:${user.id}`,
+      ownerId: user.id,
       commandId: id,
-      ...(this.#traceparent === undefined ? {} : { traceparent: this.#traceparent }),
+      ...(trace === undefined ? {} : { traceparent: trace }),
     }
     try {
       commandId.parse(id)
-      const done = await runCommand(commandName.parse(name), payload ?? {}, this.app, caller)
+      const done = await runCommand(commandName.parse(name), payload ?? {}, this.app, caller, user)
       this.send({ type: 'ack', id, position: String(done.position), result: done.result })
     } catch (error) {
       this.#refuse(id, error)

@@ -11,6 +11,7 @@ export const lockRoutes: readonly Route[] = [
     method: 'GET',
     path: '/api/v1/locks',
     resource,
+    needs: 'admin',
     summary: 'The locks that are held, by key',
     answers: { 200: { description: 'Holder and queue of each', schema: z.array(schemas.lock) } },
     async handle({ app }) {
@@ -23,6 +24,7 @@ export const lockRoutes: readonly Route[] = [
     method: 'POST',
     path: '/api/v1/locks/:key/$release',
     resource,
+    needs: 'admin',
     summary: 'Lets go of a lock whose holder has ended',
     description:
       'The end of a job releases its lock by itself; this is for the day it did not. It cancels nothing: while the ' +

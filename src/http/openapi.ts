@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 document, made from the routes' own descriptions when it is first asked for. */
 import { z } from 'zod'
+import { SESSION_COOKIE } from './auth.ts'
 import { type ErrorCode, errorEntry } from './errors.ts'
 import type { RouteDescription } from './route.ts'
 import { problem } from './schemas.ts'
@@ -7,11 +8,26 @@ import { problem } from './schemas.ts'
 type Json = { [key: string]: unknown }
 
 /** Errors that any route may answer with; they are listed once, not at every route. */
-const COMMON: readonly ErrorCode[] = ['host-not-allowed', 'origin-not-allowed', 'overloaded', 'internal']
+const COMMON: readonly ErrorCode[] = [
+  'sign-in-required',
+  'key-refused',
+  'not-permitted',
+  'host-not-allowed',
+  'origin-not-allowed',
+  'overloaded',
+  'internal',
+]
+
+const SECURITY: Json = {
+  apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  bearer: { type: 'http', scheme: 'bearer', description: 'The same key' },
+  session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE, description: 'Set by $sign-in' },
+}
 
 export function openApi(
   info: { readonly title: string; readonly version: string },
   routes: readonly RouteDescription[],
+  keyed: boolean,
 ) {
   const components: Json = {}
   const schema = (type: z.ZodType, io: 'input' | 'output'): Json => {
@@ -36,7 +52,8 @@ export function openApi(
         `with: ${COMMON.map((code) => `${errorEntry(code)?.status} ${code}`).join(', ')}.`,
     },
     paths,
-    components: { schemas: components },
+    ...(keyed ? { security: Object.keys(SECURITY).map((name) => ({ [name]: [] })) } : {}),
+    components: { schemas: components, ...(keyed ? { securitySchemes: SECURITY } : {}) },
   }
 }
 
@@ -58,14 +75,20 @@ function operation(route: RouteDescription, schema: (type: z.ZodType, io: 'input
   }
   return {
     tags: [route.resource],
+    ...(route.needs === 'anybody' ? { security: [] } : {}),
     summary: route.summary,
-    ...(route.description ? { description: route.description } : {}),
+    ...descriptionOf(route),
     parameters: [...pathParameters(route), ...queryParameters(route, schema), ...commonParameters(route)],
     ...(route.body
       ? { requestBody: { content: { 'application/json': { schema: schema(route.body, 'input') } } } }
       : {}),
     responses,
   }
+}
+
+function descriptionOf({ description, needs }: RouteDescription): Json {
+  const told = [description, ...(needs === 'admin' ? ['For admins.'] : [])].filter((part) => part !== undefined)
+  return told.length > 0 ? { description: told.join(' ') } : {}
 }
 
 function pathParameters(route: RouteDescription): Json[] {

@@ -6,8 +6,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Caller, RunningApp } from '../app/index.ts'
 import { type Position, parsePosition } from '../events/index.ts'
+import type { Access } from './access.ts'
 import { type ErrorCode, HttpRefusal } from './errors.ts'
 import type { Streams } from './sse.ts'
+import { assertScope, type Scope, type User } from './users.ts'
 
 export type Method = 'GET' | 'POST' | 'DELETE'
 
@@ -22,8 +24,10 @@ export interface Answer {
 /** What the routes of one server share. */
 export interface Surroundings {
   readonly app: RunningApp
-  readonly user: { readonly id: string; readonly name: string }
   readonly streams: Streams
+  readonly access: Access
+  /** Who asks; undefined for one who did not say. */
+  userOf(request: FastifyRequest): User | undefined
 }
 
 /** One request, checked. */
@@ -32,6 +36,8 @@ export interface Call<Query, Body> extends Surroundings {
   readonly reply: FastifyReply
   readonly query: Query
   readonly body: Body
+  /** Who asks. On a route for anybody, nobody in particular may. */
+  readonly user: User
   readonly caller: Caller
   /** A variable of the path. */
   param(name: string): string
@@ -45,6 +51,8 @@ export interface RouteDescription {
   readonly resource: string
   readonly summary: string
   readonly description?: string
+  /** What a user's scope must include. Default `read` for GET, `write` for the rest; `anybody` needs no key. */
+  readonly needs?: Scope | 'anybody'
   readonly query?: z.ZodType
   readonly body?: z.ZodType
   readonly answers: Readonly<Record<number, Answer>>
@@ -73,7 +81,18 @@ export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query
         url: spec.path,
         // A HEAD of a stream would never end.
         exposeHeadRoute: spec.method === 'GET' && spec.answers[200]?.mediaType !== 'text/event-stream',
+        // Before the body is read: strangers do not get to send one.
+        onRequest: (request, _reply, done) => {
+          const needed = spec.needs ?? (spec.method === 'GET' ? 'read' : 'write')
+          try {
+            if (needed !== 'anybody') assertScope(signedIn(surroundings.userOf(request)), needed)
+          } catch (error) {
+            return done(error instanceof Error ? error : new Error(String(error)))
+          }
+          done()
+        },
         handler: async (request, reply) => {
+          const user = surroundings.userOf(request) ?? NOBODY
           const asked = spec.method === 'GET' ? await readOptions(surroundings.app, request) : request.query
           return spec.handle({
             ...surroundings,
@@ -82,13 +101,27 @@ export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query
             // Without a schema there is nothing to hand over, and Query or Body is undefined.
             query: spec.query ? spec.query.parse(asked) : (undefined as Query),
             body: spec.body ? spec.body.parse(request.body) : (undefined as Body),
-            caller: callerOf(request, surroundings.user),
+            user,
+            caller: callerOf(request, user),
             param: (name) => (request.params as Record<string, string>)[name] ?? '',
           })
         },
       })
     },
   }
+}
+
+/** Who asks on a route for anybody without having said so. Owns nothing. */
+export const NOBODY: User = { id: 'unknown', name: 'unknown', scope: 'read' }
+
+/** @throws HttpRefusal `sign-in-required` */
+export function signedIn(user: User | undefined): User {
+  if (user) return user
+  throw new HttpRefusal(
+    'sign-in-required',
+    'This server lets in who has a key. Send it as X-API-Key or as a bearer token, or sign in at /sign-in.',
+    { 'www-authenticate': 'Bearer' },
+  )
 }
 
 /** Takes `at_least` and `as_of`, which every read has, out of the query; waits for the former. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { NotFound } from '../actors/index.ts'
 import type { Caller, RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
-import { fresh } from './jobs.ts'
+import { fresh } from './fresh.ts'
 import { acknowledge, paging, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toOccurrence, toSchedule } from './serialise.ts'
@@ -76,6 +76,7 @@ export const scheduleRoutes: readonly Route[] = [
     method: 'POST',
     path: '/api/v1/schedules/:name/$trigger',
     resource,
+    needs: 'admin',
     summary: 'Runs it now, outside its cron',
     answers: { 202: { description: 'Its job; also in `Location`', schema: z.object({ job_id: z.string() }) } },
     errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],
@@ -92,6 +93,7 @@ export const scheduleRoutes: readonly Route[] = [
       method: 'POST',
       path: `/api/v1/schedules/:name/$${name}`,
       resource,
+      needs: 'admin',
       summary: SWITCHES[name].summary,
       answers: { 200: { description: 'The schedule as it is then', schema: schemas.schedule } },
       errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],

@@ -5,7 +5,8 @@ import { userInfo } from 'node:os'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
-import { assertLoopback, loopbackAccess } from './access.ts'
+import { type Access, assertLoopback, keyedAccess, openAccess } from './access.ts'
+import { Auth, type AuthOptions } from './auth.ts'
 import { boardRoutes } from './board.ts'
 import { HttpRefusal, toProblem } from './errors.ts'
 import { jobRoutes } from './jobs.ts'
@@ -13,13 +14,15 @@ import { LIVE_LIMITS, LIVE_PATH, Live, type LiveLimits } from './live.ts'
 import { lockRoutes } from './locks.ts'
 import { openApi } from './openapi.ts'
 import { pageRoutes } from './pages.ts'
-import { type Route, traceparentOf } from './route.ts'
+import { type Route, signedIn, traceparentOf } from './route.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { sessionRoutes } from './sessions.ts'
+import { signInRoutes } from './sign-in.ts'
 import { Streams } from './sse.ts'
 import { BUILT_WEB, serveStatic } from './static.ts'
 import { systemRoutes } from './system.ts'
 import { taskRoutes } from './tasks.ts'
+import type { User } from './users.ts'
 
 export interface ServerLimits extends LiveLimits {
   /** Largest body, bytes. Default 1 MiB. */
@@ -33,7 +36,7 @@ export interface ServerLimits extends LiveLimits {
 const LIMITS: ServerLimits = { ...LIVE_LIMITS, bodyBytes: 1024 * 1024, requests: 1000, streams: 200 }
 
 export interface ServerOptions {
-  /** Default 127.0.0.1. Only loopback addresses: this version has no `auth`. */
+  /** Default 127.0.0.1. An address that others can reach needs `auth`. */
   readonly host?: string
   /** Default 3000; 0 takes any free one. */
   readonly port?: number
@@ -41,6 +44,8 @@ export interface ServerOptions {
   readonly origins?: readonly string[]
   /** The one user of an open server. Default id `local`, named as the system's user. */
   readonly user?: { readonly id: string; readonly name: string }
+  /** Lets in who has a key, and nobody else. Default: open to this machine. */
+  readonly auth?: AuthOptions
   readonly limits?: Partial<ServerLimits>
   /** Milliseconds that requests under way get to finish at close. Default 10 000. */
   readonly closeMs?: number
@@ -71,22 +76,26 @@ export const ROUTES: readonly Route[] = [
   ...lockRoutes,
   ...pageRoutes,
   ...systemRoutes,
+  ...signInRoutes,
 ]
 
 const HEARTBEAT_MS = 15_000
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/
 
-/** @throws HttpRefusal `loopback-only` for a host that others can reach */
+/** @throws HttpRefusal `loopback-only` for a host that others can reach, without `auth` */
 export async function createServer(app: RunningApp, options: ServerOptions = {}): Promise<Server> {
   const host = options.host ?? '127.0.0.1'
-  assertLoopback(host)
+  if (!options.auth) assertLoopback(host)
   const limits = { ...LIMITS, ...options.limits }
   const clock = options.clock ?? systemClock
-  const user = options.user ?? { id: 'local', name: systemUser() }
   const onError = options.onError ?? report
-  const access = loopbackAccess(options.origins ?? [])
+  const local: User = { ...(options.user ?? { id: 'local', name: systemUser() }), scope: 'admin' }
+  const origins = options.origins ?? []
+  const access = options.auth ? keyedAccess(new Auth(options.auth, clock), origins) : openAccess(local, origins)
+  const users = new WeakMap<FastifyRequest, User>()
+  const userOf = (request: FastifyRequest): User | undefined => users.get(request)
   const streams = new Streams(clock, { heartbeatMs: HEARTBEAT_MS, limit: limits.streams })
-  const live = new Live({ app, user, access, clock, limits, onError })
+  const live = new Live({ app, access, clock, limits, onError })
   let underWay = 0
   let closing = false
   let url: string | undefined
@@ -127,8 +136,12 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     reply.raw.once('finish', ended)
     reply.raw.once('close', ended)
     standardHeaders(request, reply)
+    const origin = access.corsOrigin(request.headers)
+    if (origin !== undefined) allowOrigin(reply, origin)
     try {
-      access.check(request.method, request.headers)
+      const changes = request.method !== 'GET' && request.method !== 'HEAD'
+      const user = access.admit({ headers: request.headers, changes, address: request.ip })
+      if (user) users.set(request, user)
       if (closing)
         throw new HttpRefusal('not-running', 'The server is stopping. Try again in a moment.', { connection: 'close' })
       if (underWay > limits.requests) {
@@ -137,8 +150,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     } catch (error) {
       return done(error instanceof Error ? error : new Error(String(error)))
     }
-    const origin = access.corsOrigin(request.headers)
-    if (origin !== undefined) allowOrigin(reply, origin)
     if (request.method !== 'OPTIONS') return done()
     preflight(request, reply, origin !== undefined)
   })
@@ -153,15 +164,15 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     throw new HttpRefusal('route-not-found', `Nothing is served at ${path}. See /docs for what is.`)
   })
 
-  const surroundings = { app, user, streams }
+  const surroundings = { app, streams, access, userOf }
   for (const route of ROUTES) route.register(fastify, surroundings)
-  serveOpenApi(fastify, app)
+  serveOpenApi(fastify, app, access, userOf)
   fastify.get(LIVE_PATH, () => {
     throw new HttpRefusal('upgrade-required', `${LIVE_PATH} is a WebSocket. Connect with ws://.`, {
       upgrade: 'websocket',
     })
   })
-  serveStatic(fastify, options.web ?? BUILT_WEB)
+  serveStatic(fastify, options.web ?? BUILT_WEB, (request) => userOf(request) !== undefined)
   live.attach(fastify.server)
   await fastify.ready()
 
@@ -252,10 +263,16 @@ function methodsOf(path: string): string[] {
   return patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
 }
 
-function serveOpenApi(fastify: FastifyInstance, app: RunningApp): void {
+function serveOpenApi(
+  fastify: FastifyInstance,
+  app: RunningApp,
+  { auth }: Access,
+  userOf: (request: FastifyRequest) => User | undefined,
+): void {
   let document: string | undefined
-  fastify.get('/openapi.json', (_request, reply) => {
-    document ??= JSON.stringify(openApi({ title: app.name, version: app.version }, ROUTES))
+  fastify.get('/openapi.json', (request, reply) => {
+    signedIn(userOf(request))
+    document ??= JSON.stringify(openApi({ title: app.name, version: app.version }, ROUTES, auth !== undefined))
     return reply.type('application/json; charset=utf-8').send(document)
   })
 }

@@ -5,10 +5,11 @@ import { type Clock, NotFound } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import type { SessionView } from '../projections/index.ts'
-import { fresh } from './jobs.ts'
+import { fresh } from './fresh.ts'
 import { acknowledge, paging, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toItem, toSession } from './serialise.ts'
+import { assertOwner, assertOwnSession, type User } from './users.ts'
 
 const resource = 'Sessions'
 
@@ -26,17 +27,18 @@ export const sessionRoutes: readonly Route[] = [
     body: schemas.createSessionBody,
     answers: { 201: { description: 'The session', schema: schemas.session } },
     errors: ['invalid-input', 'not-running', 'store-unavailable'],
-    async handle({ app, body, caller, reply }) {
+    async handle({ app, user, body, caller, reply }) {
       const id =
         body.id ??
         (caller.commandId === undefined ? undefined : uuidFrom(`${caller.ownerId}\n${caller.commandId}`, KEYED))
+      if (id !== undefined) await assertOwnSession(app, user, id, true)
       const { sessionId, position } = await app.createSession(caller, {
         ...(id === undefined ? {} : { id }),
         ...(body.title === undefined ? {} : { title: body.title }),
       })
       acknowledge(reply, position)
       reply.code(201).header('location', `/api/v1/sessions/${encodeURIComponent(sessionId)}`)
-      return toSession(await sessionAt(app, sessionId, position))
+      return toSession(await sessionAt(app, sessionId, position, user))
     },
   }),
 
@@ -45,11 +47,17 @@ export const sessionRoutes: readonly Route[] = [
     path: '/api/v1/sessions',
     resource,
     summary: 'Your conversations, the last active first',
-    query: z.strictObject({ limit: schemas.pageSize.default(50), cursor: schemas.cursor.exactOptional() }),
+    query: z.strictObject({
+      owner_id: z.string().min(1).exactOptional().meta({ description: 'Whose, in place of yours; for admins' }),
+      limit: schemas.pageSize.default(50),
+      cursor: schemas.cursor.exactOptional(),
+    }),
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.session) } },
     errors: ['invalid-input'],
     async handle({ app, user, query, request, reply }) {
-      const page = await app.reads.sessions({ ownerId: user.id, ...query })
+      const { owner_id = user.id, ...shown } = query
+      assertOwner(user, owner_id)
+      const page = await app.reads.sessions({ ownerId: owner_id, ...shown })
       paging({ request, reply }, page.next === undefined ? undefined : { cursor: page.next }, page.total)
       return page.items.map(toSession)
     },
@@ -62,7 +70,7 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'One conversation',
     answers: { 200: { description: 'The session', schema: schemas.session } },
     errors: ['not-found'],
-    handle: async ({ app, param }) => toSession(await findSession(app, param('id'))),
+    handle: async ({ app, user, param }) => toSession(await findSession(app, param('id'), user)),
   }),
 
   route({
@@ -76,8 +84,8 @@ export const sessionRoutes: readonly Route[] = [
     }),
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.transcriptItem) } },
     errors: ['not-found', 'invalid-input'],
-    async handle({ app, query, param, request, reply }) {
-      await fresh(app, 'session', param('id'))
+    async handle({ app, user, query, param, request, reply }) {
+      await findSession(app, param('id'), user)
       const transcript = await app.reads.transcript(param('id'), query)
       if (!transcript) throw new NotFound('session', param('id'))
       const last = transcript.items.at(-1)
@@ -102,8 +110,9 @@ export const sessionRoutes: readonly Route[] = [
       202: { description: 'Recorded; its turn is to come', schema: sent },
     },
     errors: ['not-found', 'invalid-input', 'command-refused', 'mailbox-full', 'not-running', 'store-unavailable'],
-    async handle({ app, streams, body, caller, param, request, reply }) {
+    async handle({ app, user, streams, body, caller, param, request, reply }) {
       const id = param('id')
+      await assertOwnSession(app, user, id)
       const { messageId, position } = await app.sendMessage(
         id,
         { text: body.text, ...(caller.commandId === undefined ? {} : { messageId: caller.commandId }) },
@@ -132,10 +141,11 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'Stops the turn that runs',
     answers: { 200: { description: 'The session as it is then', schema: schemas.session } },
     errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],
-    async handle({ app, caller, param, reply }) {
+    async handle({ app, user, caller, param, reply }) {
+      await assertOwnSession(app, user, param('id'))
       const position = await app.stopTurn(param('id'), caller)
       acknowledge(reply, position)
-      return toSession(await sessionAt(app, param('id'), position))
+      return toSession(await sessionAt(app, param('id'), position, user))
     },
   }),
 
@@ -146,22 +156,22 @@ export const sessionRoutes: readonly Route[] = [
     summary: 'What the app keeps with the conversation, by key',
     answers: { 200: { description: 'Its data', schema: z.record(z.string(), z.unknown()) } },
     errors: ['not-found'],
-    handle: async ({ app, param }) => (await findSession(app, param('id'))).data,
+    handle: async ({ app, user, param }) => (await findSession(app, param('id'), user)).data,
   }),
 ]
 
-/** @throws NotFound */
-export async function findSession(app: RunningApp, id: string): Promise<SessionView> {
+/** @throws NotFound, also when it is another's */
+export async function findSession(app: RunningApp, id: string, user: User): Promise<SessionView> {
   await fresh(app, 'session', id)
   const view = await app.reads.session(id)
-  if (!view) throw new NotFound('session', id)
+  if (!view || (user.scope !== 'admin' && view.ownerId !== user.id)) throw new NotFound('session', id)
   return view
 }
 
 /** The session as of a position at least. @throws NotFound, ReadModelBehind */
-export async function sessionAt(app: RunningApp, id: string, position: Position): Promise<SessionView> {
+async function sessionAt(app: RunningApp, id: string, position: Position, user: User): Promise<SessionView> {
   await app.reads.waitFor(position)
-  return findSession(app, id)
+  return findSession(app, id, user)
 }
 
 /** Resolves with the message's index once its turn has ended, or with undefined after `ms`. */

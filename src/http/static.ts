@@ -1,6 +1,7 @@
 /**
  * The app's own pages: the shell for every address a person can be at, and the built web components. Served under a
- * strict content security policy; nothing else on disk can be reached.
+ * strict content security policy; nothing else on disk can be reached. Whoever has to sign in is led to the page for it;
+ * the files that these pages are made of are the same for everybody, and open.
  */
 import { readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
@@ -58,9 +59,28 @@ const NOT_BUILT = `<!doctype html>
 </html>
 `
 
-export function serveStatic(fastify: FastifyInstance, web: string): void {
-  for (const url of SHELL_PATHS) fastify.get(url, (request, reply) => shell(request, reply, web))
-  fastify.get('/docs', (request, reply) => page(request, reply, join(PAGES, 'docs.html')))
+export function serveStatic(
+  fastify: FastifyInstance,
+  web: string,
+  isSignedIn: (request: FastifyRequest) => boolean,
+): void {
+  const signedIn = (show: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
+    return (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> | FastifyReply => {
+      if (isSignedIn(request)) return show(request, reply)
+      return reply.header('cache-control', 'no-store').redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303)
+    }
+  }
+  for (const url of SHELL_PATHS) {
+    fastify.get(
+      url,
+      signedIn((request, reply) => shell(request, reply, web)),
+    )
+  }
+  fastify.get(
+    '/docs',
+    signedIn((request, reply) => page(request, reply, join(PAGES, 'docs.html'))),
+  )
+  fastify.get('/sign-in', (request, reply) => page(request, reply, join(PAGES, 'sign-in.html')))
   fastify.get('/*', async (request, reply) => {
     const path = request.url.split('?', 1)[0] ?? ''
     const types = MEDIA_TYPES[extname(path)]

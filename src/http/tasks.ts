@@ -9,6 +9,7 @@ import { acknowledge, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toExecuteResult } from './serialise.ts'
 import { taskInfo } from './task-info.ts'
+import { assertOwnSession } from './users.ts'
 
 const resource = 'Tasks'
 
@@ -103,7 +104,8 @@ export const taskRoutes: readonly Route[] = [
       'not-running',
       'store-unavailable',
     ],
-    async handle({ app, body, caller, param, reply }) {
+    async handle({ app, user, body, caller, param, reply }) {
+      if (body.session_id !== undefined) await assertOwnSession(app, user, body.session_id)
       const { taskId, joined, position } = await app.submit(toSubmission(param('name'), body, caller), caller)
       const job = await jobAt(app, taskId, position, joined)
       acknowledge(reply, position)
@@ -123,8 +125,10 @@ export const taskRoutes: readonly Route[] = [
     body: schemas.submitManyBody,
     answers: { 202: { description: 'A job or an error for each', schema: schemas.submittedMany } },
     errors: ['unknown-task', 'invalid-input', 'not-found', 'not-running', 'payload-too-large'],
-    async handle({ app, body, caller, param, request, reply }) {
+    async handle({ app, user, body, caller, param, request, reply }) {
       const { commandId } = caller
+      const sessions = new Set(body.items.flatMap(({ session_id }) => session_id ?? []))
+      await Promise.all([...sessions].map((id) => assertOwnSession(app, user, id)))
       const items = body.items.map(({ idempotency_key: own, ...item }, index) => {
         const key = own ?? (commandId === undefined ? undefined : `${commandId}:${index}`)
         return toItem(item, key)
@@ -147,6 +151,7 @@ export const taskRoutes: readonly Route[] = [
       method: 'POST',
       path: `/api/v1/tasks/:name/$${name}`,
       resource,
+      needs: 'admin',
       summary: name === 'pause' ? 'Starts no more of a task, on any node' : 'Starts a paused task again',
       description:
         name === 'pause' ? 'What runs goes on; what is submitted waits.' : 'What waited starts in its order.',

@@ -11,14 +11,15 @@ import { findJob } from './jobs.ts'
 import * as schemas from './schemas.ts'
 import * as out from './serialise.ts'
 import { findSession } from './sessions.ts'
+import type { User } from './users.ts'
 import type * as Wire from './wire.ts'
 
 export interface TopicRules<T extends Wire.Topic> {
   readonly params: z.ZodType<Wire.Topics[T]['params']>
   /** The question for the read models. `user` is who asks. */
-  query(params: Wire.Topics[T]['params'], user: { readonly id: string }): WatchTopics[T]['params']
+  query(params: Wire.Topics[T]['params'], user: User): WatchTopics[T]['params']
   /** Waits for what this node has acknowledged of it. @throws NotFound when there is nothing to follow */
-  ready?(app: RunningApp, params: Wire.Topics[T]['params']): Promise<unknown>
+  ready?(app: RunningApp, params: Wire.Topics[T]['params'], user: User): Promise<unknown>
   data(data: WatchTopics[T]['data'], app: RunningApp): Wire.Topics[T]['data']
   change(change: WatchTopics[T]['change'], app: RunningApp): Wire.Topics[T]['change']
   /** Index of the unsent change that `next` makes superfluous, or -1. */
@@ -45,7 +46,7 @@ export const topics: { readonly [T in Wire.Topic]: TopicRules<T> } = {
   job: {
     params: z.strictObject({ id: z.string().min(1) }),
     query: (params) => params,
-    ready: (app, { id }) => findJob(app, id),
+    ready: (app, { id }, user) => findJob(app, id, user),
     data: (view, app) => out.toJob(view, app),
     change: (view, app) => out.toJob(view, app),
     replaces: (unsent, next) => (sameState(unsent.at(-1), next) ? unsent.length - 1 : -1),
@@ -54,7 +55,7 @@ export const topics: { readonly [T in Wire.Topic]: TopicRules<T> } = {
   session: {
     params: z.strictObject({ id: z.string().min(1) }),
     query: (params) => params,
-    ready: (app, { id }) => findSession(app, id),
+    ready: (app, { id }, user) => findSession(app, id, user),
     data: out.toTranscript,
     change: (change) =>
       change.kind === 'session'

@@ -315,6 +315,7 @@ function promises<Command, Context extends Applied>(
 describe('tasks', () => {
   promises(taskKind, taskHistory)
 
+  // A promise: see docs/promises.md.
   test('a run ends once, and what has ended changes only by a requeue', () => {
     holdsForAll(taskKind, taskHistory, (steps) => {
       for (const { before, after, facts } of steps) {

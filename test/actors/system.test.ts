@@ -52,6 +52,7 @@ async function forge(store: EventStore, type: string, data: JsonObject, v = 1, i
 }
 
 describe('a command', () => {
+  // A promise: see docs/promises.md.
   test('is recorded with who, why and when before it is applied', async () => {
     const store = openMemoryStore()
     const clock = new ManualClock('2026-02-03T04:05:06.789Z')
@@ -231,6 +232,7 @@ describe('a repeated command id', () => {
     expect(await store.readStream('demo.session-s1')).toHaveLength(2)
   })
 
+  // A promise: see docs/promises.md.
   test('adds nothing after passivation', async () => {
     const store = openMemoryStore()
     const system = systemOn(store, { residents: 1, exclusive: true })
@@ -382,6 +384,7 @@ describe('residents', () => {
 })
 
 describe('a history', () => {
+  // A promise: see docs/promises.md.
   test('with a fact that cannot follow is corrupt, at a stream and revision', async () => {
     const store = openMemoryStore()
     await systemOn(store).execute(taskKind, 't1', submit, BY)

@@ -176,6 +176,7 @@ describe('the claim', () => {
       })
   })
 
+  // A promise: see docs/promises.md.
   test('a refused write changes nothing but the record of it', () => {
     const before = given(...running).state
     const after = given(...running, {
@@ -285,6 +286,7 @@ describe('an interruption', () => {
 
   const twoCrashes = [submitted(), started(1), interrupted('c1'), started(2), interrupted('c2')]
 
+  // A promise: see docs/promises.md.
   test('a third crash poisons only a task that was alone', () => {
     given(...twoCrashes, started(3))
       .when({ type: 'interrupt', claim: 'c3', cause: 'crash' })

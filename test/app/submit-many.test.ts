@@ -27,6 +27,7 @@ const ids = (outcomes: readonly PromiseSettledResult<{ readonly taskId: string }
   outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.taskId : undefined))
 
 describe('submitMany', () => {
+  // A promise: see docs/promises.md.
   test('answers with a handle for each, in order', async () => {
     const { t, add } = await adding()
     const inputs = Array.from({ length: 1000 }, (_, n) => ({ n }))
@@ -63,6 +64,7 @@ describe('submitMany', () => {
     expect(most).toBe(100)
   })
 
+  // A promise: see docs/promises.md.
   test('with one that does not fit submits none, and names every place', async () => {
     const { t } = await adding()
     const before = (await t.events()).length

@@ -21,6 +21,7 @@ async function reports(handler: (t: () => TestApp) => unknown = noop) {
 }
 
 describe('input', () => {
+  // A promise: see docs/promises.md.
   test('is checked before anything is recorded; each field that does not fit is named', async () => {
     const { t } = await reports()
     const refused = t.client.submit('report', { report_id: 7, size: 1.5 })
@@ -98,6 +99,7 @@ describe('input', () => {
 })
 
 describe('an idempotency key', () => {
+  // A promise: see docs/promises.md.
   test('is the same task for the same owner, task and key', async () => {
     const { t } = await reports()
     const key = { idempotencyKey: 'k' }
@@ -117,6 +119,7 @@ describe('an idempotency key', () => {
     await t.stop()
   })
 
+  // A promise: see docs/promises.md.
   test('with other input is a conflict', async () => {
     const { t } = await reports()
     const id = await t.client.submit('report', { size: 1 }, { idempotencyKey: 'k' })
@@ -126,6 +129,7 @@ describe('an idempotency key', () => {
     await t.stop()
   })
 
+  // A promise: see docs/promises.md.
   test('asked for many times at once is one task', async () => {
     const { t } = await reports()
     const ids = await Promise.all(
@@ -139,6 +143,7 @@ describe('an idempotency key', () => {
 })
 
 describe('a descriptor', () => {
+  // A promise: see docs/promises.md.
   test('finds, counts and cancels by status, conversation and input', async () => {
     const { t, report } = await reports()
     for (let size = 0; size < 5; size++) await report.schedule({ size, report_id: size < 2 ? 'a' : 'b' }, { delay: 60 })
@@ -161,6 +166,7 @@ describe('a descriptor', () => {
     await t.stop()
   })
 
+  // A promise: see docs/promises.md.
   test('cancels waiting ones only', async () => {
     const { t, report } = await reports((app) => app().sleep(10))
     const running = await report.submit({})
@@ -173,6 +179,7 @@ describe('a descriptor', () => {
 })
 
 describe('a handle', () => {
+  // A promise: see docs/promises.md.
   test('waits for the result', async () => {
     const { t, report } = await reports(async (app) => {
       await app().sleep(5)
@@ -187,6 +194,7 @@ describe('a handle', () => {
     await t.stop()
   })
 
+  // A promise: see docs/promises.md.
   test('throws what the task failed of, and a timeout when it takes too long', async () => {
     const { t, report } = await reports(async (app) => {
       await app().sleep(5)
@@ -327,6 +335,7 @@ describe('deleting', () => {
   })
 })
 
+// A promise: see docs/promises.md.
 test('a reply of a task goes to the conversation it was submitted with, whose owner it gets', async () => {
   const app = createApp({ name: 'demo' })
   const work = app.task('work', async (_, { session }) => {

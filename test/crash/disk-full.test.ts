@@ -37,7 +37,7 @@ it('a full disk is told of, stops nothing for good, and nothing runs twice', { t
   expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
   // The handler comes to its end, which cannot be recorded yet; the delayed one is due, and cannot be claimed.
   await writeFile(gate, '')
-  const passed = () => readFile(`${gate}.passed`, 'utf8').catch(() => undefined)
+  const passed = async () => (await readFile(`${gate}.passed`, 'utf8').catch(() => '')) || undefined
   expect(await eventually('the handler to end', passed)).toBe('passed\n')
   await eventually('the delayed task to be due', () => Date.now() > Date.parse(delayed.run_at ?? '') || undefined)
   expect((await ask()).status).toBe(503)

@@ -104,6 +104,7 @@ describe('a hash chain', () => {
     expect(verifyChain(events)).toEqual({ ok: false, stream: 'app.task-a', revision: 2n, reason: 'altered' })
   })
 
+  // A promise: see docs/promises.md.
   it('names the next event when one was altered and sealed anew', () => {
     const events = chain('app.task-a', 4)
     const forged = seal('app.task-a', 1n, events[0]?.metadata.hash ?? '', {
@@ -118,6 +119,7 @@ describe('a hash chain', () => {
     expect(verifyChain(after)).toMatchObject({ ok: false, revision: 2n, reason: 'altered' })
   })
 
+  // A promise: see docs/promises.md.
   it.each([0, 2])('names event %i when it is missing', (gone) => {
     const events = chain('app.task-a', 4).filter((_, i) => i !== gone)
     expect(verifyChain(events)).toEqual({ ok: false, stream: 'app.task-a', revision: BigInt(gone), reason: 'missing' })
@@ -139,6 +141,7 @@ describe('a hash chain', () => {
     })
   })
 
+  // A promise: see docs/promises.md.
   it('finds an event moved to another stream', () => {
     const events = chain('app.task-a', 2).map((event) => ({ ...event, stream: 'app.task-b' }))
     expect(verifyChain(events)).toMatchObject({ stream: 'app.task-b', revision: 0n, reason: 'altered' })

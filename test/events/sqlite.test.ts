@@ -74,6 +74,7 @@ function tamper(sql: string): void {
 }
 
 describe('one process per directory', () => {
+  // A promise: see docs/promises.md.
   it('refuses a second store, names the process that has it, and opens once that has closed', async () => {
     const first = await openStore()
     const error = await openSqliteStore({ directory }).catch((reason) => reason)
@@ -94,6 +95,7 @@ describe('one process per directory', () => {
     expect(await (await openStore()).head()).toBe(START)
   }, 20_000)
 
+  // A promise: see docs/promises.md.
   it('has every acknowledged append after kill -9, and no part of one', async () => {
     const { child, lines } = await appendingProcess('busy')
     const acknowledged: string[] = []
@@ -204,6 +206,7 @@ describe('a damaged log', () => {
 })
 
 describe('a full disk', () => {
+  // A promise: see docs/promises.md.
   it('refuses what it cannot keep as retryable, and keeps it when there is room again', async () => {
     process.env.CAPSULE_FAULT = 'store:full-append:Unlucky:2'
     onTestFinished(() => {

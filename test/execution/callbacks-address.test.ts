@@ -157,6 +157,7 @@ describe('a name', () => {
     expect(await look(resolvesTo(), true)).toMatchObject({ message: 'hook.example has no address' })
   })
 
+  // A promise: see docs/promises.md.
   it('that resolves to a private address is never connected to', async () => {
     let connections = 0
     const server = createServer().on('connection', () => connections++)
@@ -172,6 +173,7 @@ describe('a name', () => {
 })
 
 describe('without allowPrivateCallbacks', () => {
+  // A promise: see docs/promises.md.
   it('a submit with a private address is refused, and nothing is recorded', async () => {
     const app = createApp({ name: 'demo' })
     app.task('work', async () => {})

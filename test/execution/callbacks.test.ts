@@ -37,6 +37,7 @@ async function settled(t: TestApp, id: string, type: 'CallbackDelivered' | 'Call
 const work = (app: App) => void app.task('work', async () => ({ ok: true }))
 
 describe('a callback', () => {
+  // A promise: see docs/promises.md.
   test('posts the final job, as the API shows it, and records the answer', async () => {
     const hook = await receiver()
     const t = await calling(work)
@@ -57,6 +58,7 @@ describe('a callback', () => {
     expect(headers).not.toHaveProperty('x-capsule-signature')
   })
 
+  // A promise: see docs/promises.md.
   test('is signed over time and body when the app has a secret', async () => {
     const hook = await receiver()
     const t = await calling(work, { secret: SECRET })
@@ -122,6 +124,7 @@ describe('a callback', () => {
 })
 
 describe('a receiver that does not take it', () => {
+  // A promise: see docs/promises.md.
   test('is asked again after longer and longer pauses, with the same event, until it does', async () => {
     const hook = await receiver()
     hook.answers.push({ status: 500 }, { status: 404 }, { status: 302, headers: { location: hook.url } })
@@ -178,6 +181,7 @@ describe('a receiver that does not take it', () => {
 })
 
 describe('a process that dies', () => {
+  // A promise: see docs/promises.md.
   test('before the POST: the next one tells it', async () => {
     const hook = await receiver()
     const t = await calling(work)

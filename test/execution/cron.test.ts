@@ -15,6 +15,7 @@ function following(cron: string, timezone: string, after: string, count: number)
 }
 
 describe('the next due time', () => {
+  // A promise: see docs/promises.md.
   test.each([
     ['*/15 * * * *', '2026-03-01T12:00:00Z', '2026-03-01T12:15:00.000Z'],
     ['*/10 * * * * *', '2026-03-01T12:00:01Z', '2026-03-01T12:00:10.000Z'],
@@ -32,6 +33,7 @@ describe('the next due time', () => {
 })
 
 describe('in Europe/Berlin', () => {
+  // A promise: see docs/promises.md.
   test('nine o’clock stays nine o’clock through both changes', () => {
     expect(following('0 9 * * *', 'Europe/Berlin', '2026-03-27T12:00:00Z', 3)).toEqual([
       '2026-03-28T08:00:00.000Z',

@@ -59,6 +59,7 @@ describe('a concurrency key that cannot be made', () => {
 })
 
 describe('concurrency of a task', () => {
+  // A promise: see docs/promises.md.
   test('so many run at once; the others follow in order, and all permits come back', async () => {
     const m = meter()
     const order: number[] = []
@@ -107,6 +108,7 @@ describe('concurrency of a task', () => {
     expect(await dataOf(t, 'limit-task:work', 'PermitTaken')).toEqual([{ taskId: id, claim: started?.id }])
   })
 
+  // A promise: see docs/promises.md.
   test('permits of a process that died are reclaimed', async () => {
     const m = meter()
     const t = await running((app, sleep) =>
@@ -135,6 +137,7 @@ describe('concurrency of a task', () => {
     expect(types.filter((type) => type === 'PermitReturned')).toHaveLength(2)
   })
 
+  // A promise: see docs/promises.md.
   test('a permit taken before a crash and never claimed is reclaimed', async () => {
     const t = await running((app) => app.task('work', { concurrency: 1 }, () => 'done'))
     const crashed = t.crashAt('after', 'PermitTaken')
@@ -147,6 +150,7 @@ describe('concurrency of a task', () => {
 })
 
 describe('concurrency of a key', () => {
+  // A promise: see docs/promises.md.
   test('each key has its own, and one at its limit does not hold up the others', async () => {
     const m = meter()
     const t = await running((app, sleep) =>
@@ -168,6 +172,7 @@ describe('concurrency of a key', () => {
 })
 
 describe('rate of a task', () => {
+  // A promise: see docs/promises.md.
   test('no window has more starts than allowed, and none is wasted', async () => {
     const starts: number[] = []
     const t = await running((app) =>
@@ -185,6 +190,7 @@ describe('rate of a task', () => {
     expect(Math.max(...starts) - begin).toBeLessThanOrEqual(5_100)
   })
 
+  // A promise: see docs/promises.md.
   test('the window is remembered over a restart', async () => {
     const starts: number[] = []
     const t = await running((app) =>
@@ -203,6 +209,7 @@ describe('rate of a task', () => {
 })
 
 describe('a task that expires', () => {
+  // A promise: see docs/promises.md.
   test('fails as expired when it has not started in time; one that started does not', async () => {
     const blocker = gate()
     const t = await running((app) => app.task('work', { expires: '1m', concurrency: 1 }, () => blocker.opened))
@@ -229,6 +236,7 @@ describe('a task that expires', () => {
 })
 
 describe('an expired task that an operator runs again', () => {
+  // A promise: see docs/promises.md.
   test('does not expire a second time, also over a restart', async () => {
     const blocker = gate()
     const t = await running((app) => app.task('work', { expires: '1m', concurrency: 1 }, () => blocker.opened))
@@ -263,6 +271,7 @@ describe('a queue with a bound', () => {
     await t.settle()
   })
 
+  // A promise: see docs/promises.md.
   test('refuses the submit beyond it, takes a repeat of what it took, and opens again', async () => {
     const blocker = gate()
     const t = await running((app) => app.task('work', { concurrency: 1, maxQueued: 2 }, () => blocker.opened))
@@ -277,6 +286,7 @@ describe('a queue with a bound', () => {
     await t.client.submit('work')
   })
 
+  // A promise: see docs/promises.md.
   test('holds when many submit at once', async () => {
     const blocker = gate()
     const t = await running((app) => app.task('work', { concurrency: 1, maxQueued: 5 }, () => blocker.opened))
@@ -292,6 +302,7 @@ describe('a queue with a bound', () => {
 describe('a paused task', () => {
   const caller = { by: 'user:ops', ownerId: 'ops' } as const
 
+  // A promise: see docs/promises.md.
   test('starts no more, says so, survives a restart, and goes on in order when resumed', async () => {
     const order: number[] = []
     const t = await running((app) => app.task('work', ({ n }: { n: number }) => void order.push(n)))
@@ -322,6 +333,7 @@ describe('a paused task', () => {
 })
 
 describe('a task that ends its process', () => {
+  // A promise: see docs/promises.md.
   test('runs alone after the second crash, and is failed as poisoned after the third; its neighbours are not', async () => {
     const poison = new Set<string>()
     const t = await running(

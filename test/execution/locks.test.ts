@@ -21,6 +21,7 @@ function reports(onLocked: NonNullable<TaskOptions['onLocked']>, more: TaskOptio
 const LOCAL = { by: 'user:local', ownerId: 'local' } as const
 
 describe("onLocked 'join'", () => {
+  // A promise: see docs/promises.md.
   test('gives the live task to the same task and owner', async () => {
     const t = await running(reports('join'))
     const first = await t.client.submit('report')
@@ -32,6 +33,7 @@ describe("onLocked 'join'", () => {
     expect(third.taskId).not.toBe(first)
   })
 
+  // A promise: see docs/promises.md.
   test('queues for another owner', async () => {
     const t = await running(reports('join'))
     const first = await t.client.submit('report')
@@ -42,6 +44,7 @@ describe("onLocked 'join'", () => {
     expect((await t.client.job(second)).status).toBe('completed')
   })
 
+  // A promise: see docs/promises.md.
   test('many at once: one task, all joined to it', async () => {
     const t = await running(reports('join'))
     const ids = await Promise.all(Array.from({ length: 20 }, () => t.client.submit('report')))
@@ -66,6 +69,7 @@ describe("onLocked 'join'", () => {
 })
 
 describe("onLocked 'queue'", () => {
+  // A promise: see docs/promises.md.
   test('runs one after the other, first come first served, whichever task asks', async () => {
     const t = await running(reports('queue'))
     const ids = [await t.client.submit('report'), await t.client.submit('other'), await t.client.submit('report')]
@@ -74,6 +78,7 @@ describe("onLocked 'queue'", () => {
     expect(started.map((at) => (at - (started[0] ?? 0)) / 1000)).toEqual([0, 10, 20])
   })
 
+  // A promise: see docs/promises.md.
   test('gives each holder a higher fencing token, also after a restart', async () => {
     const t = await running(reports('queue'))
     const ids = await Promise.all(Array.from({ length: 4 }, () => t.client.submit('report')))
@@ -90,6 +95,7 @@ describe("onLocked 'queue'", () => {
     for (const id of ids) expect((await t.client.job(id)).status).toBe('completed')
   })
 
+  // A promise: see docs/promises.md.
   test('a waiter that is cancelled leaves the queue', async () => {
     const t = await running(reports('queue'))
     const [first, second, third] = [
@@ -106,6 +112,7 @@ describe("onLocked 'queue'", () => {
     expect((await t.client.job(third)).status).toBe('completed')
   })
 
+  // A promise: see docs/promises.md.
   test.each([
     ['fails', { retries: 0 }, 'failed'],
     ['times out', { timeout: 2 }, 'timeout'],
@@ -142,6 +149,7 @@ describe("onLocked 'queue'", () => {
 })
 
 describe("onLocked 'reject'", () => {
+  // A promise: see docs/promises.md.
   test('throws with who holds it, and records nothing', async () => {
     const t = await running(reports('reject'))
     const first = await t.client.submit('report')
@@ -154,6 +162,7 @@ describe("onLocked 'reject'", () => {
 })
 
 describe("onLocked 'replace'", () => {
+  // A promise: see docs/promises.md.
   test('cancels the holder and earlier waiters, then runs', async () => {
     const t = await running(reports('replace'))
     const holder = await t.client.submit('report')
@@ -198,6 +207,7 @@ describe("onLocked 'replace'", () => {
 })
 
 describe('a delayed task', () => {
+  // A promise: see docs/promises.md.
   test('asks for its lock when it is due, and then queues', async () => {
     const t = await running(reports('join'))
     const delayed = await t.client.submit('report', {}, { delay: 5 })
@@ -227,6 +237,7 @@ describe('a delayed task', () => {
 })
 
 describe('a requeue', () => {
+  // A promise: see docs/promises.md.
   test('takes the lock first, behind who holds it', async () => {
     const t = await running(reports('queue'))
     const first = await t.client.submit('report')

@@ -223,6 +223,24 @@ describe('several nodes on one log', () => {
     expect(started).toHaveLength(90)
   })
 
+  test('a node that left a task to another takes it for due no sooner than the other does', async () => {
+    const starts: number[] = []
+    const c = await cluster(2, (app) =>
+      app.task('work', { retries: 1, backoff: { base: '20s', max: '20s' } }, ({ n }: { n: number }, { attempt }) => {
+        starts[10 * n + attempt] = c.clock.now()
+        if (attempt === 1) throw new Error('once')
+      }),
+    )
+    for (let n = 0; n < 5; n++) await first(c).submit({ name: 'work', params: { n }, delay: 1 }, caller)
+    await c.advance('30s')
+    for (let n = 0; n < 5; n++) {
+      const waited = (starts[10 * n + 2] ?? 0) - (starts[10 * n + 1] ?? 0)
+      expect(waited).toBeGreaterThanOrEqual(10_000)
+      expect(waited).toBeLessThan(11_000)
+    }
+  })
+
+  // A promise: see docs/promises.md.
   test('a command given on one node is seen on all, and a repeat on another changes nothing', async () => {
     const c = await cluster(2, (app) => app.task('work', () => new Promise(() => {})))
     const [a, b] = c.nodes.map(({ engine }) => engine)
@@ -238,6 +256,7 @@ describe('several nodes on one log', () => {
     expect((await c.events('task-')).map(({ type }) => type)).toContain('TaskCancelled')
   })
 
+  // A promise: see docs/promises.md.
   test('work of a node that died runs again on another within ten seconds, and only then', async () => {
     const ran: number[] = []
     const c = await cluster(3, (app, node) =>
@@ -296,6 +315,7 @@ describe('several nodes on one log', () => {
     expect(order).toEqual(['0', '0', '1'])
   })
 
+  // A promise: see docs/promises.md.
   test('limits hold over all of them', async () => {
     let now = 0
     let most = 0
@@ -348,6 +368,7 @@ describe('several nodes on one log', () => {
     expect(c.looksAtLimits).toBeLessThanOrEqual(10 * starts.length)
   })
 
+  // A promise: see docs/promises.md.
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
     const ran: string[] = []
     const c = await cluster(3, (app) =>
@@ -403,6 +424,7 @@ describe('several nodes on one log', () => {
     expect(await removed()).toEqual(['demo.schedule-old'])
   })
 
+  // A promise: see docs/promises.md.
   test('a drained node hands over at once and counts as no crash', async () => {
     const ran: number[] = []
     const c = await cluster(2, (app, node) =>
@@ -424,6 +446,7 @@ describe('several nodes on one log', () => {
 })
 
 describe('false alarms', () => {
+  // A promise: see docs/promises.md.
   test('a node that slept does not take the others for dead, and is fenced before it writes anything', async () => {
     const outcomes: string[] = []
     const c = await cluster(3, (app, node) =>
@@ -557,6 +580,7 @@ describe('false alarms', () => {
     expect((await c.events('task-')).map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskCompleted'])
   })
 
+  // A promise: see docs/promises.md.
   test('while the log does not answer, nobody is taken for dead', async () => {
     const ran: number[] = []
     const c = await cluster(2, (app, node) =>
@@ -598,6 +622,7 @@ describe('false alarms', () => {
     expect(c.problems.splice(0).filter((problem) => !problem.includes('StoreUnavailable'))).toEqual([])
   })
 
+  // A promise: see docs/promises.md.
   test('a clock set back an hour kills nobody and holds up no one', async () => {
     const c = await cluster(2, (app) => app.task('work', () => 'done'))
     c.clock.setDate(c.clock.now() - 3_600_000)

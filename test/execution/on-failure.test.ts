@@ -41,6 +41,7 @@ async function aftermath(t: TestApp) {
 }
 
 describe('onFailure', () => {
+  // A promise: see docs/promises.md.
   test('runs once the retries are used up, with the input and the error, as a task of its own', async () => {
     const seen: Seen[] = []
     const t = await running(working(seen, { retries: 1 }))
@@ -84,6 +85,7 @@ describe('onFailure', () => {
     expect(ran).toBe(times)
   })
 
+  // A promise: see docs/promises.md.
   test('does not run after a cancel', async () => {
     const seen: Seen[] = []
     const t = await running(working(seen))

@@ -5,6 +5,7 @@ import { dataOf, running, storyOf } from './app.ts'
 const LOCK = 'k'
 
 describe('a crash while a task runs', () => {
+  // A promise: see docs/promises.md.
   test('is no failure: it runs again at the next start', async () => {
     let starts = 0
     const t = await running((app, sleep) =>
@@ -23,6 +24,7 @@ describe('a crash while a task runs', () => {
     expect(await dataOf(t, `task-${id}`, 'TaskInterrupted')).toMatchObject([{ cause: 'crash' }])
   })
 
+  // A promise: see docs/promises.md.
   test("with onInterrupt 'fail' is its end", async () => {
     const t = await running((app, sleep) => app.task('work', { onInterrupt: 'fail' }, () => sleep('1h')))
     const id = await t.client.submit('work')
@@ -32,6 +34,7 @@ describe('a crash while a task runs', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'failed', error: { type: 'TaskInterrupted' } })
   })
 
+  // A promise: see docs/promises.md.
   test('after a request to cancel is its end: a cancelled task never runs again', async () => {
     const t = await running((app, sleep) => app.task('work', () => sleep('1h')))
     const id = await t.client.submit('work')
@@ -105,6 +108,7 @@ describe('a crash around an append', () => {
     expect(await storyOf(t, job?.id ?? '')).toEqual(story)
   })
 
+  // A promise: see docs/promises.md.
   test('before a submit is recorded: there is no task, and nobody was told that there is', async () => {
     const t = await working()
     const crashed = t.crashAt('before', 'TaskSubmitted')
@@ -131,6 +135,7 @@ describe('a crash around an append', () => {
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'RetryScheduled', 'Started', 'Completed'])
   })
 
+  // A promise: see docs/promises.md.
   test('a delayed task that came due while nothing ran starts at the next start', async () => {
     const t = await working()
     const id = await t.client.submit('work', {}, { delay: 60 })
@@ -152,6 +157,7 @@ describe('a crash between a lock and its task', () => {
       })
     })
 
+  // A promise: see docs/promises.md.
   test('a submit that the lock acknowledged is completed', async () => {
     const t = await locking()
     const crashed = t.crashAt('before', 'TaskSubmitted')
@@ -175,6 +181,7 @@ describe('a crash between a lock and its task', () => {
     expect(items.map(({ params }) => params.n).toSorted()).toEqual([1, 2])
   })
 
+  // A promise: see docs/promises.md.
   test('a holder that ended lets go, and the next one runs', async () => {
     const t = await locking()
     const first = await t.client.submit('work')
@@ -189,6 +196,7 @@ describe('a crash between a lock and its task', () => {
     expect((await t.client.job(second)).status).toBe('completed')
   })
 
+  // A promise: see docs/promises.md.
   test('those displaced are cancelled', async () => {
     const t = await locking('replace')
     const first = await t.client.submit('work')
@@ -202,6 +210,7 @@ describe('a crash between a lock and its task', () => {
     expect((await t.running.reads.jobs({ status: ['completed'] })).items).toMatchObject([{ params: { n: 2 } }])
   })
 
+  // A promise: see docs/promises.md.
   test('a requeue that the lock acknowledged is completed', async () => {
     const t = await locking()
     const id = await t.client.submit('work', { fail: true })
@@ -216,6 +225,7 @@ describe('a crash between a lock and its task', () => {
   })
 })
 
+// A promise: see docs/promises.md.
 test('every crash point of a busy app: after a restart each task has ended once, and no lock is held', async () => {
   const types = [
     'TaskSubmitted',

@@ -21,6 +21,7 @@ async function ticking(options: CronOptions, handler: () => unknown = noop) {
 }
 
 describe('an occurrence', () => {
+  // A promise: see docs/promises.md.
   test('is a task with its own history, whose id derives from the due time', async () => {
     const due: Date[] = []
     const t = await running((app) => app.schedule('tick', '* * * * *', (context) => void due.push(context.due)))
@@ -39,6 +40,7 @@ describe('an occurrence', () => {
     ])
   })
 
+  // A promise: see docs/promises.md.
   test('has an owner and no conversation', async () => {
     let session = currentSession()
     let refusal: unknown
@@ -67,6 +69,7 @@ describe('an occurrence', () => {
     ])
   })
 
+  // A promise: see docs/promises.md.
   test('every ten seconds, with a field for seconds', async () => {
     let ran = 0
     const t = await running((app) => app.schedule('tick', '*/10 * * * * *', () => void ran++))
@@ -95,6 +98,7 @@ describe('in Europe/Berlin', () => {
     expect(due).toEqual(expected)
   })
 
+  // A promise: see docs/promises.md.
   test.each(['2026-03-27T12:00:00Z', '2026-10-23T12:00:00Z'])(
     'half past two, which the change after %s leaves out or brings twice, comes once a day',
     async (now) => {
@@ -111,6 +115,7 @@ describe('in Europe/Berlin', () => {
 })
 
 describe('overlap', () => {
+  // A promise: see docs/promises.md.
   test("'skip' leaves out what comes due while one runs, and says so", async () => {
     const { opened, open } = gate()
     const t = await ticking({ overlap: 'skip' }, () => opened)
@@ -120,6 +125,7 @@ describe('overlap', () => {
     expect(await decisions(t)).toEqual(['00:01 due', '00:02 overlap', '00:03 overlap', '00:04 due'])
   })
 
+  // A promise: see docs/promises.md.
   test("'queue' runs them one after the other", async () => {
     let now = 0
     let most = 0
@@ -138,6 +144,7 @@ describe('overlap', () => {
     expect(await decisions(t)).toHaveLength(10)
   })
 
+  // A promise: see docs/promises.md.
   test("'parallel' runs them side by side", async () => {
     let now = 0
     let most = 0
@@ -164,6 +171,7 @@ describe('what was due while nothing ran', () => {
     return t
   }
 
+  // A promise: see docs/promises.md.
   test("'latest' runs the last one", async () => {
     const t = await downFor({ missed: 'latest' }, '3m50s')
     expect(await decisions(t)).toEqual(['00:01 due', '00:02 missed', '00:03 missed', '00:04 caught-up'])
@@ -171,11 +179,13 @@ describe('what was due while nothing ran', () => {
     expect((await decisions(t)).at(-1)).toBe('00:05 due')
   })
 
+  // A promise: see docs/promises.md.
   test("'skip' runs none", async () => {
     const t = await downFor({ missed: 'skip' }, '3m50s')
     expect(await decisions(t)).toEqual(['00:01 due', '00:02 missed', '00:03 missed', '00:04 missed'])
   })
 
+  // A promise: see docs/promises.md.
   test("'all' runs each", async () => {
     const t = await downFor({ missed: 'all', overlap: 'parallel' }, '3m50s')
     expect(await decisions(t)).toEqual(['00:01 due', '00:02 caught-up', '00:03 caught-up', '00:04 caught-up'])
@@ -183,6 +193,7 @@ describe('what was due while nothing ran', () => {
     expect(ended).toHaveLength(4)
   })
 
+  // A promise: see docs/promises.md.
   test("'all' runs at most a hundred", async () => {
     const t = await downFor({ missed: 'all', overlap: 'parallel' }, '1d')
     expect(await decisions(t)).toHaveLength(101)
@@ -217,6 +228,7 @@ describe('a crash', () => {
 })
 
 describe('operators', () => {
+  // A promise: see docs/promises.md.
   test('pause and resume; what comes due meanwhile is skipped and says why', async () => {
     const t = await ticking({})
     const ada = { by: 'user:ada', ownerId: 'ada' } as const
@@ -230,6 +242,7 @@ describe('operators', () => {
     expect(await decisions(t)).toEqual(['00:01 due', '00:02 paused', '00:03 paused', '00:04 due'])
   })
 
+  // A promise: see docs/promises.md.
   test('trigger one now, though one runs', async () => {
     const { opened } = gate()
     const t = await ticking({ overlap: 'skip' }, () => opened)
@@ -242,6 +255,7 @@ describe('operators', () => {
 })
 
 describe('a declaration', () => {
+  // A promise: see docs/promises.md.
   test('that changed counts from now on; one that is gone is removed; one that comes back starts anew', async () => {
     const t = await ticking({})
     await t.advance('1m')

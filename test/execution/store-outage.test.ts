@@ -17,6 +17,7 @@ function outage() {
 }
 
 describe('an outage', () => {
+  // A promise: see docs/promises.md.
   test.each([true, false])(
     'while a task ends (its end recorded: %s): it ends once, when the store is back',
     async (records) => {

@@ -15,6 +15,7 @@ describe('dispatch', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 42, attempt: 1 })
   })
 
+  // A promise: see docs/promises.md.
   test('no more handlers run at once than the app allows; the rest follows as slots come free', async () => {
     let now = 0
     let most = 0
@@ -35,6 +36,7 @@ describe('dispatch', () => {
     for (const id of ids) expect((await t.client.job(id)).status).toBe('completed')
   })
 
+  // A promise: see docs/promises.md.
   test('by priority, and fair between owners', async () => {
     const order: string[] = []
     const blocker = gate()
@@ -54,6 +56,7 @@ describe('dispatch', () => {
     expect(order).toEqual(['urgent', 'a1', 'b1', 'a2', 'a3'])
   })
 
+  // A promise: see docs/promises.md.
   test('a delayed task starts when it is due, however far away', async () => {
     const t = await running((app) => app.task('work', noop))
     const soon = await t.client.submit('work', {}, { delay: '10s' })
@@ -71,6 +74,7 @@ describe('dispatch', () => {
     })
   })
 
+  // A promise: see docs/promises.md.
   test('a task whose name the code does not know waits until code comes that does', async () => {
     const t = await running((app) => {
       app.task('old', noop)
@@ -87,6 +91,7 @@ describe('dispatch', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'at last' })
   })
 
+  // A promise: see docs/promises.md.
   test('input that no longer fits the running code fails with the reason, without retries', async () => {
     const t = await running((app) => app.task('work', { retries: 3 }, noop))
     const id = await t.client.submit('work', { n: 'one' }, { delay: 5 })
@@ -98,6 +103,7 @@ describe('dispatch', () => {
     expect(await storyOf(t, id)).toEqual(['Scheduled', 'Started', 'Failed'])
   })
 
+  // A promise: see docs/promises.md.
   test('a start records the version of the code', async () => {
     const t = await running((app) => app.task('work', noop), { version: '1.2.3+abc' })
     const id = await t.client.submit('work')
@@ -106,6 +112,7 @@ describe('dispatch', () => {
 })
 
 describe('timeouts', () => {
+  // A promise: see docs/promises.md.
   test('abort the signal; a handler that stops in time is recorded as timed out', async () => {
     let reason: unknown
     const t = await running((app, sleep) =>
@@ -134,6 +141,7 @@ describe('timeouts', () => {
     expect((await t.client.job(id)).status).toBe('timeout')
   })
 
+  // A promise: see docs/promises.md.
   test('a handler that does not stop is abandoned after the grace period, and can do nothing more', async () => {
     const tried: unknown[] = []
     const t = await running((app, sleep) => {
@@ -170,6 +178,7 @@ describe('timeouts', () => {
     expect((await storyOf(t, id)).slice(0, 3)).toEqual(['Submitted', 'Started', 'TimedOut'])
   })
 
+  // A promise: see docs/promises.md.
   test('the late end of an abandoned handler is refused, and the refusal is recorded', async () => {
     const t = await running((app, sleep) => app.task('stubborn', { timeout: 2, grace: 1 }, () => sleep(60)))
     const id = await t.client.submit('stubborn')
@@ -178,6 +187,7 @@ describe('timeouts', () => {
     expect(await dataOf(t, `task-${id}`, 'TaskWriteRefused')).toMatchObject([{ tried: 'complete' }])
   })
 
+  // A promise: see docs/promises.md.
   test('with retryOnTimeout use up a retry', async () => {
     const t = await running((app, sleep) =>
       app.task('work', { timeout: 2, retries: 1, retryOnTimeout: true }, (_, { signal }) => sleep('1h', { signal })),
@@ -187,6 +197,7 @@ describe('timeouts', () => {
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'RetryScheduled', 'Started', 'TimedOut'])
   })
 
+  // A promise: see docs/promises.md.
   test('are pushed out by a heartbeat and by a refresh', async () => {
     const t = await running((app, sleep) => {
       app.task('beats', { timeout: 10 }, async (_, { heartbeat }) => {
@@ -223,6 +234,7 @@ describe('timeouts', () => {
 })
 
 describe('cancel', () => {
+  // A promise: see docs/promises.md.
   test('of a waiting task is immediate: it never starts', async () => {
     let ran = 0
     const t = await running((app) => app.task('work', () => void ran++))
@@ -234,6 +246,7 @@ describe('cancel', () => {
     expect(ran).toBe(0)
   })
 
+  // A promise: see docs/promises.md.
   test('of a running one aborts its signal and ends when the handler has stopped', async () => {
     const t = await running((app, sleep) =>
       app.task('work', async (_, { signal }) => {
@@ -250,6 +263,7 @@ describe('cancel', () => {
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'CancelRequested', 'Cancelled'])
   })
 
+  // A promise: see docs/promises.md.
   test('of one that does not stop ends after the grace period', async () => {
     const t = await running((app, sleep) => app.task('work', { grace: 5 }, () => sleep('1h')))
     const id = await t.client.submit('work')
@@ -268,6 +282,7 @@ describe('cancel', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done' })
   })
 
+  // A promise: see docs/promises.md.
   test('of one that waits for a retry is immediate', async () => {
     const t = await running((app) =>
       app.task('work', { retries: 3, backoff: { base: 60 } }, () => {
@@ -282,6 +297,7 @@ describe('cancel', () => {
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'RetryScheduled', 'Cancelled'])
   })
 
+  // A promise: see docs/promises.md.
   test('of one that has ended is refused and says so', async () => {
     const t = await running((app) => app.task('work', noop))
     const id = await t.client.submit('work')
@@ -300,6 +316,7 @@ describe('retries', () => {
       })
   }
 
+  // A promise: see docs/promises.md.
   test('run again after an exponential pause with jitter, as often as was declared', async () => {
     const t = await running(
       failing(Array(9).fill(new Error('no')), { retries: 4, backoff: { base: 2, factor: 3, max: 30 } }),
@@ -321,6 +338,7 @@ describe('retries', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'attempt 2', error: undefined })
   })
 
+  // A promise: see docs/promises.md.
   test('are none after a NonRetryableError', async () => {
     const t = await running(failing([new NonRetryableError('hopeless')], { retries: 5 }))
     const id = await t.client.submit('work')
@@ -331,6 +349,7 @@ describe('retries', () => {
     })
   })
 
+  // A promise: see docs/promises.md.
   test('are only for the errors that retryFor names', async () => {
     class Flaky extends Error {}
     const retryFor = [Flaky, (error: unknown) => error instanceof Error && error.message === 'again']
@@ -349,6 +368,7 @@ describe('retries', () => {
     expect(t.problems.splice(0)).toMatchObject([{ doing: expect.stringContaining('retryFor') }])
   })
 
+  // A promise: see docs/promises.md.
   test('by hand begin a new run', async () => {
     const t = await running(failing([new Error('no')]))
     const id = await t.client.submit('work')
@@ -425,6 +445,7 @@ describe('what handlers throw and return', () => {
 })
 
 describe('progress', () => {
+  // A promise: see docs/promises.md.
   test('is conflated to four a second; the last is always recorded', async () => {
     const t = await running((app, sleep) =>
       app.task('work', async (_, { progress }) => {
@@ -449,6 +470,7 @@ describe('progress', () => {
     expect((await t.client.job(id)).error?.message).toBe('progress(50): the fraction done is a number from 0 to 1.')
   })
 
+  // A promise: see docs/promises.md.
   test('and log lines are recorded in order, before the end', async () => {
     const t = await running((app) =>
       app.task('work', async (_, { progress, log }) => {
@@ -473,6 +495,7 @@ describe('a stop', () => {
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
   })
 
+  // A promise: see docs/promises.md.
   test('interrupts what does not end in time; it runs again at the next start and uses up no retry', async () => {
     let starts = 0
     const t = await running((app, sleep) =>

@@ -18,6 +18,7 @@ async function states(t: TestApp, sessionId = 's') {
 }
 
 describe('turns', () => {
+  // A promise: see docs/promises.md.
   test('answer each message, one at a time, in order', async () => {
     let now = 0
     let most = 0
@@ -78,6 +79,7 @@ describe('turns', () => {
     await expect(t.client.retryMessage('s', first)).rejects.toThrow('can be retried')
   })
 
+  // A promise: see docs/promises.md.
   test('stop when asked to: the signal is aborted, nothing more is said, the next message goes on', async () => {
     let reason: unknown
     let late: unknown
@@ -106,6 +108,7 @@ describe('turns', () => {
     await expect(t.client.stopTurn('s')).rejects.toThrow('Nothing is being answered')
   })
 
+  // A promise: see docs/promises.md.
   test('time out after ten minutes', async () => {
     let reason: unknown
     const { opened } = gate()
@@ -137,6 +140,7 @@ describe('turns', () => {
 })
 
 describe('a crash', () => {
+  // A promise: see docs/promises.md.
   test('interrupts the turn, which can be retried; later messages go on, and nothing typed is lost', async () => {
     let crashed = false
     const t = await running(
@@ -186,6 +190,7 @@ describe('a stop of the app', () => {
 })
 
 describe('what handlers say', () => {
+  // A promise: see docs/promises.md.
   test('with an id appears once, over all attempts of a task', async () => {
     const t = await running((app) => {
       app.message(() => {})
@@ -245,6 +250,7 @@ describe('what handlers say', () => {
     expect(await states(t)).toEqual(['go failed'])
   })
 
+  // A promise: see docs/promises.md.
   test('data is kept by conversation, also over a restart', async () => {
     const t = await running(
       answering(async (session, { text }) => {

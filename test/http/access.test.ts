@@ -143,7 +143,7 @@ describe('an address that others can reach', () => {
   it.each(['0.0.0.0', '::', '192.168.1.10', 'example.org'])('%s is refused at start', async (host) => {
     await expect(createServer(new FakeApp(), { host })).rejects.toMatchObject({
       code: 'loopback-only',
-      message: expect.stringMatching(/auth.*This version serves loopback only/),
+      message: expect.stringMatching(/auth.*capsule key.*CAPSULE_AUTH_API_KEYS/),
     })
   })
 })

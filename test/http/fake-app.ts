@@ -164,6 +164,7 @@ export class FakeReads implements ReadModels {
       (job) =>
         (filter.name === undefined || job.name === filter.name) &&
         (filter.status === undefined || filter.status.includes(job.status)) &&
+        (filter.ownerId === undefined || job.ownerId === filter.ownerId) &&
         (filter.sessionId === undefined || job.sessionId === filter.sessionId) &&
         (filter.tag === undefined || job.tags.includes(filter.tag)) &&
         (filter.since === undefined || job.submittedAt >= filter.since) &&

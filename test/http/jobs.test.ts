@@ -240,6 +240,7 @@ describe('commands to a job', () => {
 })
 
 describe('bulk commands', () => {
+  // A promise: see docs/promises.md.
   it('$cancel takes the waiting jobs of a filter', async () => {
     const { app, post } = await serving()
     app.put(jobView('a'))
@@ -268,6 +269,7 @@ describe('bulk commands', () => {
     expect((await post('/api/v1/jobs/$cancel', { filter: {} })).body).toEqual({ cancelled: 1 })
   })
 
+  // A promise: see docs/promises.md.
   it('$retry takes failed and timed-out jobs, cancelled ones only by name', async () => {
     const { app, post } = await serving()
     app.put(jobView('a', { status: 'failed' }))

@@ -42,6 +42,7 @@ describe('locks', () => {
   }
   const list = z.array(schemas.lock)
 
+  // A promise: see docs/promises.md.
   it('are listed with holder, fencing token and queue', async () => {
     const { t, ask, held, first, second } = await holding()
     expect(list.parse((await ask('GET', '/api/v1/locks')).body)).toEqual([
@@ -88,6 +89,7 @@ describe('locks', () => {
     expect(starts.map(({ data }) => data.fence)).toEqual([before?.fence, before?.fence])
   })
 
+  // A promise: see docs/promises.md.
   it('of a live holder are not released: the answer names the job to cancel', async () => {
     const { t, ask, held, first } = await holding()
     const { status, body } = await ask('POST', RELEASE)
@@ -233,6 +235,7 @@ describe('the next due times of a schedule', () => {
     })
   })
 
+  // A promise: see docs/promises.md.
   it('are there when asked for, up to a hundred, and not while it is paused', async () => {
     const { t, ask } = await served(digest)
     const get = (query: string) => ask('GET', `/api/v1/schedules/digest${query}`)

@@ -19,6 +19,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     expect((await eventsOf(app(), handle.taskId)).at(-1)?.data.reason).toBe('not needed')
   })
 
+  // A promise: see docs/promises.md.
   it('that does not stop when it is cancelled is killed after its grace period, with what it started', async () => {
     const file = join(await scratch(), 'pids')
     const handle = await apart.stubborn.submit({ file })
@@ -28,6 +29,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     await eventually('the end of its group', () => (isGone(pid) && isGone(grandchild)) || undefined)
   })
 
+  // A promise: see docs/promises.md.
   it('is killed for its timeout, with what it started', async () => {
     const file = join(await scratch(), 'pids')
     const handle = await apart.late.submit({ file })
@@ -60,6 +62,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     await eventually('its end', async () => (await busy.status()) === 'cancelled' || undefined)
   })
 
+  // A promise: see docs/promises.md.
   it.each(['buffers', 'heap'] as const)('over its memory limit (%s) dies alone, and says by how much', async (what) => {
     const greedy = await apart.greedy.submit({ what })
     const others = await Promise.all(
@@ -71,6 +74,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     expect(error).toMatchObject({ type: 'TaskInterrupted' })
   })
 
+  // A promise: see docs/promises.md.
   it('dies when the app is killed with -9, even in a busy loop; its command dies too', async () => {
     const directory = await scratch()
     const { server, url } = await serve(join(directory, 'data'))

@@ -30,6 +30,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     expect(new Set(pids).size).toBeLessThanOrEqual(MOST)
   })
 
+  // A promise: see docs/promises.md.
   it('says and asks in its session all that a handler can', async () => {
     const engine = app()
     const { sessionId } = await engine.createSession(USER, { id: 'talk' })
@@ -85,6 +86,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     await expect(engine.submit({ name: 'fragile', params: { times: 'x' } }, USER)).rejects.toThrow('times')
   })
 
+  // A promise: see docs/promises.md.
   it('reports progress, logs, and has what it prints in its log, in order', async () => {
     const engine = app()
     const handle = await apart.progressing.submit({})
@@ -116,6 +118,7 @@ describe('a process task', { timeout: 30_000 }, () => {
     expect(second).not.toBe(first)
   })
 
+  // A promise: see docs/promises.md.
   it('whose process died is interrupted and runs again; no retry is used up', async () => {
     const engine = app()
     const handle = await apart.fragile.submit({ times: 2, how: 'signal' })

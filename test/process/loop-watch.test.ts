@@ -19,6 +19,7 @@ function compute(ms: number): void {
 }
 
 describe('the watch on the event loop', { timeout: 30_000 }, () => {
+  // A promise: see docs/promises.md.
   it('names the handler that held it before its first await, for certain', async () => {
     const { watch, reported } = watching()
     const idle = Promise.withResolvers<void>()

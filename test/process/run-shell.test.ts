@@ -29,6 +29,7 @@ describe('runShell', { timeout: 20_000 }, () => {
     })
   })
 
+  // A promise: see docs/promises.md.
   it('kills it with all that it started on a timeout, and returns -1 with what it had printed', async () => {
     const file = join(await scratch(), 'pids')
     const { stdout, stderr, returncode } = await runShell(`echo before; ${staying(file)}`, { timeout: 3 })

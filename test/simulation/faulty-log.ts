@@ -58,6 +58,7 @@ export class FaultyLog {
   faults: Faults
   /** Until then nothing gets an answer. */
   #downUntil = 0
+  #isHealed = false
 
   constructor(options: { readonly clock: Clock; readonly random: Random; readonly faults: Faults }) {
     this.clock = options.clock
@@ -80,10 +81,15 @@ export class FaultyLog {
     return this.clock.now() < this.#downUntil
   }
 
+  get isHealed(): boolean {
+    return this.#isHealed
+  }
+
   /** From now on it is as good as a log can be. */
   heal(): void {
     this.faults = NO_FAULTS
     this.#downUntil = 0
+    this.#isHealed = true
   }
 }
 
@@ -95,6 +101,8 @@ export class Connection implements EventStore {
   readonly #subscriptions = new Set<Subscription>()
   readonly #kill: () => void
   #isCut = false
+  /** Until then its subscriptions hear nothing, though all else is well. */
+  #deafUntil = 0
 
   constructor(log: FaultyLog, kill: () => void) {
     this.#log = log
@@ -115,6 +123,11 @@ export class Connection implements EventStore {
     this.#travelling.clear()
     this.#isCut = true
     for (const subscription of this.#subscriptions) void subscription.close()
+  }
+
+  /** For so long what others record does not reach it. */
+  deafen(ms: number): void {
+    this.#deafUntil = Math.max(this.#deafUntil, this.clock.now() + ms)
   }
 
   async append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
@@ -160,6 +173,7 @@ export class Connection implements EventStore {
       events: async (batch) => {
         for (const part of this.#parts(batch)) {
           await this.#lag()
+          await this.#deafness()
           if (ended || this.#isCut) return
           const { faults, random, isDown } = this.#log
           if (isDown || random.chance(faults.drop)) {
@@ -213,6 +227,11 @@ export class Connection implements EventStore {
   async #lag(): Promise<void> {
     const { faults, random } = this.#log
     if (random.chance(faults.lag)) await this.#pause(random.between(0, faults.longestLagMs))
+  }
+
+  async #deafness(): Promise<void> {
+    const ms = this.#deafUntil - this.#log.clock.now()
+    if (ms > 0 && !this.#log.isHealed) await this.#pause(ms)
   }
 
   #pause(ms: number): Promise<void> {

@@ -21,6 +21,8 @@ export interface History {
   /** Of the last process, caught up with the log. */
   readonly reads: ReadModels
   readonly endedAt: number
+  /** No two processes at the same time: each knows at its start that the ones before are gone. */
+  readonly alone: boolean
 }
 
 /** Holds a promise against a history. */

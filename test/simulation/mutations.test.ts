@@ -6,6 +6,7 @@ import { simulate } from './simulation.ts'
 const SEEDS = 200
 
 for (const { name, install, ...options } of MUTATIONS) {
+  // A promise: see docs/promises.md.
   test(`is caught: ${name}`, { timeout: 120_000 }, async () => {
     const undo = install?.()
     try {

@@ -17,9 +17,10 @@ import {
   taskKind,
 } from '../../src/actors/index.ts'
 import type { Applied } from '../../src/actors/kind.ts'
-import { type EventStore, type Position, START, StoreUnavailable } from '../../src/events/index.ts'
+import { type EventStore, type Position, parseStream, START, StoreUnavailable } from '../../src/events/index.ts'
 import { LockKeeper } from '../../src/execution/locks.ts'
 import { Schedules } from '../../src/execution/schedules.ts'
+import { APP } from './simulated-app.ts'
 
 export interface Mutation {
   readonly name: string
@@ -58,10 +59,38 @@ function claimAnyhow(store: EventStore): EventStore {
   })
 }
 
-function over(store: EventStore, append: EventStore['append']): EventStore {
+/** Who judges another's silence asks its stream what is still on its way: it hears that nothing is. */
+function judgeByEar(store: EventStore): EventStore {
+  const readStream: EventStore['readStream'] = async (stream, options) =>
+    parseStream(APP, stream)?.kind === 'node' ? [] : store.readStream(stream, options)
+  return over(store, (stream, expected, events) => store.append(stream, expected, events), readStream)
+}
+
+/** The memory of a command that a client repeats is the node's own: others' events say nothing of it. */
+function forgetOthersCommands(store: EventStore): EventStore {
+  const own = new Set<string>()
+  return over(
+    store,
+    (stream, expected, events) => {
+      for (const { id } of events) own.add(id)
+      return store.append(stream, expected, events)
+    },
+    async (stream, options) =>
+      (await store.readStream(stream, options)).map((event) => {
+        const { commandId, ...metadata } = event.metadata
+        return commandId === undefined || own.has(event.id) ? event : { ...event, metadata }
+      }),
+  )
+}
+
+function over(
+  store: EventStore,
+  append: EventStore['append'],
+  readStream: EventStore['readStream'] = (stream, options) => store.readStream(stream, options),
+): EventStore {
   return {
     append,
-    readStream: (stream, options) => store.readStream(stream, options),
+    readStream,
     readAll: (options) => store.readAll(options),
     subscribe: (options, subscriber) => store.subscribe(options, subscriber),
     head: () => store.head(),
@@ -216,5 +245,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { name: 'a crash between lock and task is not repaired', install: noLockRepair },
   { name: 'a crash between schedule and task is not repaired', install: noOccurrenceRepair },
   { name: 'a lock is released before its task has ended', makeSystem: releaseFirst() },
+  { name: 'the silence of a node is judged by an observer that lags behind the log', wrapStore: judgeByEar },
+  { name: 'a command repeated on another node is carried out again', wrapStore: forgetOthersCommands },
   { name: 'a repeated command is carried out again', makeSystem: forgetCommands() },
 ]

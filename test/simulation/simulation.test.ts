@@ -8,6 +8,7 @@ const LIMIT_MS = 120_000
 
 describe('whatever happens, the promises hold', () => {
   for (let first = 1; first <= SEEDS; first += AT_ONCE) {
+    // A promise: see docs/promises.md.
     test(`seeds ${first} to ${first + AT_ONCE - 1}`, { timeout: LIMIT_MS }, async () => {
       for (let seed = first; seed < first + AT_ONCE; seed++) {
         const { violations } = await simulate(seed)

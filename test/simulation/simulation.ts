@@ -44,6 +44,8 @@ interface Weather {
   readonly crash: number
   readonly stop: number
   readonly outage: number
+  /** One of several does not hear of what the others record. */
+  readonly deaf: number
   readonly faults: Faults
   readonly scheduled: boolean
   readonly concurrency: number
@@ -115,7 +117,7 @@ class Simulation {
 
   async #step(): Promise<void> {
     const random = this.#random
-    const { nodes, crash, stop, outage, longestWaitMs } = this.#weather
+    const { nodes, crash, stop, outage, deaf, longestWaitMs } = this.#weather
     const members = [...this.#members].filter(({ process }) => process)
     const member = members.length > 0 ? random.pick(members) : undefined
     const process = member?.process
@@ -130,6 +132,11 @@ class Simulation {
       const ms = random.between(100, 20_000)
       this.#tell(`the log is gone for ${ms} ms`)
       this.#log.outage(ms)
+    } else if (members.length > 1 && random.chance(deaf)) {
+      const ms = random.between(9000, 30_000)
+      this.#tell(`process ${member.id} hears nothing for ${ms} ms`)
+      member.connection.deafen(ms)
+      await this.#pass(ms)
     } else if (random.chance(0.35)) await this.#pass(random.between(0, longestWaitMs))
     else this.#command(process, this.#commands.next())
     await turn()
@@ -267,6 +274,7 @@ class Simulation {
       executions: this.#executions,
       reads: process.engine.reads,
       endedAt: this.#clock.now(),
+      alone: this.#weather.nodes === 1,
     }
     for (const { name, check } of this.#options.invariants ?? INVARIANTS) {
       for await (const broken of check(history)) this.#violations.push(`${name}: ${broken}`)
@@ -318,6 +326,7 @@ function weatherOf(random: Random): Weather {
     concurrency: random.pick([1, 2, 3, 8]),
     residents: random.pick([1, 3, 100]),
     longestWaitMs: random.pick([500, 5000, 60_000]),
+    deaf: some(0.8, 0.3),
   }
 }
 

@@ -181,6 +181,15 @@ test('without a server it says so, and goes on by itself when there is one', asy
   await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
 })
 
+test('one who is signed out keeps what is shown, and is led to sign in and back', async () => {
+  await openApp('/schedules')
+  await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
+  server.signOut()
+  await expect.element(page.getByText(/^You are signed out/)).toBeVisible()
+  await expect.element(link('Sign in')).toHaveAttribute('href', `${server.base}/sign-in?next=%2Fschedules`)
+  await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
+})
+
 describe('for screen readers', () => {
   test.each([
     ['light', 1280],

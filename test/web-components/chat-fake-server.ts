@@ -114,6 +114,11 @@ export class FakeServer {
     for (const socket of [...this.#sockets]) socket.drop()
   }
 
+  /** As a server that no longer knows who is there. */
+  signOut(): void {
+    for (const socket of [...this.#sockets]) socket.drop(4401)
+  }
+
   goOnline(): void {
     this.#online = true
     window.dispatchEvent(new Event('online'))

@@ -330,7 +330,7 @@ export function aJob(facts: Partial<Job> = {}): Job {
     result: null,
     error: null,
     error_traceback: null,
-    attempt: 1,
+    attempt: status === 'pending' || status === 'scheduled' ? 0 : 1,
     retries: 1,
     failures: 0,
     progress: null,

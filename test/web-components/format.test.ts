@@ -71,7 +71,8 @@ const now = Date.parse('2026-11-22T14:05:00Z')
 const at = (ms: number) => new Date(now + ms).toISOString()
 
 test.each([
-  [aJob({ status: 'pending', submitted_at: at(-4 * S) }), 'Queued 4 s', ''],
+  [aJob({ status: 'pending', attempt: 0, submitted_at: at(-4 * S) }), 'Queued 4 s', ''],
+  [aJob({ status: 'pending', attempt: 2, submitted_at: at(-3 * 24 * 60 * M) }), 'Queued again', ''],
   [aJob({ status: 'scheduled', run_at: at(24 * M + 20 * S) }), 'Starts in 24:20', ''],
   [aJob({ status: 'scheduled', run_at: at(-1) }), 'Starts now', ''],
   [aJob({ status: 'running', progress: { fraction: 0.62, message: null } }), '62%', ''],
@@ -89,4 +90,18 @@ test('an interruption uses up no attempt, and its reason does not count one', ()
     'Attempt 2 of 3. ECONNRESET from ledger-db',
   )
   expect(jobs.why(aJob({ status: 'retry', waiting_for: null }))).toBe('Interrupted')
+})
+
+test('a board tells how long a task is queued, unless it ran before: since when is not known then', () => {
+  const submitted_at = at(-3 * 24 * 60 * M)
+  expect(jobs.shortFact(aJob({ attempt: 0, submitted_at }), now)).toBe('3 d')
+  expect(jobs.shortFact(aJob({ attempt: 1, submitted_at }), now)).toBe('queued again')
+})
+
+test('what ended while it waited took no time of an attempt, and its wait is not told as one', () => {
+  const times = { started_at: at(-60 * M), finished_at: at(0) }
+  expect(jobs.took(aJob({ status: 'cancelled', ...times, node: null }))).toBeUndefined()
+  expect(jobs.took(aJob({ status: 'failed', ...times, node: null }))).toBeUndefined()
+  expect(jobs.took(aJob({ status: 'cancelled', ...times, node: 'node-1' }))).toBe('1 h')
+  expect(jobs.took(aJob({ status: 'completed', ...times, node: 'node-1' }))).toBe('1 h')
 })

@@ -284,7 +284,13 @@ export class CapsuleApp extends CapsuleElement {
   #noApp(): TemplateResult {
     const { problem, state } = this.#info
     const said = problem ?? state.problem
-    if (said) return html`<div class="blank" role="alert"><h2>${said.title}</h2><p>${said.detail}</p></div>`
+    if (said) {
+      return html`<div class="blank" role="alert">
+        <h2>${said.title}</h2>
+        <p>${said.detail}</p>
+        ${said.status === 401 ? html`<a class="button" href=${this.#signInPage}>Sign in</a>` : nothing}
+      </div>`
+    }
     if (state.status === 'offline') {
       return html`<div class="blank">
         <h2>The server cannot be reached</h2>
@@ -297,7 +303,13 @@ export class CapsuleApp extends CapsuleElement {
 
   /** Floats, so that nothing moves when the line drops; what is shown stays, with its age. */
   #banner(): TemplateResult | typeof nothing {
-    const { status, since } = this.#info.state
+    const { status, since, problem } = this.#info.state
+    if (this.#info.data && status === 'stopped' && problem?.status === 401) {
+      return html`<div class="banner" role="status">
+        <span>You are signed out. What you see is as it was then.</span>
+        <a href=${this.#signInPage}>Sign in</a>
+      </div>`
+    }
     const age = Date.now() - since
     if (!this.#info.data || status !== 'offline' || age < QUIET) return nothing
     // Only the word is a status: the age changes every second, and would be read out as often.
@@ -305,6 +317,11 @@ export class CapsuleApp extends CapsuleElement {
       <span class="num"><span role="status">Offline.</span> What you see is ${format.rough(age)} old.</span>
       <button type="button" @click=${this.#tryNow}>Try now</button>
     </div>`
+  }
+
+  /** The server's page for signing in, which leads back to here. */
+  get #signInPage(): string {
+    return `${baseOf(this.src)}/sign-in?next=${encodeURIComponent(window.location.pathname)}`
   }
 
   // Routes -----------------------------------------------------------------------------------------------------------

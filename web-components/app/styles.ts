@@ -175,9 +175,12 @@ export const styles = css`
     color: var(--capsule-on-inverse);
     box-shadow: var(--capsule-shadow-float);
   }
-  .banner button {
+  .banner button,
+  .banner a {
     min-height: 28px;
     padding: 0 10px;
+    line-height: 28px;
+    color: inherit;
     border-radius: var(--capsule-radius-full);
     font-weight: var(--capsule-weight-medium);
     text-decoration: underline;

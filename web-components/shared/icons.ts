@@ -57,6 +57,11 @@ export function icon(name: IconName, size?: 's' | 'l'): TemplateResult {
   return html`<svg class="icon ${size ?? ''}" viewBox="0 0 24 24" aria-hidden="true">${shapes[name]}</svg>`
 }
 
+/** The strokes alone, for a picture: 24 x 24 units. */
+export function strokes(name: IconName): SVGTemplateResult {
+  return shapes[name]
+}
+
 /** The icon of a status with its word as name. Its hue comes from `data-status` on an ancestor. */
 export function statusIcon(status: JobStatus, size?: 's' | 'l'): TemplateResult {
   return html`<span class="status-icon" role="img" aria-label=${STATUS_WORDS[status]}>${icon(status, size)}</span>`

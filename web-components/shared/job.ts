@@ -43,7 +43,7 @@ export function percent(job: Job): number | undefined {
 export function headline(job: Job, now: number): { lit: string; rest: string } {
   switch (job.status) {
     case 'pending':
-      return { lit: `Queued ${elapsed(now - millis(job.submitted_at))}`, rest: '' }
+      return { lit: isAgain(job) ? 'Queued again' : `Queued ${elapsed(now - millis(job.submitted_at))}`, rest: '' }
     case 'scheduled':
       return { lit: due(job, now, 'Starts in', 'Starts now'), rest: '' }
     case 'running': {
@@ -68,7 +68,7 @@ export function headline(job: Job, now: number): { lit: string; rest: string } {
 export function shortFact(job: Job, now: number): string {
   switch (job.status) {
     case 'pending':
-      return rough(now - millis(job.submitted_at))
+      return isAgain(job) ? 'queued again' : rough(now - millis(job.submitted_at))
     case 'scheduled':
       return isDue(job, now) ? 'due now' : `in ${rough(millis(job.run_at ?? '') - now)}`
     case 'running': {
@@ -117,9 +117,11 @@ export function errorLine(job: Job): string | undefined {
   return type === 'Error' || message.startsWith(type) ? message : `${type}: ${message}`
 }
 
-/** How long the finished attempt took. */
+/** How long the attempt took that ended it; undefined when it ended while it waited, for that is no attempt's time. */
 export function took(job: Job): string | undefined {
-  if (!job.started_at || !job.finished_at) return undefined
+  // Waiting takes its node from a job, ending does not.
+  const waited = job.status !== 'completed' && job.node === null
+  if (!job.started_at || !job.finished_at || waited) return undefined
   return duration(millis(job.finished_at) - millis(job.started_at))
 }
 
@@ -138,6 +140,11 @@ export function refusal(job: Job, action: JobAction): string {
   if (action === 'retry' && !isTerminal(job.status)) return 'It has not ended yet.'
   if (action === 'retry' && job.status === 'completed') return 'It completed, there is nothing to retry.'
   return isTerminal(job.status) ? `It has ended: ${STATUS_WORDS[job.status].toLowerCase()}.` : 'Not allowed now.'
+}
+
+/** Whether it waits for another run: since when is not in the job, and when it was submitted says nothing of it. */
+function isAgain(job: Job): boolean {
+  return job.attempt > 0
 }
 
 function isDue(job: Job, now: number): boolean {

@@ -1,13 +1,15 @@
 /**
- * Everything about one job, over the page it was opened from: facts, input, result or error, and the history with
- * who did what. Loaded when the first one is opened.
+ * Everything about one job, over the page it was opened from: its states with the present one lit, facts,
+ * input, result or error, and the history with who did what. Loaded when the first one is opened.
  */
 import { html, nothing, type TemplateResult } from 'lit'
 import type { HistoryEvent, Job, JobAction, Json } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
 import { announce, CapsuleElement, define, EverySecond, format, icon, jobs, statusIcon } from '../shared/index.ts'
 import { tell } from './history.ts'
-import { styles } from './task-detail.styles.ts'
+import { walk } from './path.ts'
+import { statechart } from './statechart.ts'
+import { CHART_INSET, NARROW, styles } from './task-detail.styles.ts'
 
 type Tab = 'history' | 'values'
 const TABS: readonly Tab[] = ['history', 'values']
@@ -30,6 +32,7 @@ export class CapsuleTaskDetail extends CapsuleElement {
     _problem: { state: true },
     _refused: { state: true },
     _asked: { state: true },
+    _width: { state: true },
   }
 
   declare src: string | undefined
@@ -41,6 +44,8 @@ export class CapsuleTaskDetail extends CapsuleElement {
   /** Why the last action was refused. */
   declare _refused: string | undefined
   declare _asked: JobAction | undefined
+  /** Of the dialog, inside its border, in CSS pixels; 0 until it was measured. */
+  declare _width: number
 
   readonly #live = new LiveTopic(this, {
     src: () => this.src,
@@ -52,10 +57,15 @@ export class CapsuleTaskDetail extends CapsuleElement {
   #loaded: string | undefined
   #loading = false
   #returnFocus: HTMLElement | undefined
+  /** The dialog has a size of its own: what is drawn for its width does not change it. */
+  readonly #size = new ResizeObserver(([entry]) => {
+    if (entry) this._width = entry.contentRect.width
+  })
 
   constructor() {
     super()
     this._tab = 'history'
+    this._width = 0
     new EverySecond(this, () => this.#live.data !== undefined)
   }
 
@@ -71,7 +81,14 @@ export class CapsuleTaskDetail extends CapsuleElement {
   }
 
   protected override firstUpdated(): void {
-    this.renderRoot.querySelector('dialog')?.showModal()
+    const dialog = this.renderRoot.querySelector('dialog')
+    dialog?.showModal()
+    if (dialog) this.#size.observe(dialog)
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    this.#size.disconnect()
   }
 
   protected override render(): TemplateResult {
@@ -117,16 +134,29 @@ export class CapsuleTaskDetail extends CapsuleElement {
         </div>
         ${this.#refusals(job)}
       </header>
-      <div class="tabs" role="tablist" aria-label="Parts" @keydown=${this.#switchTab}>
-        ${tab('history', html`History <span class="muted num">${this._events?.length ?? nothing}</span>`)}
-        ${tab('values', 'Input and result')}
-      </div>
-      <div class="content">
-        <div class="panel" id="panel" role="tabpanel" aria-labelledby="tab-${this._tab}" tabindex="0">
-          ${this._tab === 'history' ? this.#history(now) : this.#values(job)}
+      <div class="body">
+        ${this.#states(job, now)}
+        <div class="tabs" role="tablist" aria-label="Parts" @keydown=${this.#switchTab}>
+          ${tab('history', html`History <span class="muted num">${this._events?.length ?? nothing}</span>`)}
+          ${tab('values', 'Input and result')}
         </div>
-        ${this.#facts(job, now)}
+        <div class="content">
+          <div class="panel" id="panel" role="tabpanel" aria-labelledby="tab-${this._tab}" tabindex="0">
+            ${this._tab === 'history' ? this.#history(now) : this.#values(job)}
+          </div>
+          ${this.#facts(job, now)}
+        </div>
       </div>`
+  }
+
+  #states(job: Job, now: number): TemplateResult | typeof nothing {
+    if (this._width === 0) return nothing
+    const room = this._width - (this._width > NARROW ? CHART_INSET.wide : CHART_INSET.narrow)
+    const scale = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
+    const family = getComputedStyle(this).fontFamily
+    return html`<div class="chart">
+      ${statechart(job.status, walk(this._events ?? []), now, { room, scale, family })}
+    </div>`
   }
 
   #action(job: Job, action: JobAction): TemplateResult | typeof nothing {

@@ -3,6 +3,7 @@ import type { Invariant } from '../history.ts'
 import { limitInvariants } from './limits.ts'
 import { lockInvariants } from './locks.ts'
 import { logInvariants } from './log.ts'
+import { nodeInvariants } from './nodes.ts'
 import { scheduleInvariants } from './schedules.ts'
 import { sessionInvariants } from './sessions.ts'
 import { taskInvariants } from './tasks.ts'
@@ -13,5 +14,6 @@ export const INVARIANTS: readonly Invariant[] = [
   ...limitInvariants,
   ...scheduleInvariants,
   ...sessionInvariants,
+  ...nodeInvariants,
   ...logInvariants,
 ]

@@ -1,0 +1,64 @@
+/** capsule key: makes an API key. The key itself is shown once and written nowhere; what lets it in is its hash. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { makeKey, readKeys } from '../http/index.ts'
+import { CommandFailed, UsageError } from './errors.ts'
+
+export interface KeyFlags {
+  readonly name: string
+  readonly scope: string
+  readonly file?: string
+  readonly ifNone?: boolean
+  readonly json?: boolean
+}
+
+/** @throws UsageError for a name or a scope that is none, CommandFailed when the file cannot be written */
+export function key({ name, scope, file, ifNone, json }: KeyFlags): void {
+  if (ifNone && file === undefined) throw new UsageError('--if-none looks into a file: name it with --file.')
+  if (ifNone && file !== undefined && hasKeys(file)) {
+    process.stdout.write(
+      json ? `${JSON.stringify({ key: null, file })}\n` : `${file} has a key already: none was made.\n`,
+    )
+    return
+  }
+  const { key, line } = made(name, scope)
+  if (file !== undefined) write(file, line)
+  if (json) process.stdout.write(`${JSON.stringify({ key, name, scope, line, file: file ?? null })}\n`)
+  else process.stdout.write(`${told(key, line, file)}\n`)
+}
+
+function made(name: string, scope: string): { readonly key: string; readonly line: string } {
+  try {
+    return makeKey(name, scope)
+  } catch (error) {
+    throw new UsageError(`This makes no key: ${reason(error)}.`)
+  }
+}
+
+function hasKeys(file: string): boolean {
+  if (!existsSync(file)) return false
+  try {
+    return readKeys(readFileSync(file, 'utf8')).length > 0
+  } catch (error) {
+    throw new CommandFailed(`The keys in ${file} are not usable: ${reason(error)}.`, { cause: error })
+  }
+}
+
+function write(file: string, line: string): void {
+  try {
+    appendFileSync(file, `${line}\n`, { mode: 0o600 })
+  } catch (error) {
+    throw new CommandFailed(`${file} cannot be written: ${reason(error)}.`, { cause: error })
+  }
+}
+
+function told(key: string, line: string, file: string | undefined): string {
+  const where =
+    file === undefined
+      ? `Let it in with CAPSULE_AUTH_API_KEYS=${line}`
+      : `${file} lets it in, once the server is started again with CAPSULE_AUTH_API_KEYS_FILE=${file}`
+  return `API key, shown this once: ${key}\n${where}`
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,74 @@
+/** Who asks, and what they may do: their own, or everybody's when they are an admin; nothing to change for a reader. */
+import { NotFound } from '../actors/index.ts'
+import type { RunningApp } from '../app/index.ts'
+import type { RecordedEvent } from '../events/index.ts'
+import type { JobFilter, JobView, SessionView } from '../projections/index.ts'
+import { HttpRefusal } from './errors.ts'
+import { fresh } from './fresh.ts'
+
+/** Each includes what stands before it. */
+export const SCOPES = ['read', 'write', 'admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+export interface User {
+  /** Owner of what they submit and say. */
+  readonly id: string
+  readonly name: string
+  /** `read` and `write` reach what is their own, `admin` reaches all. */
+  readonly scope: Scope
+}
+
+/** @throws HttpRefusal `not-permitted` */
+export function assertScope(user: User, needed: Scope): void {
+  if (SCOPES.indexOf(user.scope) >= SCOPES.indexOf(needed)) return
+  const what = needed === 'admin' ? 'concerns everybody' : 'changes something'
+  throw new HttpRefusal(
+    'not-permitted',
+    `This ${what}, and the key of ${user.id} has the scope ${user.scope}. Use a key with the scope ${needed}.`,
+  )
+}
+
+/**
+ * A filter of jobs, narrowed to those that the user may see.
+ * @throws HttpRefusal `not-permitted` when it names another owner
+ */
+export function visibleTo(user: User, filter: JobFilter): JobFilter {
+  if (user.scope === 'admin') return filter
+  assertOwner(user, filter.ownerId)
+  return { ...filter, ownerId: user.id }
+}
+
+/** @throws HttpRefusal `not-permitted` when a list of another owner is asked for by one who is no admin */
+export function assertOwner(user: User, ownerId: string | undefined): void {
+  if (user.scope === 'admin' || ownerId === undefined || ownerId === user.id) return
+  throw new HttpRefusal(
+    'not-permitted',
+    `Only an admin sees what is of ${ownerId}. Leave owner_id out to see your own.`,
+  )
+}
+
+/** What is another's is not there: nobody learns that an id exists. @throws NotFound */
+export async function assertOwnJob(app: RunningApp, user: User, id: string): Promise<void> {
+  await assertOwn(app, user, 'job', id)
+}
+
+/** As `assertOwnJob`. With `create`, one that is not there yet is as good as one's own. @throws NotFound */
+export async function assertOwnSession(app: RunningApp, user: User, id: string, create = false): Promise<void> {
+  await assertOwn(app, user, 'session', id, create)
+}
+
+async function assertOwn(app: RunningApp, user: User, what: 'job' | 'session', id: string, create = false) {
+  if (user.scope === 'admin') return
+  const kind = what === 'job' ? 'task' : 'session'
+  await fresh(app, kind, id)
+  const view: JobView | SessionView | undefined = await (what === 'job' ? app.reads.job(id) : app.reads.session(id))
+  // Views lag behind other nodes, and a deleted job has none: the log knows.
+  const owner = view?.ownerId ?? recordedOwner((await app.history(kind, id))[0])
+  if (owner === user.id || (owner === undefined && create)) return
+  throw new NotFound(what, id)
+}
+
+function recordedOwner(first: RecordedEvent | undefined): string | undefined {
+  const { ownerId } = (first?.data ?? {}) as { readonly ownerId?: unknown }
+  return typeof ownerId === 'string' ? ownerId : undefined
+}

@@ -1,0 +1,58 @@
+/** A browser at a server with keys: it is led to the page for signing in, and works as anywhere once it has. */
+import { type Browser, chromium } from 'playwright'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { CHROMIUM_ARGS, findChromium } from '../../scripts/chromium.ts'
+import { makeKey } from '../../src/http/index.ts'
+import { serve, temporaryDirectory } from '../crash/server.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
+
+let browser: Browser
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_ARGS] })
+}, 60_000)
+afterAll(() => browser.close())
+
+it('signs in with a key, chats, finds back after a restart that signed it out, and signs out', async () => {
+  const { key, line } = makeKey('ann', 'write')
+  const options = { app: 'test/e2e/apps/tutorial.ts', data: await temporaryDirectory() }
+  const server = await serve({ ...options, env: { CAPSULE_AUTH_API_KEYS: line } })
+  const page = await (await browser.newContext()).newPage()
+  const violations: string[] = []
+  page.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) violations.push(message.text())
+  })
+  const signIn = async (text: string) => {
+    await page.getByLabel('API key').fill(text)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+  }
+
+  await page.goto(`${server.url}/pages/tasks`)
+  await signIn('capsule_wrong')
+  await page.getByRole('alert').getByText('does not know the key').waitFor()
+  await signIn(key)
+  await page.getByRole('heading', { name: 'All tasks' }).waitFor()
+  expect(new URL(page.url()).pathname).toBe('/pages/tasks')
+
+  await page.getByRole('link', { name: 'Chat' }).click()
+  const composer = page.getByRole('textbox', { name: 'Message' })
+  await composer.fill('run 0')
+  await composer.press('Enter')
+  await page.getByRole('log', { name: 'Conversation' }).getByText('Submitted run-0').waitFor()
+
+  // No secret is set, so a restart signs everybody out.
+  await server.kill()
+  const again = await serve({ ...options, port: server.port, env: { CAPSULE_AUTH_API_KEYS: line } })
+  await page.getByRole('link', { name: 'Sign in' }).first().click()
+  await signIn(key)
+  await page.getByRole('log', { name: 'Conversation' }).getByText('Submitted run-0').waitFor()
+
+  await page.goto(`${server.url}/sign-in`)
+  await page.getByText('You are signed in as ann').waitFor()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByLabel('API key').waitFor()
+  await page.goto(server.url)
+  expect(new URL(page.url()).pathname).toBe('/sign-in')
+  expect(violations).toEqual([])
+  await again.kill()
+})
