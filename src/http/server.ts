@@ -129,12 +129,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
 
   fastify.addHook('onRequest', (request, reply, done) => {
     underWay += 1
-    // Not onResponse: that never comes for a client which has gone before its answer.
-    const ended = once(() => {
-      underWay -= 1
-    })
-    reply.raw.once('finish', ended)
-    reply.raw.once('close', ended)
     standardHeaders(request, reply)
     const origin = access.corsOrigin(request.headers)
     if (origin !== undefined) allowOrigin(reply, origin)
@@ -152,6 +146,10 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     }
     if (request.method !== 'OPTIONS') return done()
     preflight(request, reply, origin !== undefined)
+  })
+  fastify.addHook('onResponse', (_request, _reply, done) => {
+    underWay -= 1
+    done()
   })
   fastify.setErrorHandler(tell)
   fastify.setNotFoundHandler((request) => {
@@ -297,12 +295,4 @@ function parserRefusal(code: string | undefined): HttpRefusal {
     return new HttpRefusal('request-timeout', 'The request did not arrive completely within 30 seconds.')
   }
   return new HttpRefusal('malformed-request', 'This is not valid HTTP/1.1. Check the request line and the headers.')
-}
-
-function once(act: () => void): () => void {
-  let done = false
-  return () => {
-    if (!done) act()
-    done = true
-  }
 }
