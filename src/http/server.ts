@@ -129,6 +129,10 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
 
   fastify.addHook('onRequest', (request, reply, done) => {
     underWay += 1
+    // Not onResponse: that never comes for a client that hung up before it was answered.
+    reply.raw.once('close', () => {
+      underWay -= 1
+    })
     standardHeaders(request, reply)
     const origin = access.corsOrigin(request.headers)
     if (origin !== undefined) allowOrigin(reply, origin)
@@ -146,10 +150,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     }
     if (request.method !== 'OPTIONS') return done()
     preflight(request, reply, origin !== undefined)
-  })
-  fastify.addHook('onResponse', (_request, _reply, done) => {
-    underWay -= 1
-    done()
   })
   fastify.setErrorHandler(tell)
   fastify.setNotFoundHandler((request) => {

@@ -147,6 +147,28 @@ describe('limits and the end', () => {
     expect((await fetch(`${url}/api/v1/tasks`)).status).toBe(200)
   })
 
+  it('count nobody who hung up before the answer', async () => {
+    const { app, server } = await serving({ limits: { requests: 2 } })
+    const url = await server.listen()
+    const held = Promise.withResolvers<void>()
+    let asked = Promise.withResolvers<void>()
+    app.health = async () => {
+      asked.resolve()
+      await held.promise
+      return []
+    }
+    for (let i = 0; i < 5; i++) {
+      asked = Promise.withResolvers()
+      const hangUp = new AbortController()
+      const request = fetch(`${url}/health`, { signal: hangUp.signal })
+      await asked.promise
+      hangUp.abort()
+      await expect(request).rejects.toThrow()
+    }
+    held.resolve()
+    await expect.poll(async () => (await fetch(`${url}/api/v1/tasks`)).status).toBe(200)
+  })
+
   it('let a request under way finish when the server closes', async () => {
     const { app, server } = await serving()
     const url = await server.listen()
