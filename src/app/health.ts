@@ -1,28 +1,38 @@
 /** What an operator asks of a running app: does the log answer, and do the read models keep up with it. */
-import type { EventStore } from '../events/index.ts'
-import type { ReadModels } from '../projections/index.ts'
+import type { EventStore, Position } from '../events/index.ts'
+import { ReadModelBehind, type ReadModels } from '../projections/index.ts'
 import type { HealthCheck } from './running.ts'
 
-/** Read models this many events behind the log are late enough to say so. */
-const LATE_BY = 50_000n
+/** Read models that do not reach the log's head of now within this time are late enough to say so. */
+const LATE_MS = 1_000
 
 export async function healthOf(
   store: Pick<EventStore, 'head'>,
-  reads: Pick<ReadModels, 'position'>,
+  reads: Pick<ReadModels, 'waitFor'>,
 ): Promise<readonly HealthCheck[]> {
+  let head: Position
   try {
-    const behind = (await store.head()) - reads.position
-    return [
-      { name: 'event store', status: 'healthy' },
-      behind < LATE_BY
-        ? { name: 'read models', status: 'healthy' }
-        : { name: 'read models', status: 'degraded', detail: `${behind} events behind the log` },
-    ]
+    head = await store.head()
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
     return [
-      { name: 'event store', status: 'unhealthy', detail },
+      { name: 'event store', status: 'unhealthy', detail: messageOf(error) },
       { name: 'read models', status: 'degraded', detail: 'how far they are behind the log is not known' },
     ]
   }
+  return [{ name: 'event store', status: 'healthy' }, await readsHealth(() => reads.waitFor(head, LATE_MS))]
+}
+
+async function readsHealth(caughtUp: () => Promise<void>): Promise<HealthCheck> {
+  const name = 'read models'
+  try {
+    await caughtUp()
+    return { name, status: 'healthy' }
+  } catch (error) {
+    if (error instanceof ReadModelBehind) return { name, status: 'degraded', detail: 'over a second behind the log' }
+    return { name, status: 'unhealthy', detail: messageOf(error) }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
