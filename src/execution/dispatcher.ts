@@ -144,7 +144,7 @@ export class Dispatcher {
       giveSlot: () => {
         this.#busy--
       },
-      admit: (record, claim) => void this.#claim(record, { claim }),
+      admit: (record, claim) => this.#admit(record, claim),
       reject: (record, error) => this.#reject(record, error),
       report: options.report,
     })
@@ -544,6 +544,13 @@ export class Dispatcher {
     this.#busy++
     this.#suspectRuns = true
     void this.#claim(record, { alone: true })
+  }
+
+  #admit(record: TaskRecord, claim: string): void {
+    if (record.state === 'limited') return void this.#claim(record, { claim })
+    // While its permits were asked for, another node ran it, or it was paused: what comes now waits for its own turn.
+    this.#admission.release(record.id, claim, 'not started')
+    this.#giveBack()
   }
 
   async #claim(record: TaskRecord, how: Pick<Start, 'claim' | 'alone'>): Promise<void> {

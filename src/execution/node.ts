@@ -64,6 +64,8 @@ const NEXT_IN_ORDER_MS = 200
 const REBUILD_MS = 60 * 60_000
 /** A store that dropped its subscriber is asked again after this. */
 const RESUBSCRIBE_MS = 200
+/** When the log or the read models did not answer. */
+const REPAIR_AGAIN_MS = 5_000
 const REPAIRS_AT_ONCE = 256
 const PAUSED = 'paused'
 const TASK_SCOPE = taskScope('')
@@ -362,7 +364,15 @@ export class Node {
       })
     }
     this.#inOrder(node, () => {
-      this.#repairAll().catch((error) => this.#options.report(error, `putting right what node ${node} left`))
+      this.#repairAfter(node)
+    })
+  }
+
+  /** Tried until it is done: what is left of a dead node is known to nobody else for long. */
+  #repairAfter(node: string): void {
+    this.#repairAll().catch((error) => {
+      this.#options.report(error, `putting right what node ${node} left`)
+      this.#options.system.clock.after(REPAIR_AGAIN_MS, () => this.#stopped || this.#repairAfter(node))
     })
   }
 

@@ -17,6 +17,9 @@ const { values } = parseArgs({
   },
 })
 
+/** A long run says how far it is. */
+const TELL_EVERY = 500
+
 if (values.seed === undefined) await many(Number(values.from), Number(values.seeds), values.all)
 else await one(Number(values.seed))
 
@@ -25,6 +28,12 @@ async function many(from: number, count: number, goOn: boolean): Promise<void> {
   const broken = new Map<string, { times: number; seed: number }>()
   let events = 0
   let done = 0
+  const tell = (): void => {
+    const seconds = (performance.now() - started) / 1000
+    const rate = (done / seconds).toFixed(1)
+    const seeds = `${from} to ${from + done - 1}`
+    console.log(`Seeds ${seeds}: ${done} seeds, ${events} events in ${seconds.toFixed(1)} s: ${rate} seeds/s`)
+  }
   for (let seed = from; seed < from + count; seed++) {
     const outcome = await simulate(seed)
     done++
@@ -34,15 +43,14 @@ async function many(from: number, count: number, goOn: boolean): Promise<void> {
       const known = broken.get(kind) ?? { times: 0, seed }
       broken.set(kind, { ...known, times: known.times + 1 })
     }
+    if (done % TELL_EVERY === 0) tell()
     if (outcome.violations.length === 0) continue
     console.log(`Seed ${seed} fails:`)
     for (const violation of outcome.violations) console.log(`  ${violation}`)
     console.log(`Replay it with: npm run simulate -- --seed ${seed}`)
     if (!goOn) break
   }
-  const seconds = (performance.now() - started) / 1000
-  const rate = (done / seconds).toFixed(0)
-  console.log(`${done} seeds, ${events} events in ${seconds.toFixed(1)} s: ${rate} seeds/s`)
+  tell()
   for (const [kind, { times, seed }] of broken) console.log(`  ${times} × ${kind} (first: seed ${seed})`)
   if (broken.size > 0) process.exitCode = 1
 }

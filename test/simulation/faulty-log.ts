@@ -1,7 +1,7 @@
 /**
  * A log that behaves as badly as its port allows: it answers late or not at all, fails before or after it has recorded,
  * is gone for a while, and lets subscribers lag or drops them. Each process has its own connection to it, which can be
- * cut as `kill -9` would.
+ * cut as `kill -9` would, or sleep as `kill -STOP` would: then the process does and hears nothing for a while.
  */
 import type { Clock, Timer } from '../../src/actors/index.ts'
 import {
@@ -50,14 +50,20 @@ export const NO_FAULTS: Faults = {
   drop: 0,
 }
 
+/** From when to when, in milliseconds. */
+export interface Span {
+  readonly from: number
+  to: number
+}
+
 export class FaultyLog {
   /** What is recorded: never fails. */
   readonly recorded: EventStore
   readonly clock: Clock
   readonly random: Random
   faults: Faults
-  /** Until then nothing gets an answer. */
-  #downUntil = 0
+  /** When it was out of reach. */
+  readonly outages: Span[] = []
   #isHealed = false
 
   constructor(options: { readonly clock: Clock; readonly random: Random; readonly faults: Faults }) {
@@ -74,11 +80,11 @@ export class FaultyLog {
 
   /** The log is out of reach for so long. */
   outage(ms: number): void {
-    this.#downUntil = Math.max(this.#downUntil, this.clock.now() + ms)
+    extend(this.outages, this.clock.now(), ms)
   }
 
   get isDown(): boolean {
-    return this.clock.now() < this.#downUntil
+    return this.clock.now() < (this.outages.at(-1)?.to ?? 0)
   }
 
   get isHealed(): boolean {
@@ -88,13 +94,16 @@ export class FaultyLog {
   /** From now on it is as good as a log can be. */
   heal(): void {
     this.faults = NO_FAULTS
-    this.#downUntil = 0
+    const outage = this.outages.at(-1)
+    if (outage) outage.to = Math.min(outage.to, this.clock.now())
     this.#isHealed = true
   }
 }
 
 export class Connection implements EventStore {
   readonly clock: Clock
+  /** When the process slept. */
+  readonly sleeps: Span[] = []
   readonly #log: FaultyLog
   /** Appends on their way: what each does when it arrives. */
   readonly #travelling = new Set<() => void>()
@@ -107,7 +116,7 @@ export class Connection implements EventStore {
   constructor(log: FaultyLog, kill: () => void) {
     this.#log = log
     this.#kill = kill
-    this.clock = new MortalClock(log.clock, () => this.#isCut)
+    this.clock = new MortalClock(log.clock, this)
   }
 
   get isCut(): boolean {
@@ -130,9 +139,22 @@ export class Connection implements EventStore {
     this.#deafUntil = Math.max(this.#deafUntil, this.clock.now() + ms)
   }
 
+  /** The process does and hears nothing for so long; what it had sent arrives. */
+  sleep(ms: number): void {
+    extend(this.sleeps, this.#log.clock.now(), ms)
+  }
+
+  get isAsleep(): boolean {
+    return this.#log.clock.now() < this.wakesAt
+  }
+
+  get wakesAt(): number {
+    return this.sleeps.at(-1)?.to ?? 0
+  }
+
   async append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
     const { random } = this.#log
-    const { failBefore, failAfter, killAfter } = this.#log.faults
+    const { failBefore, failAfter } = this.#log.faults
     const failsBefore = this.#log.isDown || random.chance(failBefore)
     const failsAfter = random.chance(failAfter)
     const record = () => this.#log.recorded.append(stream, expected, events)
@@ -144,8 +166,10 @@ export class Connection implements EventStore {
     } else await this.#travel()
     if (failsBefore) throw unavailable('append was not recorded')
     const result = await record()
-    if (random.chance(killAfter)) this.#kill()
+    // It may have travelled until the faults were over, after which nobody starts another process.
+    if (random.chance(this.#log.faults.killAfter)) this.#kill()
     await this.#travel()
+    await this.#awake()
     if (failsAfter) throw unavailable('append was recorded, and its answer lost')
     return result
   }
@@ -174,6 +198,7 @@ export class Connection implements EventStore {
         for (const part of this.#parts(batch)) {
           await this.#lag()
           await this.#deafness()
+          await this.#awake()
           if (ended || this.#isCut) return
           const { faults, random, isDown } = this.#log
           if (isDown || random.chance(faults.drop)) {
@@ -214,13 +239,21 @@ export class Connection implements EventStore {
     const { faults, random, isDown } = this.#log
     const fails = isDown || random.chance(faults.failRead)
     await this.#travel()
-    if (fails) throw unavailable('read was not answered')
-    return read()
+    const answer = fails ? undefined : await read()
+    await this.#awake()
+    if (answer === undefined) throw unavailable('read was not answered')
+    return answer
   }
 
   async #travel(): Promise<void> {
     const { faults, random } = this.#log
     if (random.chance(faults.slow)) await this.#pause(random.between(0, faults.slowestMs))
+    if (this.#isCut) await never()
+  }
+
+  /** A process that sleeps finds what came for it when it wakes. */
+  async #awake(): Promise<void> {
+    while (this.isAsleep) await new Promise<void>((resolve) => this.#log.clock.at(this.wakesAt, resolve))
     if (this.#isCut) await never()
   }
 
@@ -239,14 +272,14 @@ export class Connection implements EventStore {
   }
 }
 
-/** Of a process: its timers die with it. */
+/** Of a process: its timers sleep and die with it. */
 class MortalClock implements Clock {
   readonly #clock: Clock
-  readonly #isDead: () => boolean
+  readonly #process: Pick<Connection, 'isCut' | 'isAsleep' | 'wakesAt'>
 
-  constructor(clock: Clock, isDead: () => boolean) {
+  constructor(clock: Clock, process: Pick<Connection, 'isCut' | 'isAsleep' | 'wakesAt'>) {
     this.#clock = clock
-    this.#isDead = isDead
+    this.#process = process
   }
 
   now(): number {
@@ -254,9 +287,14 @@ class MortalClock implements Clock {
   }
 
   at(at: number, fire: () => void): Timer {
-    return this.#clock.at(at, () => {
-      if (!this.#isDead()) fire()
-    })
+    let timer: Timer
+    const ring = (): void => {
+      const { isCut, isAsleep, wakesAt } = this.#process
+      if (isAsleep) timer = this.#clock.at(wakesAt, ring)
+      else if (!isCut) fire()
+    }
+    timer = this.#clock.at(at, ring)
+    return { cancel: () => timer.cancel() }
   }
 
   monotonic(): number {
@@ -266,6 +304,12 @@ class MortalClock implements Clock {
   after(ms: number, fire: () => void): Timer {
     return this.at(this.now() + ms, fire)
   }
+}
+
+function extend(spans: Span[], now: number, ms: number): void {
+  const last = spans.at(-1)
+  if (last && now <= last.to) last.to = Math.max(last.to, now + ms)
+  else spans.push({ from: now, to: now + ms })
 }
 
 function unavailable(what: string): StoreUnavailable {

@@ -1,6 +1,7 @@
 /** What a simulation leaves behind: the log, and what the outside world saw. All that an invariant may look at. */
 import { parseStream, type RecordedEvent, type StreamKind } from '../../src/events/index.ts'
 import type { ReadModels } from '../../src/projections/index.ts'
+import type { Span } from './faulty-log.ts'
 import { APP, type Execution } from './simulated-app.ts'
 
 /** A command that was answered with success. */
@@ -23,6 +24,10 @@ export interface History {
   readonly endedAt: number
   /** No two processes at the same time: each knows at its start that the ones before are gone. */
   readonly alone: boolean
+  /** When the log was out of reach of everybody. */
+  readonly outages: readonly Span[]
+  /** When processes slept, by their id. */
+  readonly sleeps: ReadonlyMap<string, readonly Span[]>
 }
 
 /** Holds a promise against a history. */

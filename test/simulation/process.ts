@@ -1,5 +1,5 @@
 /** One process of the simulated app: a node with all that belongs to it, on a connection that can be cut. */
-import { ActorSystem, type ActorSystemOptions } from '../../src/actors/index.ts'
+import { ActorSystem, type ActorSystemOptions, type Clock } from '../../src/actors/index.ts'
 import { Engine } from '../../src/app/engine.ts'
 import { handlersOf } from '../../src/app/handlers.ts'
 import type { App } from '../../src/app/index.ts'
@@ -26,6 +26,8 @@ export interface ProcessOptions {
   readonly wrapStore?: ((store: EventStore) => EventStore) | undefined
   /** For mutations: the actor system, or one that breaks a rule. */
   readonly makeSystem?: ((options: ActorSystemOptions) => ActorSystem) | undefined
+  /** For mutations: the node's time. */
+  readonly wrapClock?: ((clock: Clock) => Clock) | undefined
 }
 
 export class Process {
@@ -52,7 +54,7 @@ export class Process {
   static async open(options: ProcessOptions, connection: Connection): Promise<Process> {
     const { id, concurrency, residents, random, wrapStore = (store) => store } = options
     const { makeSystem = (system) => new ActorSystem(system) } = options
-    const { clock } = connection
+    const clock = options.wrapClock?.(connection.clock) ?? connection.clock
     const report = (error: unknown, doing: string): void => {
       if (!connection.isCut) options.report(error, doing)
     }

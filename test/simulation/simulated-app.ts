@@ -124,7 +124,7 @@ export function simulatedApp(around: Surroundings, scheduled: boolean): App {
     app.schedule(name, `*/${everyMinutes} * * * *`, { overlap, missed }, ({ due, taskId, signal }) =>
       noted(around, { taskId, attempt: 0 }, () => {
         // Some last longer than their interval.
-        const minute = due.getTime() / 60_000
+        const minute = Math.floor(due.getTime() / 60_000)
         return pause(around.clock, minute % 5 === 0 ? 150_000 : (minute % 3) * 10_000, signal)
       }),
     )

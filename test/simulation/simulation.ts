@@ -23,6 +23,7 @@ export interface SimulationOptions {
   /** For mutations (see mutations.ts). */
   readonly wrapStore?: ProcessOptions['wrapStore']
   readonly makeSystem?: ProcessOptions['makeSystem']
+  readonly wrapClock?: ProcessOptions['wrapClock']
   /** Told each step as it is taken. */
   readonly trace?: (line: string) => void
 }
@@ -44,6 +45,8 @@ interface Weather {
   readonly crash: number
   readonly stop: number
   readonly outage: number
+  /** Of a process, or of all of them: they share a machine that is suspended, say. */
+  readonly sleep: number
   /** One of several does not hear of what the others record. */
   readonly deaf: number
   readonly faults: Faults
@@ -86,6 +89,7 @@ class Simulation {
   readonly #jitter: Random
   /** Those that are starting, running or stopping. */
   readonly #members = new Set<Member>()
+  readonly #sleeps = new Map<string, Connection['sleeps']>()
   #processes = 0
   #ids = 0
 
@@ -117,9 +121,11 @@ class Simulation {
 
   async #step(): Promise<void> {
     const random = this.#random
-    const { nodes, crash, stop, outage, deaf, longestWaitMs } = this.#weather
+    const { nodes, crash, stop, outage, deaf, sleep, longestWaitMs } = this.#weather
     const members = [...this.#members].filter(({ process }) => process)
-    const member = members.length > 0 ? random.pick(members) : undefined
+    const awake = members.filter(({ connection }) => !connection.isAsleep)
+    const member = awake.length > 0 ? random.pick(awake) : undefined
+    if (!member && members.length > 0) return this.#pass(random.between(500, 5000))
     const process = member?.process
     if (!process) {
       // Killed or failed to start: what comes next is another one, perhaps after a while.
@@ -137,6 +143,10 @@ class Simulation {
       this.#tell(`process ${member.id} hears nothing for ${ms} ms`)
       member.connection.deafen(ms)
       await this.#pass(ms)
+    } else if (random.chance(sleep)) {
+      // Two seconds are more than a node may take for its own loop being late.
+      const ms = random.between(2_000, 30_000)
+      for (const asleep of random.chance(0.5) ? [member] : awake) this.#sleep(asleep, ms)
     } else if (random.chance(0.35)) await this.#pass(random.between(0, longestWaitMs))
     else this.#command(process, this.#commands.next())
     await turn()
@@ -190,6 +200,7 @@ class Simulation {
         report,
         wrapStore: this.#options.wrapStore,
         makeSystem: this.#options.makeSystem,
+        wrapClock: this.#options.wrapClock,
       },
       connection,
     ).then(async (process) => {
@@ -213,6 +224,12 @@ class Simulation {
     process?.crash()
     this.#members.delete(member)
     for (const command of this.#waiting) if (command.process === process) this.#waiting.delete(command)
+  }
+
+  #sleep({ id, connection }: Member, ms: number): void {
+    this.#tell(`process ${id} sleeps for ${ms} ms`)
+    connection.sleep(ms)
+    this.#sleeps.set(id, connection.sleeps)
   }
 
   async #stop(member: Member, drainMs: number): Promise<void> {
@@ -275,6 +292,8 @@ class Simulation {
       reads: process.engine.reads,
       endedAt: this.#clock.now(),
       alone: this.#weather.nodes === 1,
+      outages: this.#log.outages,
+      sleeps: this.#sleeps,
     }
     for (const { name, check } of this.#options.invariants ?? INVARIANTS) {
       for await (const broken of check(history)) this.#violations.push(`${name}: ${broken}`)
@@ -309,6 +328,7 @@ function weatherOf(random: Random): Weather {
     crash: some(0.6, 0.1),
     stop: some(0.3, 0.06),
     outage: some(0.3, 0.06),
+    sleep: some(0.3, 0.06),
     faults: faulty
       ? {
           slow: some(0.6, 0.6),
@@ -318,7 +338,7 @@ function weatherOf(random: Random): Weather {
           killAfter: some(0.3, 0.03),
           failRead: some(0.3, 0.1),
           lag: some(0.6, 0.6),
-          longestLagMs: random.pick([10, 500, 5000]),
+          longestLagMs: random.pick([10, 500, 5000, 20_000]),
           drop: some(0.3, 0.05),
         }
       : NO_FAULTS,
