@@ -21,6 +21,7 @@ import {
   StoreClosed,
   type StreamKind,
   type Subscription,
+  streamName,
   streamPrefix,
 } from '../events/index.ts'
 import type { ReadModels, WorkSnapshot } from '../projections/index.ts'
@@ -299,7 +300,24 @@ export class Node {
   #noteHolder(kind: 'task' | 'session', key: string, event: RecordedEvent): void {
     if (this.#options.system.exclusive) return
     const node = this.#holdings.follow(kind, key, event)
-    if (node !== undefined) this.#membership.expect(node)
+    if (node !== undefined) this.#listenFor(node)
+  }
+
+  /**
+   * Work in a node's name. If it was taken for dead before this node heard of the work, its stream is asked once more:
+   * either it is there again, or it falls silent a second time, and what it held is taken over then.
+   */
+  #listenFor(node: string): void {
+    this.#membership.expect(node)
+    if (this.#membership.isAlive(node) || this.#stopped) return
+    const { store, system, report } = this.#options
+    store.readStream(streamName(system.app, 'node', node), { direction: 'backwards', limit: 1 }).then(
+      ([last]) => last && this.#membership.follow(node, last),
+      (error) => {
+        report(error, `reading the stream of node ${node}`)
+        system.clock.after(REPAIR_AGAIN_MS, () => this.#listenFor(node))
+      },
+    )
   }
 
   #onSetting(scope: string, event: RecordedEvent): void {
@@ -324,7 +342,7 @@ export class Node {
   async #watchOver(work: WorkSnapshot): Promise<void> {
     for (const { node, holding } of await this.#running(work)) {
       this.#holdings.add(node, holding)
-      this.#membership.expect(node)
+      this.#listenFor(node)
     }
   }
 

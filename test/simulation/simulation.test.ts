@@ -5,6 +5,8 @@ import { simulate } from './simulation.ts'
 const SEEDS = 500
 const AT_ONCE = 50
 const LIMIT_MS = 120_000
+/** Beyond the first five hundred: each has broken something once. */
+const ONCE_BROKEN = [1096, 10519, 10771, 10789, 10990]
 
 describe('whatever happens, the promises hold', () => {
   for (let first = 1; first <= SEEDS; first += AT_ONCE) {
@@ -16,6 +18,13 @@ describe('whatever happens, the promises hold', () => {
       }
     })
   }
+
+  test('seeds that once broke something', { timeout: LIMIT_MS }, async () => {
+    for (const seed of ONCE_BROKEN) {
+      const { violations } = await simulate(seed)
+      expect(violations, `npm run simulate -- --seed ${seed}`).toEqual([])
+    }
+  })
 })
 
 describe('a seed', () => {
