@@ -67,6 +67,9 @@ function run<Command, Context extends Applied>(
   })
 }
 
+/** By itself fast-check takes no more than ten commands, which seldom lead to the end of a run. */
+const LONG = { maxLength: 40, size: 'max' } as const
+
 const claims = fc.constantFrom('current', 'former')
 const error = fc.record({ type: fc.constant('Error'), message: fc.constant('broken'), retryable: fc.boolean() })
 
@@ -132,7 +135,7 @@ const taskHistory = fc
       onInterrupt: fc.constantFrom('retry' as const, 'fail' as const),
     }),
     fc.option(fc.nat(3000), { nil: undefined }),
-    fc.array(taskCommands, { maxLength: 40 }),
+    fc.array(taskCommands, LONG),
   )
   .map(([options, delay, commands]): Asked<TaskCommand, TaskContext>[] => [
     () => ({
@@ -257,7 +260,7 @@ const settingCommands = fc.tuple(fc.constantFrom('paused', 'title'), fc.constant
     () => ({ type: 'set', key, value }),
 )
 
-const historyOf = <T>(command: fc.Arbitrary<T>) => fc.array(command, { maxLength: 40 })
+const historyOf = <T>(command: fc.Arbitrary<T>) => fc.array(command, LONG)
 
 function holdsForAll<Command, Context extends Applied>(
   kind: ActorKind<Command, Context>,
