@@ -242,12 +242,15 @@ describe('several nodes on one log', () => {
 
   // A promise: see docs/promises.md.
   test('a command given on one node is seen on all, and a repeat on another changes nothing', async () => {
-    const c = await cluster(2, (app) => app.task('work', () => new Promise(() => {})))
+    const c = await cluster(2, (app) => app.task('work', { timeout: '1h' }, () => new Promise(() => {})))
     const [a, b] = c.nodes.map(({ engine }) => engine)
     const { taskId } = (await a?.submit({ name: 'work', params: {} }, { ...caller, commandId: 'one' })) ?? {}
     const again = await b?.submit({ name: 'work', params: {} }, { ...caller, commandId: 'one' })
     expect(again?.taskId).toBe(taskId)
     await settled()
+    for (const engine of [a, b]) await engine?.refreshJob(taskId ?? '', { ...caller, commandId: 'longer' })
+    const extended = (await c.events('task-')).filter(({ type }) => type === 'TaskDeadlineExtended')
+    expect(extended).toHaveLength(1)
     await b?.cancelJob(taskId ?? '', { ...caller, commandId: 'two' })
     await a?.cancelJob(taskId ?? '', { ...caller, commandId: 'two' })
     const requests = (await c.events('task-')).filter(({ type }) => type === 'TaskCancelRequested')
