@@ -44,6 +44,7 @@ describe('dispatch', () => {
       (app) => {
         app.task('block', () => blocker.opened)
         app.task('work', (input: { as: string }) => void order.push(input.as))
+        app.task('important', { priority: 5 }, () => void order.push('important'))
       },
       { concurrency: 1 },
     )
@@ -51,9 +52,10 @@ describe('dispatch', () => {
     for (const as of ['a1', 'a2', 'a3']) await t.client.submit('work', { as }, { owner: 'ada' })
     await t.client.submit('work', { as: 'b1' }, { owner: 'bob' })
     await t.client.submit('work', { as: 'urgent' }, { owner: 'bob', priority: 9 })
+    await t.client.submit('important', {}, { owner: 'ada' })
     blocker.open()
     await t.settle()
-    expect(order).toEqual(['urgent', 'a1', 'b1', 'a2', 'a3'])
+    expect(order).toEqual(['urgent', 'important', 'a1', 'b1', 'a2', 'a3'])
   })
 
   // A promise: see docs/promises.md.
@@ -107,7 +109,11 @@ describe('dispatch', () => {
   test('a start records the version of the code', async () => {
     const t = await running((app) => app.task('work', noop), { version: '1.2.3+abc' })
     const id = await t.client.submit('work')
-    expect(await dataOf(t, `task-${id}`, 'TaskStarted')).toMatchObject([{ version: '1.2.3+abc', attempt: 1 }])
+    const later = await t.client.submit('work', {}, { delay: 5 })
+    await t.advance(5)
+    for (const started of [id, later]) {
+      expect(await dataOf(t, `task-${started}`, 'TaskStarted')).toMatchObject([{ version: '1.2.3+abc', attempt: 1 }])
+    }
   })
 })
 
@@ -208,11 +214,18 @@ describe('timeouts', () => {
         return 'done'
       })
       app.task('quiet', { timeout: 10 }, (_, { signal }) => sleep(15, { signal }))
+      app.task('endless', { timeout: 10 }, (_, { signal }) => sleep('1h', { signal }))
     })
     const beats = await t.client.submit('beats')
     const quiet = await t.client.submit('quiet')
+    const endless = await t.client.submit('endless')
     await t.advance(9)
     await t.client.refresh(quiet)
+    await t.client.refresh(endless)
+    await t.advance(9.999)
+    expect((await t.client.job(endless)).status).toBe('running')
+    await t.advance(0.001)
+    expect((await t.client.job(endless)).status).toBe('timeout')
     await t.advance(60)
     expect(await t.client.job(beats)).toMatchObject({ status: 'completed', result: 'done' })
     expect((await t.client.job(quiet)).status).toBe('completed')
@@ -303,6 +316,7 @@ describe('cancel', () => {
     const id = await t.client.submit('work')
     await t.settle()
     await expect(t.client.cancel(id)).rejects.toThrow('The task has ended already: it is completed.')
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
   })
 })
 
@@ -370,12 +384,16 @@ describe('retries', () => {
 
   // A promise: see docs/promises.md.
   test('by hand begin a new run', async () => {
-    const t = await running(failing([new Error('no')]))
+    const t = await running(failing(Array(3).fill(new Error('no')), { retries: 1 }))
     const id = await t.client.submit('work')
-    await t.settle()
+    await t.advance(60)
+    const first = ['Submitted', 'Started', 'RetryScheduled', 'Started', 'Failed']
+    expect(await storyOf(t, id)).toEqual(first)
     await t.client.retry(id)
-    await t.settle()
-    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Failed', 'Requeued', 'Started', 'Completed'])
+    await t.advance(60)
+    // It has its retry again.
+    expect(await storyOf(t, id)).toEqual([...first, 'Requeued', 'Started', 'RetryScheduled', 'Started', 'Completed'])
+    expect(await dataOf(t, `task-${id}`, 'TaskRequeued')).toMatchObject([{ run: 2 }])
   })
 })
 
@@ -451,7 +469,7 @@ describe('progress', () => {
       app.task('work', async (_, { progress }) => {
         for (let n = 1; n <= 100; n++) {
           progress(n / 100, `${n} of 100`)
-          await sleep(0.01)
+          if (n < 100) await sleep(0.01)
         }
       }),
     )
@@ -476,12 +494,18 @@ describe('progress', () => {
       app.task('work', async (_, { progress, log }) => {
         progress(0.5)
         await log('half', { n: 1 })
+        await log('more')
         progress(0.75)
       }),
     )
     const id = await t.client.submit('work')
     await t.settle()
-    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Progressed', 'Logged', 'Progressed', 'Completed'])
+    const reported = ['Progressed', 'Logged', 'Logged', 'Progressed']
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', ...reported, 'Completed'])
+    expect(await dataOf(t, `task-${id}`, 'TaskLogged')).toMatchObject([
+      { message: 'half', data: { n: 1 } },
+      { message: 'more' },
+    ])
   })
 })
 
@@ -499,8 +523,9 @@ describe('a stop', () => {
   test('interrupts what does not end in time; it runs again at the next start and uses up no retry', async () => {
     let starts = 0
     const t = await running((app, sleep) =>
-      app.task('work', async (_, { signal }) => {
+      app.task('work', { retries: 1 }, async (_, { signal }) => {
         if (++starts === 1) await sleep('1h', { signal })
+        if (starts === 2) throw new Error('no')
         return 'done'
       }),
     )
@@ -509,7 +534,9 @@ describe('a stop', () => {
     expect(await t.stop(10)).toEqual({ clean: false })
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Interrupted'])
     await t.restart()
-    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done', failures: 0, crashes: 0 })
+    await t.advance(60)
+    // Its only retry was left for the failure.
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done', failures: 1, crashes: 0 })
   })
 
   test('begins nothing new', async () => {
