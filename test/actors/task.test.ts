@@ -146,6 +146,7 @@ describe('the claim', () => {
   ]
   const STATES = { ...WAITING, ...ENDED, running, 'being cancelled': [...running, cancelRequested()] }
 
+  // A promise: see docs/promises.md.
   test.each(
     COMMANDS.flatMap((command) =>
       Object.entries(STATES).map(([name, facts]) => [command.type, name, command, facts] as const),
@@ -261,6 +262,7 @@ describe('an attempt', () => {
 })
 
 describe('an interruption', () => {
+  // A promise: see docs/promises.md.
   test.each(['crash', 'drain', 'lost'] as const)('(%s) is no failure: the task may start again at once', (cause) => {
     const state = given(...running)
       .when({ type: 'interrupt', claim: 'c1', cause }, { now: 50 })
@@ -402,6 +404,7 @@ describe('requeue', () => {
     expect(state).toMatchObject({ value: 'pending', context: { run: 2, error: undefined } })
   })
 
+  // A promise: see docs/promises.md.
   test('resets the counts that are held against a run, and keeps the number of attempts', () => {
     const facts = [
       submitted({ retries: 1 }),

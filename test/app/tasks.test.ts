@@ -153,6 +153,12 @@ describe('a descriptor', () => {
     expect(await report.count()).toBe(6)
     expect(await report.count({ input: { report_id: 'b' } })).toBe(4)
     expect(await report.count({ status: 'completed' })).toBe(1)
+    const { sessionId } = await t.running.createSession(LOCAL)
+    await t.client.submit('report', { size: 7 }, { sessionId, delay: 60 })
+    expect(await report.count({ sessionId })).toBe(1)
+    expect((await report.find({ sessionId })).map(({ params }) => params.size)).toEqual([7])
+    expect(await report.cancel({ sessionId })).toBe(1)
+    expect(await report.count({ sessionId, status: 'cancelled' })).toBe(1)
     expect(
       (await report.find({ input: { report_id: 'b' }, status: ['scheduled'] })).map(({ params }) => params.size),
     ).toEqual([4, 3, 2])
@@ -160,7 +166,7 @@ describe('a descriptor', () => {
       3, 2,
     ])
     expect(await report.cancel({ input: { report_id: 'b' } })).toBe(3)
-    expect(await report.count({ status: 'cancelled' })).toBe(3)
+    expect(await report.count({ status: 'cancelled' })).toBe(4)
     expect(await done.status()).toBe('completed')
     expect(await report.cancel({ status: 'completed' })).toBe(0)
     await t.stop()
@@ -275,6 +281,29 @@ describe('running at once and waiting', () => {
 })
 
 describe('retrying many', () => {
+  // A promise: see docs/promises.md.
+  test('takes failed and timed-out ones, cancelled ones only by name', async () => {
+    const app = createApp({ name: 'demo' })
+    app.task('fails', () => {
+      throw new Error('no')
+    })
+    app.task('hangs', { timeout: 1, grace: 0 }, () => new Promise(() => {}))
+    app.task('well', noop)
+    const t = await testApp(app)
+    const ids: string[] = []
+    for (const name of ['fails', 'hangs', 'well']) ids.push(await t.client.submit(name))
+    const cancelled = await t.client.submit('well', {}, { delay: 60 })
+    await t.client.cancel(cancelled)
+    await t.advance(2)
+    const requeued = async () =>
+      (await t.events()).flatMap(({ type, stream }) => (type === 'TaskRequeued' ? [stream.split('task-')[1]] : []))
+    expect((await t.running.retryEnded({}, LOCAL)).count).toBe(2)
+    expect((await requeued()).toSorted()).toEqual(ids.slice(0, 2).toSorted())
+    expect((await t.running.retryEnded({ status: ['cancelled', 'completed'] }, LOCAL)).count).toBe(1)
+    expect((await requeued()).at(-1)).toBe(cancelled)
+    await t.stop(0)
+  })
+
   test('asks each once, also a thousand and more, also when it is repeated and they fail again', async () => {
     const { t, report } = await reports(() => {
       throw new Error('no')
