@@ -80,6 +80,21 @@ describe('a command', () => {
     expect(system.acknowledged('demo.task-t1')).toBe(event?.position)
   })
 
+  // A promise: see docs/promises.md.
+  test('is applied only once the store has it', async () => {
+    const known: unknown[] = []
+    const store = withAppend(openMemoryStore(), (append) => async (...of) => {
+      known.push(system.peek(taskKind, 't1')?.value)
+      const appended = await append(...of)
+      known.push(system.peek(taskKind, 't1')?.value)
+      return appended
+    })
+    const system = systemOn(store)
+    await runningTask(system)
+    expect(known).toEqual(['new', 'new', 'pending', 'pending'])
+    expect(system.peek(taskKind, 't1')?.value).toBe('running')
+  })
+
   test('that is refused leaves no trace', async () => {
     const store = openMemoryStore()
     await expect(systemOn(store).execute(taskKind, 't1', { type: 'requeue' }, BY)).rejects.toThrow(CommandRefused)

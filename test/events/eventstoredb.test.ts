@@ -175,6 +175,7 @@ describe('an append', () => {
     expect((await insist(store, 'a.task-1', 0n, sent)).revision).toBe(1n)
   })
 
+  // A promise: see docs/promises.md.
   it('is neither lost nor doubled while the wire is cut again and again', async () => {
     let lost = 0
     const { log, store, wire } = await wired({
@@ -264,6 +265,7 @@ describe('a node that does not lead', () => {
 })
 
 describe('a subscription', () => {
+  // A promise: see docs/promises.md.
   it('goes on after cuts and restarts, without gap or repeat', async () => {
     const { log, store, wire, restart } = await wired()
     const writer = await wired({ log })

@@ -45,6 +45,19 @@ describe("onLocked 'join'", () => {
   })
 
   // A promise: see docs/promises.md.
+  test('queues for another task', async () => {
+    const t = await running(reports('join'))
+    const first = await t.client.submit('other')
+    const second = await t.running.submit({ name: 'report', params: {} }, LOCAL)
+    expect(second.joined).toBe(false)
+    await t.settle()
+    const waits = { status: 'pending', lockWait: { holder: first, place: 1 } }
+    expect(await t.client.job(second.taskId)).toMatchObject(waits)
+    await t.advance(20)
+    expect((await t.client.job(second.taskId)).status).toBe('completed')
+  })
+
+  // A promise: see docs/promises.md.
   test('many at once: one task, all joined to it', async () => {
     const t = await running(reports('join'))
     const ids = await Promise.all(Array.from({ length: 20 }, () => t.client.submit('report')))
@@ -116,6 +129,7 @@ describe("onLocked 'queue'", () => {
   test.each([
     ['fails', { retries: 0 }, 'failed'],
     ['times out', { timeout: 2 }, 'timeout'],
+    ['is cancelled', {}, 'cancelled'],
   ] as const)('a holder that %s lets go', async (_, options, status) => {
     const t = await running((app, sleep) => {
       app.task('holder', { lock: LOCK, ...options }, async (_input, { signal }) => {
@@ -126,6 +140,7 @@ describe("onLocked 'queue'", () => {
     })
     const holder = await t.client.submit('holder')
     const next = await t.client.submit('next')
+    if (status === 'cancelled') await t.client.cancel(holder)
     await t.advance(5)
     expect((await t.client.job(holder)).status).toBe(status)
     expect((await t.client.job(next)).status).toBe('completed')
@@ -248,6 +263,10 @@ describe('a requeue', () => {
     await t.client.retry(first)
     await t.settle()
     expect(await t.client.job(first)).toMatchObject({ status: 'pending', lockWait: { holder, place: 1 } })
+    const steps = (await t.events()).filter(
+      ({ type, data }) => type === 'TaskRequeued' || (type === 'LockQueued' && data.taskId === first),
+    )
+    expect(steps.map(({ type }) => type)).toEqual(['LockQueued', 'TaskRequeued'])
     await t.advance(20)
     expect(await t.client.job(first)).toMatchObject({ status: 'completed' })
   })

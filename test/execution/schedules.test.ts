@@ -99,16 +99,25 @@ describe('in Europe/Berlin', () => {
   })
 
   // A promise: see docs/promises.md.
-  test.each(['2026-03-27T12:00:00Z', '2026-10-23T12:00:00Z'])(
+  test.each([
+    ['2026-03-27T12:00:00Z', ['28T01:30Z', '29T01:30Z', '30T00:30Z', '31T00:30Z']],
+    ['2026-10-23T12:00:00Z', ['24T00:30Z', '25T00:30Z', '26T01:30Z', '27T01:30Z']],
+  ] as const)(
     'half past two, which the change after %s leaves out or brings twice, comes once a day',
-    async (now) => {
-      let ran = 0
+    async (now, expected) => {
+      const due: string[] = []
       const t = await running(
-        (app) => app.schedule('night', '30 2 * * *', { timezone: 'Europe/Berlin' }, () => void ran++),
+        (app) =>
+          app.schedule(
+            'night',
+            '30 2 * * *',
+            { timezone: 'Europe/Berlin' },
+            (context) => void due.push(context.due.toISOString()),
+          ),
         { now },
       )
       await t.advance('4d')
-      expect(ran).toBe(4)
+      expect(due).toEqual(expected.map((day) => `${now.slice(0, 8)}${day.replace('Z', ':00.000Z')}`))
       expect((await decisions(t, 'night')).every((decision) => decision.endsWith(' due'))).toBe(true)
     },
   )

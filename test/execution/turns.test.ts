@@ -205,6 +205,7 @@ describe('what handlers say', () => {
     await t.client.submit('work', {}, { sessionId: 's' })
     await t.advance('1m')
     expect(await t.client.replies('s')).toEqual(['begun', 'attempt 1', 'attempt 2', 'attempt 3'])
+    expect((await t.events('session-s')).filter(({ type }) => type === 'Replied')).toHaveLength(4)
     const notices = (await t.client.transcript('s')).filter(({ kind }) => kind === 'notice')
     expect(notices).toMatchObject([{ text: 'at 3', earlier: [{ text: 'at 1' }, { text: 'at 2' }] }])
   })
@@ -264,9 +265,13 @@ describe('what handlers say', () => {
     await t.settle()
     await t.restart()
     await t.client.say('s', 'two')
+    await t.settle()
+    await t.client.say('other', 'one')
+    await t.settle()
     await t.client.say('s', 'forget')
     await t.settle()
     expect(await t.client.replies('s')).toEqual(['[1,{"count":1}]', '[2,{"count":2}]', '[null,{}]'])
+    expect(await t.client.replies('other')).toEqual(['[1,{"count":1}]'])
   })
 
   test('history is what was said so far', async () => {

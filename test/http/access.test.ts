@@ -140,6 +140,7 @@ describe('a WebSocket', () => {
 })
 
 describe('an address that others can reach', () => {
+  // A promise: see docs/promises.md.
   it.each(['0.0.0.0', '::', '192.168.1.10', 'example.org'])('%s is refused at start', async (host) => {
     await expect(createServer(new FakeApp(), { host })).rejects.toMatchObject({
       code: 'loopback-only',

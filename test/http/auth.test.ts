@@ -122,6 +122,7 @@ describe('an address that others can reach', () => {
 })
 
 describe('without a key', () => {
+  // A promise: see docs/promises.md.
   it('every route of the API asks for one, and does nothing', async () => {
     const { app, server } = await serving({ auth })
     const document = (await server.inject({ url: '/openapi.json', headers: as('root') })).json()
@@ -312,6 +313,7 @@ describe('a live socket', () => {
     expect(codes).toEqual([...Array(10).fill(4401), 4429])
   })
 
+  // A promise: see docs/promises.md.
   it('takes nothing before it is known who is there', async () => {
     const { app, server } = await serving({ auth })
     const client = await new LiveClient(await server.listen()).opened()
@@ -338,6 +340,7 @@ describe('a live socket', () => {
 })
 
 describe('a reader', () => {
+  // A promise: see docs/promises.md.
   it.each([
     ['POST', '/api/v1/tasks/greet/$submit'],
     ['POST', '/api/v1/tasks/greet/$execute'],
@@ -352,6 +355,7 @@ describe('a reader', () => {
     expect(body.detail).toContain('Use a key with the scope write')
   })
 
+  // A promise: see docs/promises.md.
   it('sees what is of its name, by HTTP and live, and commands nothing', async () => {
     const { ask, submit, live } = await keyed()
     const mine = await submit('ann')
@@ -372,6 +376,7 @@ describe('a writer', () => {
     expect(body[0]).toMatchObject({ type: 'TaskSubmitted', by: 'user:ann' })
   })
 
+  // A promise: see docs/promises.md.
   it.each([
     ['GET', ''],
     ['GET', '/$events'],
@@ -421,6 +426,7 @@ describe('a writer', () => {
     expect((await cancel('root')).body.cancelled).toBe(1)
   })
 
+  // A promise: see docs/promises.md.
   it("finds no conversation of another's, and says nothing in it", async () => {
     const { ask, live } = await keyed()
     const { body: session } = await ask<Session>('ann', 'POST', '/api/v1/sessions', { title: 'Mine' })
@@ -460,6 +466,7 @@ describe('a writer', () => {
     expect((await ask('ann', 'GET', `${path}/messages`)).body).toEqual([])
   })
 
+  // A promise: see docs/promises.md.
   it("follows and commands no job of another's on the live socket, and sees their own on the board", async () => {
     const { submit, live } = await keyed()
     const mine = await submit('ann', 'wait', { delay: '1h' })
@@ -482,6 +489,7 @@ describe('a writer', () => {
     expect(codeOf((await client.next('error')).problem)).toBe('not-permitted')
   })
 
+  // A promise: see docs/promises.md.
   it.each([
     ['POST', '/api/v1/schedules/digest/$trigger'],
     ['POST', '/api/v1/schedules/digest/$pause'],
@@ -497,6 +505,7 @@ describe('a writer', () => {
     expect((await ask('root', method, path)).status).not.toBe(403)
   })
 
+  // A promise: see docs/promises.md.
   it('may not command schedules on the live socket', async () => {
     const { live } = await keyed()
     const { client } = await live('ann')
