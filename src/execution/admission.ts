@@ -80,21 +80,39 @@ export class Admission<T extends Waiting> {
       this.#lane(`task:${item.name}`, item.name, limits, undefined).queue.push(item)
       return
     }
-    const { key } = limits
-    this.#options.system
-      .read(taskKind, item.id, { mustLand: true })
-      .then(({ state: { context } }) => {
-        let value: string
-        try {
-          value = key.of(context.submission?.params ?? {})
-        } catch (error) {
-          this.#options.reject(item, error)
-          return
-        }
-        this.#lane(`key:${item.name}:${value}`, item.name, limits, value).queue.push(item)
+    this.#keyedLane(item, limits, limits.key)
+      .then((lane) => {
+        lane?.queue.push(item)
         this.pump()
       })
       .catch((error) => this.#options.report(error, `reading the concurrency key of task ${item.id}`))
+  }
+
+  /**
+   * Asks for the permits of one that does not stand in line, for it runs alone on its node.
+   * @returns the claim they are for, or when to ask again (milliseconds since the epoch)
+   */
+  async ask(item: T, limits: TaskLimits): Promise<{ readonly claim: string } | { readonly again: number }> {
+    const { clock } = this.#options.system
+    try {
+      const lane = limits.key
+        ? await this.#keyedLane(item, limits, limits.key)
+        : this.#lane(`task:${item.name}`, item.name, limits, undefined)
+      if (!lane) return { again: Number.POSITIVE_INFINITY }
+      const claim = newId()
+      for (const [index, gate] of lane.gates.entries()) {
+        const { granted, nextAt } = await gate.take([{ taskId: item.id, claim }])
+        if (granted.has(claim)) continue
+        for (const earlier of lane.gates.slice(0, index))
+          earlier.giveBack({ taskId: item.id, claim, reason: 'turned away' })
+        return { again: nextAt }
+      }
+      this.#held.set(claim, lane.gates)
+      return { claim }
+    } catch (error) {
+      this.#options.report(error, 'taking permits')
+      return { again: clock.now() + RECLAIM_EVERY_MS }
+    }
   }
 
   /** Asks for permits for those in front, as far as there are slots. */
@@ -115,6 +133,19 @@ export class Admission<T extends Waiting> {
     for (const lane of this.#lanes.values()) {
       if (lane.blocked?.permitOf === stream) this.#unblock(lane)
     }
+  }
+
+  /** The lane of the item's key; undefined if the running code can make none of its input, which fails the task. */
+  async #keyedLane(item: T, limits: TaskLimits, { of }: NonNullable<TaskLimits['key']>): Promise<Lane<T> | undefined> {
+    const { state } = await this.#options.system.read(taskKind, item.id, { mustLand: true })
+    let value: string
+    try {
+      value = of(state.context.submission?.params ?? {})
+    } catch (error) {
+      this.#options.reject(item, error)
+      return undefined
+    }
+    return this.#lane(`key:${item.name}:${value}`, item.name, limits, value)
   }
 
   #lane(key: string, name: string, limits: TaskLimits, value: string | undefined): Lane<T> {

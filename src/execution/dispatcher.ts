@@ -36,7 +36,7 @@ import type { LockView, WaitingTask } from '../projections/index.ts'
 import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
 import { describeError } from './errors.ts'
-import type { Handlers } from './handlers.ts'
+import type { Handlers, TaskLimits } from './handlers.ts'
 import { Fifo, OwnFirst } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
 
@@ -77,6 +77,8 @@ class TaskRecord {
   claim: string | undefined = undefined
   /** That attempt is this node's. */
   ours = false
+  /** Which run of it waits; undefined when a read model brought it, which does not say. */
+  run: number | undefined = undefined
   /** Processes that died while they ran this run of it. */
   crashes: number
   /** Left to nodes that come before this one in its order, which had their time. */
@@ -205,11 +207,6 @@ export class Dispatcher {
       )
   }
 
-  /** What the lock's stream says of its holder: a read model knows since when it waited, not since when it holds. */
-  hold(key: string, holder: { readonly taskId: string; readonly fence: string } | undefined): void {
-    if (holder) this.#holders.set(this.#lockStream(key), holder)
-  }
-
   /** Begins to claim. */
   start(): void {
     this.#open = true
@@ -296,10 +293,10 @@ export class Dispatcher {
   #onTask(id: string, event: RecordedEvent, fact: TaskFact): void {
     switch (fact.type) {
       case 'TaskSubmitted':
-        this.#add(id, fact.data, undefined, true)
+        this.#add(id, fact.data, undefined, true, 1)
         return
       case 'TaskScheduled':
-        this.#add(id, fact.data, Date.parse(fact.data.runAt), false)
+        this.#add(id, fact.data, Date.parse(fact.data.runAt), false, 1)
         return
       case 'TaskStarted':
         return this.#onStarted(id, event.id, fact.data.node)
@@ -312,7 +309,7 @@ export class Dispatcher {
       case 'TaskInterrupted':
         return this.#again(id, Date.parse(fact.data.runAt), fact.data.cause === 'crash' ? 1 : 0)
       case 'TaskRequeued':
-        return this.#again(id, undefined, 0)
+        return this.#again(id, undefined, 0, fact.data.run)
       case 'TaskCompleted':
       case 'TaskFailed':
       case 'TaskTimedOut':
@@ -337,7 +334,7 @@ export class Dispatcher {
     }
   }
 
-  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean): void {
+  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean, run?: number): void {
     const { priority, crashes = 0 } = of
     const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes }
     const record = new TaskRecord(
@@ -347,6 +344,7 @@ export class Dispatcher {
       runAt,
       asked,
     )
+    record.run = run
     this.#records.set(record.id, record)
     this.#count(record.name, 1)
     record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
@@ -487,12 +485,13 @@ export class Dispatcher {
     })
   }
 
-  #again(id: string, runAt: number | undefined, crashed: 0 | 1): void {
+  #again(id: string, runAt: number | undefined, crashed: 0 | 1, run?: number): void {
     const record = this.#records.get(id)
     if (!record) return void this.#recover(id)
     record.crashes += crashed
     if (record.claim !== undefined) this.#options.runner.fence(record.claim)
     record.runAt = runAt
+    record.run = run ?? record.run
     this.#place(record)
   }
 
@@ -514,10 +513,10 @@ export class Dispatcher {
   async #recover(id: string): Promise<void> {
     try {
       const { state } = await this.#options.system.read(taskKind, id, { mustLand: true })
-      const { submission, runAt, crashes, attempt } = state.context
+      const { submission, runAt, crashes, attempt, run } = state.context
       if (!submission || isEnded(state.value) || state.value === 'running' || this.#records.has(id)) return
       const task = { ...submission, crashes }
-      this.#add(id, attempt > 0 ? startedBefore(task) : task, runAt, false)
+      this.#add(id, attempt > 0 ? startedBefore(task) : task, runAt, false, run)
       this.pump()
     } catch (error) {
       this.#options.report(error, `taking up task ${id}`)
@@ -543,7 +542,22 @@ export class Dispatcher {
     if (record?.state !== 'ready') return this.pump()
     this.#busy++
     this.#suspectRuns = true
-    void this.#claim(record, { alone: true })
+    const limits = this.#options.handlers.task(record.name)?.limits
+    if (limits) void this.#claimAlone(record, limits)
+    else void this.#claim(record, { alone: true })
+  }
+
+  /** A suspect that is under limits: it asks for its permits once the node is empty, and makes room again without them. */
+  async #claimAlone(record: TaskRecord, limits: TaskLimits): Promise<void> {
+    const asked = await this.#admission.ask(record, limits)
+    if (record.state === 'ready' && 'claim' in asked) return this.#claim(record, { alone: true, claim: asked.claim })
+    if ('claim' in asked) this.#admission.release(record.id, asked.claim, 'not started')
+    else if (record.state === 'ready') {
+      this.#become(record, 'delayed')
+      record.due = this.#delayed.push(asked.again, record)
+    }
+    this.#suspectRuns = false
+    this.#giveBack()
   }
 
   #admit(record: TaskRecord, claim: string): void {
@@ -559,7 +573,7 @@ export class Dispatcher {
     this.#claiming.add(record.id)
     const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
     try {
-      const { runAt } = record
+      const { runAt, run } = record
       const due = runAt === undefined ? {} : { waitedUntil: runAt }
       const command = {
         type: 'start',
@@ -567,6 +581,7 @@ export class Dispatcher {
         version,
         ...how,
         ...due,
+        ...(run === undefined ? {} : { run }),
         ...(fence === undefined ? {} : { fence }),
       } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })

@@ -80,12 +80,6 @@ export class LockKeeper {
     }
   }
 
-  /** Who holds the lock, with the fencing token that it got when it took it. */
-  async holder(key: string): Promise<{ readonly taskId: string; readonly fence: string } | undefined> {
-    const { holder } = (await this.#system.read(lockKind, key)).state.context
-    return holder && { taskId: holder.taskId, fence: String(holder.revision) }
-  }
-
   /** Cancels those whom a newer task displaced. One that has ended meanwhile is left alone. */
   async cancelReplaced(taskIds: readonly string[], by: string, causationId: string | undefined): Promise<void> {
     await Promise.all(

@@ -423,10 +423,7 @@ export class Node {
   }
 
   async #repairLocks({ locks }: WorkSnapshot): Promise<void> {
-    await inBatches(locks, async (lock) => {
-      await this.locks.repair(lock)
-      this.#dispatcher.hold(lock.key, await this.locks.holder(lock.key))
-    })
+    await inBatches(locks, (lock) => this.locks.repair(lock))
   }
 
   async #repairOccurrences({ occurrences }: WorkSnapshot): Promise<void> {

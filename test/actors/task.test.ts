@@ -123,6 +123,16 @@ describe('start', () => {
       .refused(CommandRefused, /not due/)
   })
 
+  test('by a node that has not heard of a new run is refused', () => {
+    const again = [...running, failed('c1'), { type: 'TaskRequeued', data: { run: 2 } }] as const
+    given(...again)
+      .when({ ...start, run: 1 })
+      .refused(CommandRefused, /in its run 2, not 1/)
+    given(...again)
+      .when({ ...start, run: 2 })
+      .recordsA('TaskStarted')
+  })
+
   test.each([['running', running], ['new', []], ...Object.entries(ENDED)] as const)(
     'is refused when %s',
     (name, facts) => {

@@ -365,6 +365,25 @@ describe('a task that ends its process', () => {
     expect(await t.client.job(good)).toMatchObject({ status: 'completed', crashes: 2 })
   })
 
+  test('takes its permits as others do, though it runs alone', async () => {
+    const t = await running((app, sleep) => app.task('suspect', { concurrency: 1 }, () => sleep(10)))
+    const suspect = await t.client.submit('suspect')
+    for (let crash = 0; crash < 2; crash++) {
+      await t.settle()
+      t.crash()
+      await t.restart()
+    }
+    await t.settle()
+    const [last] = (await t.events(`task-${suspect}`)).filter(({ data }) => data.alone === true)
+    expect(last?.type).toBe('TaskStarted')
+    expect(await dataOf(t, 'limit-task:suspect', 'PermitTaken')).toContainEqual({ taskId: suspect, claim: last?.id })
+    await t.advance(10)
+    expect((await t.client.job(suspect)).status).toBe('completed')
+    expect(await dataOf(t, 'limit-task:suspect', 'PermitReturned')).toContainEqual(
+      expect.objectContaining({ claim: last?.id, reason: 'ended' }),
+    )
+  })
+
   // A promise: see docs/promises.md.
   test('others run again once the suspect has ended well', async () => {
     const t = await running((app, sleep) => {

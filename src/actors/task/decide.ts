@@ -61,6 +61,8 @@ function start(command: Start, task: Task, context: DecideContext): TaskDecision
   const { submission, runAt, attempt } = task.context
   if (!submission || !isWaiting(task.value))
     return refuse(new CommandRefused('start', `The task is ${task.value}, not waiting.`))
+  if (command.run !== undefined && command.run !== task.context.run)
+    return refuse(new CommandRefused('start', `The task is in its run ${task.context.run}, not ${command.run}.`))
   if (runAt !== undefined && runAt > Math.max(context.now, command.waitedUntil ?? 0)) {
     return refuse(new CommandRefused('start', `The task is not due before ${new Date(runAt).toISOString()}.`))
   }

@@ -92,10 +92,10 @@ function* onLock(key: string, lock: Lock, event: RecordedEvent, tasks: ReadonlyM
       const { taskId } = fact.data
       const task = tasks.get(taskId)
       if (lock.holder?.taskId === taskId) {
-        if (task?.running) yield `${where} while its holder ${taskId} runs`
-        // One whose idempotency key was used with other input got here by mistake.
-        else if (task && !task.ended && task.submission.lockKey === key)
-          yield `${where} before the run of its holder ${taskId} has ended`
+        // One whose idempotency key was used with other input got here by mistake, and runs under another lock.
+        const isItsOwn = task?.submission.lockKey === key
+        if (isItsOwn && task.running) yield `${where} while its holder ${taskId} runs`
+        else if (isItsOwn && !task.ended) yield `${where} before the run of its holder ${taskId} has ended`
         lock.holder = undefined
       } else lock.queue = lock.queue.filter((waiter) => waiter.taskId !== taskId)
       return
