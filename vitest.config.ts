@@ -1,4 +1,5 @@
 /** Two projects: `node` for the server and its library, `browser` for the web components in a real Chromium. */
+import { availableParallelism } from 'node:os'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
 import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts'
@@ -9,6 +10,8 @@ const browserTests = 'test/web-components/**/*.test.ts'
 
 export default defineConfig({
   test: {
+    // Much of the time is spent waiting for processes that the tests start: two files at once, however few the cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       { test: { name: 'node', include: ['test/**/*.test.ts'], exclude: [browserTests, ...serverTests] } },
       {

@@ -32,6 +32,7 @@ const report = z.object({
 })
 
 const root = resolve(import.meta.dirname, '..')
+const COMPILE_CACHE = join(root, 'node_modules/.cache/compile')
 let passed = 0
 let failed = 0
 
@@ -68,7 +69,8 @@ function run(command: readonly string[]): Promise<number> {
     const child = spawn(program, args, {
       cwd: root,
       stdio: 'inherit',
-      env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+      // Dozens of tests start the command: with what it compiled kept, each start takes half the processor time.
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, NODE_COMPILE_CACHE: COMPILE_CACHE },
     })
     child.on('error', fail)
     child.on('close', (code) => settle(code ?? 1))
