@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Benchmark, type Measurement, monotonic, timed } from './harness.ts'
 
-const MAIN = resolve(import.meta.dirname, '../src/cli/main.ts')
+const MAIN = resolve(import.meta.dirname, '../src/cli/bin.ts')
 const APP_FILE = resolve(import.meta.dirname, 'apps/crash.ts')
 const NODE = [process.execPath, '--conditions=capsule-source'] as const
 const PATIENCE_MS = 30_000

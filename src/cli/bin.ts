@@ -1,8 +1,11 @@
 #!/usr/bin/env node
-/** The executable `capsule`. It imports nothing before it knows that this Node can run the rest. */
+/** The executable `capsule`. It imports nothing before it knows that this Node can run it, and what it compiles is kept. */
 const major = Number(process.versions.node.split('.')[0])
-if (major >= 24) await import('./main.ts')
-else {
+if (major >= 24) {
+  const { useCompileCache } = await import('./compile-cache.ts')
+  useCompileCache()
+  await import('./main.ts')
+} else {
   process.stderr.write(
     `capsule needs Node 24 or newer; this is ${process.version}. Install it from https://nodejs.org.\n`,
   )

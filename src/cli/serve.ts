@@ -1,6 +1,7 @@
 /** capsule serve: runs an app and serves it, until it is told to stop. */
 import { type RunningApp, type StartOptions, startApp } from '../app/index.ts'
 import { assertLoopback, createServer, type Server } from '../http/index.ts'
+import { keepCompiled } from './compile-cache.ts'
 import { authOf, type Environment, readEnvironment } from './config.ts'
 import { CommandFailed } from './errors.ts'
 import { type LoadedApp, loadApp } from './load-app.ts'
@@ -29,6 +30,7 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
     server = await createServer(running, { host, port, ...(auth ? { auth } : {}) })
     const url = await listen(server, port)
     process.stdout.write(`${app.name} is running at ${url}\n`)
+    keepCompiled()
     await stopped
   } catch (error) {
     await server?.close()

@@ -1,5 +1,6 @@
 /** capsule worker: a node of a cluster that runs tasks and serves nothing, until it is told to stop. */
 import { startApp } from '../app/index.ts'
+import { keepCompiled } from './compile-cache.ts'
 import { readEnvironment } from './config.ts'
 import { UsageError } from './errors.ts'
 import { loadApp } from './load-app.ts'
@@ -23,6 +24,7 @@ export async function worker(file: string, flags: WorkerFlags): Promise<0 | 1> {
   const { app } = loaded
   const running = await startApp(app, startOptions(loaded, environment, flags.data))
   process.stdout.write(`${app.name} works as node ${running.nodeId}\n`)
+  keepCompiled()
   await stopped
   return stop(running)
 }

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'src/cli/main.ts')
+const MAIN = join(ROOT, 'src/cli/bin.ts')
 
 export interface NodeOptions {
   readonly role: 'serve' | 'worker'

@@ -11,7 +11,7 @@ import { afterAll } from 'vitest'
 import type { Job, JobStatus } from '../../src/http/wire.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'src/cli/main.ts')
+const MAIN = join(ROOT, 'src/cli/bin.ts')
 /** Node keeps compiled code here: half of what a start costs. */
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
 /** No promise, only so that a test that waits in vain ends: a busy machine is slow. */

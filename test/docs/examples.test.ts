@@ -64,7 +64,7 @@ describe('the served demo', () => {
   let url = ''
   let stop = async () => {}
   beforeAll(async () => {
-    const args = [SOURCE, 'src/cli/main.ts', 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
+    const args = [SOURCE, 'src/cli/bin.ts', 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
     const server = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
     const ended = new Promise<void>((settle) => server.once('exit', () => settle()))
     stop = async () => {

@@ -98,7 +98,7 @@ describe('a process task', { timeout: 30_000 }, () => {
 })
 
 async function serve(data: string): Promise<{ readonly server: ChildProcess; readonly url: string }> {
-  const program = [join(root, 'src/cli/main.ts'), 'serve', join(import.meta.dirname, 'apps/apart.ts')]
+  const program = [join(root, 'src/cli/bin.ts'), 'serve', join(import.meta.dirname, 'apps/apart.ts')]
   const server = spawn(process.execPath, [...program, '--port', '0', '--data', data], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -1,0 +1,33 @@
+/** What is compiled at one start is kept for the next, also when the process is killed. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { temporaryDirectory } from '../crash/server.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+it('a server that is killed leaves what it compiled in the cache directory of its user', async () => {
+  const home = await temporaryDirectory()
+  const { NODE_COMPILE_CACHE: _, NODE_DISABLE_COMPILE_CACHE: __, ...environment } = process.env
+  const args = ['src/cli/bin.ts', 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
+  const child = spawn(process.execPath, ['--conditions=capsule-source', ...args], {
+    cwd: ROOT,
+    env: { ...environment, XDG_CACHE_HOME: home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const gone = once(child, 'exit')
+  try {
+    await once(child.stdout, 'data')
+    // It is written right after the line that says where the server is.
+    await expect
+      .poll(() => readdir(join(home, 'capsule-actors'), { recursive: true }), { timeout: 10_000 })
+      .not.toEqual([])
+  } finally {
+    child.kill('SIGKILL')
+    await gone
+  }
+  const kept = await readdir(join(home, 'capsule-actors'), { recursive: true })
+  expect(kept.length).toBeGreaterThan(100)
+}, 30_000)
