@@ -1,4 +1,5 @@
 /** Actors: machines, their deciders, and the system that runs them against the log. The only door into this folder. */
+export * from './audit/index.ts'
 export { type Clock, ManualClock, settled, systemClock, type Timer } from './clock.ts'
 export * from './errors.ts'
 export type { ActorKind, State } from './kind.ts'

@@ -189,8 +189,8 @@ export class Engine implements RunningApp, Runs {
       return (await this.#parts.system.execute(taskKind, id, { type: 'requeue' }, land)).position
     } catch (error) {
       const { state } = await this.#parts.system.read(taskKind, id, { mustLand: true })
-      if (state.value !== 'new') throw error
-      // It was retired while it asked for its lock, which it could never release.
+      if (state.value !== 'new' && !state.context.deleted) throw error
+      // It was deleted or retired while it asked for its lock, which it could never release.
       await this.#parts.node.locks.complete(submission.lockKey, id)
       throw new NotFound('job', id)
     }

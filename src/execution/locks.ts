@@ -181,8 +181,18 @@ export class LockKeeper {
     const task = await this.#system.history(taskKind, taskId)
     if (task.length === 0) return false
     if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return true
-    await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    await this.#requeue(taskId, origin)
     return true
+  }
+
+  /** A task that was deleted after it asked begins no other run: it has ended, and lets go. */
+  async #requeue(taskId: string, origin: Origin): Promise<void> {
+    try {
+      await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    } catch (error) {
+      const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+      if (!(error instanceof CommandRefused && state.context.deleted)) throw error
+    }
   }
 
   async #submit(taskId: string, submission: Submission, origin: Origin): Promise<boolean> {

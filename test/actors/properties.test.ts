@@ -5,6 +5,8 @@ import { createActor } from 'xstate'
 import { evolutionOf } from '../../src/actors/evolve.ts'
 import {
   type ActorKind,
+  type AuditCommand,
+  auditKind,
   isEnded,
   type LimitCommand,
   type LockCommand,
@@ -260,6 +262,24 @@ const settingCommands = fc.tuple(fc.constantFrom('paused', 'title'), fc.constant
     () => ({ type: 'set', key, value }),
 )
 
+const HASH = 'a'.repeat(64)
+
+const auditCommands = fc
+  .uniqueArray(fc.tuple(fc.constantFrom('t1', 't2', 't3'), fc.nat(3)), { selector: ([task]) => task })
+  .map(
+    (streams): Asked<AuditCommand, unknown> =>
+      () => ({
+        type: 'retire',
+        streams: streams.map(([task, lastRevision]) => ({
+          stream: `demo.task-${task}`,
+          lastRevision,
+          lastHash: HASH,
+          events: lastRevision + 1,
+          archive: { file: 'demo.jsonl', offset: 0, bytes: 1, sha256: HASH },
+        })),
+      }),
+  )
+
 const historyOf = <T>(command: fc.Arbitrary<T>) => fc.array(command, LONG)
 
 function holdsForAll<Command, Context extends Applied>(
@@ -497,6 +517,20 @@ describe('sessions', () => {
         type === 'Replied' ? [(data as { replyId: string }).replyId] : [],
       )
       expect(new Set(said).size).toBe(said.length)
+    })
+  })
+})
+
+describe('the audit', () => {
+  promises(auditKind, historyOf(auditCommands))
+
+  test('a stream is retired again only with more events than before', () => {
+    holdsForAll(auditKind, historyOf(auditCommands), (steps) => {
+      const last = new Map<string, number>()
+      for (const { data } of factsOf(steps) as unknown as { data: { stream: string; lastRevision: number } }[]) {
+        expect(data.lastRevision).toBeGreaterThan(last.get(data.stream) ?? -1)
+        last.set(data.stream, data.lastRevision)
+      }
     })
   })
 })

@@ -443,6 +443,12 @@ describe('requeue', () => {
     expect(state).toMatchObject({ value: 'pending', context: { runAt: undefined } })
   })
 
+  test('of one that was deleted is refused', () => {
+    given(...(ENDED.failed ?? []), { type: 'TaskDeleted', data: {} })
+      .when({ type: 'requeue' })
+      .refused(CommandRefused, /was deleted/)
+  })
+
   test('of one that completed, waits or runs is refused', () => {
     given(...running, completed())
       .when({ type: 'requeue' })

@@ -1,7 +1,16 @@
 /** Stream names: every key has one name, no two keys share one, and a prefix selects a kind. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parsePosition, parseStream, STREAM_KINDS, streamName, streamPrefix } from '../../src/events/index.ts'
+import {
+  appOf,
+  auditStream,
+  NO_KEY,
+  parsePosition,
+  parseStream,
+  STREAM_KINDS,
+  streamName,
+  streamPrefix,
+} from '../../src/events/index.ts'
 
 describe('a stream name', () => {
   it.each([
@@ -25,7 +34,7 @@ describe('a stream name', () => {
   it('starts with its prefix, says its kind, and differs for different keys', () => {
     const key = fc.string({ unit: 'grapheme', maxLength: 60 })
     fc.assert(
-      fc.property(key, key, fc.constantFrom(...STREAM_KINDS), (one, other, kind) => {
+      fc.property(key, key, fc.constantFrom(...STREAM_KINDS.filter((kind) => kind !== 'audit')), (one, other, kind) => {
         const name = streamName('jobs', kind, one)
         expect(name.startsWith(streamPrefix('jobs', kind))).toBe(true)
         expect(parseStream('jobs', name)?.kind).toBe(kind)
@@ -34,9 +43,24 @@ describe('a stream name', () => {
     )
   })
 
-  it.each(['other.task-1', 'jobs.task', 'jobs.unknown-1', 'jobsx.task-1', ''])('is not one of the app: %j', (name) => {
-    expect(parseStream('jobs', name)).toBeUndefined()
+  it('of what is done to the log has no key', () => {
+    expect(streamName('jobs', 'audit', NO_KEY)).toBe('jobs.audit')
+    expect(auditStream('jobs')).toBe('jobs.audit')
+    expect(streamPrefix('jobs', 'audit')).toBe('jobs.audit')
+    expect(parseStream('jobs', 'jobs.audit')).toEqual({ kind: 'audit', key: NO_KEY })
   })
+
+  it('tells the app', () => {
+    expect(appOf('jobs.task-a.b')).toBe('jobs')
+    expect(appOf('jobs.audit')).toBe('jobs')
+  })
+
+  it.each(['other.task-1', 'jobs.task', 'jobs.unknown-1', 'jobsx.task-1', 'jobs.audit-1', 'jobs.auditor', ''])(
+    'is not one of the app: %j',
+    (name) => {
+      expect(parseStream('jobs', name)).toBeUndefined()
+    },
+  )
 })
 
 describe('a position', () => {

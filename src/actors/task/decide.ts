@@ -250,6 +250,8 @@ function cancel({ reason, onlyWaiting }: Extract<TaskCommand, { type: 'cancel' }
 }
 
 function requeue(reason: string | undefined, task: Task): TaskDecision {
+  // Retention counts on it: between its copy and its end nothing begins a task again.
+  if (task.context.deleted) return refuse(new CommandRefused('retry', 'The task was deleted. Submit it again.'))
   switch (task.value) {
     case 'failed':
     case 'cancelled':

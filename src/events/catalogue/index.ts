@@ -1,6 +1,7 @@
 /** All event types that the log may hold, and how to tell whether this code knows one. */
 import type { RecordedEvent } from '../event.ts'
 import type { StreamKind } from '../streams.ts'
+import { auditEvents } from './audit.ts'
 import type { Catalogue, EventDefinition } from './define.ts'
 import { limitEvents } from './limit.ts'
 import { lockEvents } from './lock.ts'
@@ -10,6 +11,7 @@ import { sessionEvents } from './session.ts'
 import { settingEvents } from './setting.ts'
 import { taskEvents } from './task.ts'
 
+export { type AuditFact, auditEvents, type RetiredStream } from './audit.ts'
 export type { FactOf, TaskError } from './define.ts'
 export { taskError } from './define.ts'
 export { type LimitFact, limitEvents } from './limit.ts'
@@ -28,6 +30,7 @@ export const catalogue: Partial<Record<StreamKind, Catalogue>> = {
   limit: limitEvents,
   setting: settingEvents,
   node: nodeEvents,
+  audit: auditEvents,
 }
 
 /** The schema version that new events of a type are written with. */

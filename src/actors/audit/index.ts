@@ -1,0 +1,14 @@
+/** The audit actor: what was done to the log itself. One for each app. */
+import type { ActorKind } from '../kind.ts'
+import { type AuditCommand, decideAudit } from './decide.ts'
+import { type AuditContext, auditMachine, evolveAudit } from './machine.ts'
+
+export { type AuditCommand, decideAudit } from './decide.ts'
+export { type AuditContext, auditMachine, REMEMBERED_RETIRED } from './machine.ts'
+
+export const auditKind: ActorKind<AuditCommand, AuditContext> = {
+  kind: 'audit',
+  machine: auditMachine,
+  evolve: evolveAudit,
+  decide: decideAudit,
+}
