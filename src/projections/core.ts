@@ -13,6 +13,7 @@ import { schedulesModel } from './models/schedules.ts'
 import { sessionsModel } from './models/sessions.ts'
 import { findBoard } from './queries/board.ts'
 import { countJobs, findJob, findJobIds, findJobs } from './queries/jobs.ts'
+import { findRetirable } from './queries/retirable.ts'
 import { findOccurrences, findSchedule, findSchedules } from './queries/schedules.ts'
 import { findSession, findSessions, findTranscript } from './queries/sessions.ts'
 import { readLocks } from './queries/work.ts'
@@ -52,6 +53,7 @@ export function openReadCore(options: {
     jobs: (query) => findJobs(db, query, engine.position),
     countJobs: (filter) => countJobs(db, filter),
     jobIds: (filter, page) => findJobIds(db, filter, { limit: MOST_IDS, ...page }),
+    retirable: (query) => findRetirable(db, query),
     board: (query) => findBoard(db, query, engine.position),
     session: (id) => findSession(db, id),
     sessions: (query) => findSessions(db, query, engine.position),

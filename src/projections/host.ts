@@ -10,6 +10,7 @@ export function questionsOf(ask: AskCore): Questions {
     jobs: (query) => ask('jobs', query),
     countJobs: (filter) => ask('countJobs', filter),
     jobIds: (filter, page) => ask('jobIds', filter, page),
+    retirable: (query) => ask('retirable', query),
     board: (query) => ask('board', query),
     session: (id) => ask('session', id),
     sessions: (query) => ask('sessions', query),

@@ -283,6 +283,16 @@ export interface JobIds {
   readonly next: string | undefined
 }
 
+/** What ended before an instant. */
+export interface RetirableQuery {
+  readonly kind: 'task' | 'session'
+  /** Milliseconds since the epoch. */
+  readonly before: number
+  readonly limit: number
+  /** `next` of the page before. */
+  readonly after?: string
+}
+
 /** The read side of a running node. */
 export interface ReadModels {
   /** What every answer includes at least. */
@@ -294,6 +304,8 @@ export interface ReadModels {
   countJobs(filter: JobFilter): Promise<number>
   /** Ids only, oldest first, at most `limit` (default 1000), from `next` of the page before on: for bulk commands. */
   jobIds(filter: JobFilter, page?: { readonly limit?: number; readonly after?: string }): Promise<JobIds>
+  /** Ids of ended tasks, deleted ones too, or of ended conversations that no task belongs to: what retention looks at. */
+  retirable(query: RetirableQuery): Promise<JobIds>
   board(query: BoardQuery): Promise<BoardView>
   session(id: string): Promise<SessionView | undefined>
   sessions(query: {

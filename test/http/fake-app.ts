@@ -188,6 +188,9 @@ export class FakeReads implements ReadModels {
   async jobIds(filter: JobFilter) {
     return { ids: this.#matching(filter).map(({ id }) => id), next: undefined }
   }
+  retirable(): never {
+    throw new Error('not of interest over HTTP')
+  }
   async board(query: BoardQuery) {
     const columns = query.columns.map((column, index) => {
       const { after, limit } = query.windows[index] ?? { after: 0, limit: 50 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type {
   Actor,
+  AuditFact,
   EventData,
   EventStore,
   JsonObject,
@@ -14,12 +15,12 @@ import type {
   Submission,
   TaskFact,
 } from '../../src/events/index.ts'
-import { streamName } from '../../src/events/index.ts'
+import { NO_KEY, streamName } from '../../src/events/index.ts'
 
 export const APP = 'demo'
 export const T0 = Date.parse('2026-01-05T09:00:00.000Z')
 
-export type Fact = TaskFact | SessionFact | ScheduleFact | LockFact
+export type Fact = TaskFact | SessionFact | ScheduleFact | LockFact | AuditFact
 
 export function iso(ms: number): string {
   return new Date(ms).toISOString()
@@ -73,6 +74,17 @@ export class History {
 
   task(id: string, ...facts: TaskFact[]): RecordedEvent[] {
     return facts.map((fact) => this.add('task', id, fact))
+  }
+
+  /** The stream of the kind and key is retired with its last event. */
+  retire(kind: 'task' | 'session', key: string, sessionId?: string): RecordedEvent {
+    const stream = streamName(APP, kind, key)
+    const events = Number(this.#revisions.get(stream) ?? 1n)
+    const hash = 'a'.repeat(64)
+    const archive = { file: 'demo.jsonl', offset: 0, bytes: 1, sha256: hash }
+    const data = { stream, lastRevision: events - 1, lastHash: hash, events, archive }
+    const fact = { type: 'StreamRetired', data: sessionId === undefined ? data : { ...data, sessionId } } as const
+    return this.add('audit', NO_KEY, fact)
   }
 
   session(id: string, ...facts: SessionFact[]): RecordedEvent[] {

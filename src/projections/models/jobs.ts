@@ -8,10 +8,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { isEnded, TASK_STATUSES, type TaskError } from '../../events/index.ts'
 import { int, json, jsonObject, maybeInt, maybeText, position, type Row, text } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
+import { retiredOf } from '../retired.ts'
 import type { JobStatus } from '../views.ts'
 import { foldJob, type JobRecord, sortTime } from './job-fold.ts'
+import { phaseOf, SessionTally } from './session-tally.ts'
 
-const V = 'jobs_v2'
+const V = 'jobs_v4'
 export const JOBS = `${V}_rows`
 export const INPUTS = `${V}_inputs`
 export const WORDS = `${V}_words`
@@ -34,8 +36,8 @@ export const HIDDEN = 8
 
 export const jobsModel: ReadModel = {
   name: 'jobs',
-  version: 2,
-  kinds: ['task'],
+  version: 4,
+  kinds: ['task', 'audit'],
   // n counts submissions: newest first is the table's own order, backwards.
   tables: `
     CREATE TABLE ${JOBS} (
@@ -160,7 +162,8 @@ interface Change {
   readonly n: number
   /** As the table has it; undefined for a new row. */
   readonly before: JobRecord | undefined
-  after: JobRecord
+  /** Undefined when the task was retired. */
+  after: JobRecord | undefined
   /** Of the last event that changed what its session says of its jobs. */
   phaseChangedAt: number | undefined
 }
@@ -181,11 +184,13 @@ class JobsProjection implements Projection {
   readonly #insertInput: StatementSync
   readonly #update: StatementSync
   readonly #move: StatementSync
+  readonly #delete: StatementSync
+  readonly #deleteInput: StatementSync
 
   constructor(db: DatabaseSync) {
     this.#words = new Words(db)
     this.#tally = new Tally(db)
-    this.#sessions = new SessionTally(db)
+    this.#sessions = new SessionTally(db, SESSION_JOBS)
     this.#lastN = db.prepare(`SELECT max(n) AS n FROM ${JOBS}`)
     this.#nextN = this.#readNextN()
     this.#select = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`)
@@ -200,19 +205,33 @@ class JobsProjection implements Projection {
     // SQLite rewrites the index entries of every column that is named here, changed or not: so two statements.
     this.#update = db.prepare(`UPDATE ${JOBS} SET ${changing} WHERE n = ?`)
     this.#move = db.prepare(`UPDATE ${JOBS} SET ${changing}, status = ?, sort = ? WHERE n = ?`)
+    this.#delete = db.prepare(`DELETE FROM ${JOBS} WHERE n = ?`)
+    this.#deleteInput = db.prepare(`DELETE FROM ${INPUTS} WHERE n = ?`)
   }
 
   apply(events: readonly LogEvent[], touched: Touched): void {
     const changes = new Map<string, Change>()
-    for (const { event, key, position } of events) {
-      let change = changes.get(key)
-      const known = change === undefined ? this.#resident(key) : undefined
-      const job = change?.after ?? known?.job
-      const after = foldJob(job, key, event)
-      if (after === undefined || after === job) continue
+    for (const { event, kind, key, position } of events) {
+      const retired = kind === 'audit' ? retiredOf(event) : undefined
+      if (kind === 'audit' && retired === undefined) continue
+      if (retired?.kind === 'session') {
+        this.#sessions.retire(retired.id)
+        continue
+      }
+      const id = retired?.id ?? key
+      let change = changes.get(id)
+      const known = change === undefined ? this.#resident(id) : undefined
+      const job = change === undefined ? known?.job : change.after
+      // What its session says of it is as of now, whether or not the log still told of the task.
+      if (retired?.sessionId !== undefined) {
+        this.#sessions.note(retired.sessionId, position)
+        touched.jobSessions.add(retired.sessionId)
+      }
+      const after = retired === undefined ? foldJob(job, id, event) : undefined
+      if (after === job) continue
       if (change === undefined) {
         change = { n: known?.n ?? this.#nextN++, before: job, after, phaseChangedAt: undefined }
-        changes.set(key, change)
+        changes.set(id, change)
       }
       change.after = after
       if (phaseOf(job) !== phaseOf(after)) change.phaseChangedAt = position
@@ -254,6 +273,10 @@ class JobsProjection implements Projection {
   }
 
   #write({ n, before, after, phaseChangedAt }: Change): void {
+    if (after === undefined) {
+      if (before !== undefined) this.#remove(n, before, phaseChangedAt)
+      return
+    }
     const status = STATUS_CODE[after.status] + (after.hidden ? HIDDEN : 0)
     const sort = sortTime(after)
     const changing = [
@@ -311,6 +334,14 @@ class JobsProjection implements Projection {
     if (phaseChangedAt !== undefined) this.#sessions.move(before, after, phaseChangedAt)
   }
 
+  #remove(n: number, job: JobRecord, phaseChangedAt: number | undefined): void {
+    this.#delete.run(n)
+    this.#deleteInput.run(n)
+    this.#drop(this.#residents.get(job.id))
+    this.#tally.move(this.#words.numberOf(job.ownerId), this.#words.numberOf(job.name), job, undefined)
+    if (phaseChangedAt !== undefined) this.#sessions.move(job, undefined, phaseChangedAt)
+  }
+
   #drop(resident: Resident | undefined): void {
     if (resident === undefined) return
     this.#residents.delete(resident.job.id)
@@ -327,11 +358,13 @@ class JobsProjection implements Projection {
   }
 }
 
-function touch(touched: Touched, { after }: Change): void {
-  touched.jobs.add(after.id)
-  touched.jobNames.add(after.name)
-  if (after.sessionId !== undefined) touched.jobSessions.add(after.sessionId)
-  if (after.occurrence !== undefined) touched.schedules.add(after.occurrence.schedule)
+function touch(touched: Touched, { before, after }: Change): void {
+  const job = after ?? before
+  if (job === undefined) return
+  touched.jobs.add(job.id)
+  touched.jobNames.add(job.name)
+  if (job.sessionId !== undefined) touched.jobSessions.add(job.sessionId)
+  if (job.occurrence !== undefined) touched.schedules.add(job.occurrence.schedule)
 }
 
 /** Names, owners and nodes as small integers. */
@@ -373,10 +406,10 @@ class Tally {
       ON CONFLICT DO UPDATE SET count = count + excluded.count`)
   }
 
-  move(owner: number, name: number, before: JobRecord | undefined, after: JobRecord): void {
-    if (before?.status === after.status && before.hidden === after.hidden) return
+  move(owner: number, name: number, before: JobRecord | undefined, after: JobRecord | undefined): void {
+    if (before?.status === after?.status && before?.hidden === after?.hidden) return
     if (before !== undefined && !before.hidden) this.#count(owner, name, before.status, -1)
-    if (!after.hidden) this.#count(owner, name, after.status, 1)
+    if (after !== undefined && !after.hidden) this.#count(owner, name, after.status, 1)
   }
 
   #count(owner: number, name: number, status: JobStatus, by: number): void {
@@ -395,61 +428,6 @@ class Tally {
       byName.set(key, (byName.get(key) ?? 0) + by)
     }
     for (const [key, by] of byName) if (by !== 0) this.#add.run(Math.floor(key / HIDDEN), key % HIDDEN, by)
-    this.#changes.clear()
-  }
-
-  forget(): void {
-    this.#changes.clear()
-  }
-}
-
-type Phase = 'running' | 'waiting' | 'completed' | 'failed'
-
-/** What a session's jobs are doing, in the words of SessionView. A cancelled job is none of them. */
-const PHASE: Readonly<Record<JobStatus, Phase | undefined>> = {
-  pending: 'waiting',
-  scheduled: 'waiting',
-  retry: 'waiting',
-  running: 'running',
-  completed: 'completed',
-  failed: 'failed',
-  timeout: 'failed',
-  cancelled: undefined,
-}
-
-function phaseOf(job: JobRecord | undefined): Phase | undefined {
-  return job === undefined || job.hidden ? undefined : PHASE[job.status]
-}
-
-class SessionTally {
-  readonly #changes = new Map<string, Record<Phase, number> & { position: number }>()
-  readonly #add: StatementSync
-
-  constructor(db: DatabaseSync) {
-    this.#add = db.prepare(`INSERT INTO ${SESSION_JOBS} (session, running, waiting, completed, failed, position)
-      VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET running = running + excluded.running,
-      waiting = waiting + excluded.waiting, completed = completed + excluded.completed,
-      failed = failed + excluded.failed, position = max(position, excluded.position)`)
-  }
-
-  move(before: JobRecord | undefined, after: JobRecord, position: number): void {
-    if (after.sessionId === undefined) return
-    const from = phaseOf(before)
-    const to = phaseOf(after)
-    let change = this.#changes.get(after.sessionId)
-    if (change === undefined) {
-      change = { running: 0, waiting: 0, completed: 0, failed: 0, position: 0 }
-      this.#changes.set(after.sessionId, change)
-    }
-    if (from !== undefined) change[from]--
-    if (to !== undefined) change[to]++
-    change.position = Math.max(change.position, position)
-  }
-
-  flush(): void {
-    for (const [session, { running, waiting, completed, failed, position }] of this.#changes) {
-      this.#add.run(session, running, waiting, completed, failed, position)
-    }
     this.#changes.clear()
   }
 

@@ -6,16 +6,17 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { factOf, type RecordedEvent, type Submission, type TaskFact } from '../../events/index.ts'
 import { int, type Row } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel } from '../read-model.ts'
+import { retiredOf } from '../retired.ts'
 
-const V = 'owed_v1'
+const V = 'owed_v2'
 /** Tasks whose runs will owe something: live ones, and ended ones that may be requeued. */
 export const OWING = `${V}_tasks`
 export const OWED = `${V}_runs`
 
 export const owedModel: ReadModel = {
   name: 'owed',
-  version: 1,
-  kinds: ['task'],
+  version: 2,
+  kinds: ['task', 'audit'],
   tables: `
     CREATE TABLE ${OWING} (
       task TEXT PRIMARY KEY,
@@ -46,6 +47,7 @@ class OwedProjection implements Projection {
   readonly #drop: StatementSync
   readonly #owe: StatementSync
   readonly #settle: StatementSync
+  readonly #settleAll: StatementSync
 
   constructor(db: DatabaseSync) {
     this.#isSome = db.prepare(`SELECT 1 FROM ${OWING} LIMIT 1`)
@@ -58,10 +60,21 @@ class OwedProjection implements Projection {
     this.#drop = db.prepare(`DELETE FROM ${OWING} WHERE task = ?`)
     this.#owe = db.prepare(`INSERT OR IGNORE INTO ${OWED} (task, run, what, event) VALUES (?, ?, ?, ?)`)
     this.#settle = db.prepare(`DELETE FROM ${OWED} WHERE task = ? AND run = ? AND what = ?`)
+    this.#settleAll = db.prepare(`DELETE FROM ${OWED} WHERE task = ?`)
   }
 
   apply(events: readonly LogEvent[]): void {
-    for (const { event, key } of events) this.#apply(event, key)
+    for (const { event, kind, key } of events) {
+      if (kind === 'task') this.#apply(event, key)
+      else this.#retired(event)
+    }
+  }
+
+  #retired(event: RecordedEvent): void {
+    const retired = retiredOf(event)
+    if (retired?.kind !== 'task') return
+    this.#drop.run(retired.id)
+    this.#settleAll.run(retired.id)
   }
 
   #apply(event: RecordedEvent, task: string): void {

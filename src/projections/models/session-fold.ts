@@ -261,6 +261,24 @@ export function attemptEnded(head: SessionHead, claim: string, event: RecordedEv
   return { head: { ...head, streaming, position: event.position }, items }
 }
 
+/** The task's stream is gone: what an attempt of it was still writing stands as it is, and no later one goes on. */
+export function taskRetired(
+  head: SessionHead,
+  taskId: string,
+  event: RecordedEvent,
+  find: Find,
+): SessionStep | undefined {
+  const items: KeyedItem[] = []
+  const streaming = head.streaming.filter(({ key }) => {
+    const item = find(key)
+    if (item?.kind !== 'reply' || item.taskId !== taskId) return true
+    if (item.streaming) items.push({ key, item: { ...item, streaming: false } })
+    return false
+  })
+  if (streaming.length === head.streaming.length) return undefined
+  return { head: { ...head, streaming, position: event.position }, items }
+}
+
 function sentence(text: string): string {
   const line = text
     .slice(0, LONGEST_PREVIEW * 4)

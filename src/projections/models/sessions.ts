@@ -2,10 +2,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { int, jsonObject, maybeText, position, type Row, text } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
+import { retiredOf } from '../retired.ts'
 import type { ItemView } from '../views.ts'
-import { attemptEnded, type SessionHead, type SessionStep, sessionStep } from './session-fold.ts'
+import { attemptEnded, type SessionHead, type SessionStep, sessionStep, taskRetired } from './session-fold.ts'
 
-const V = 'sessions_v2'
+const V = 'sessions_v3'
 export const SESSIONS = `${V}_rows`
 export const ITEMS = `${V}_items`
 /** Whether work waits in it: a start of a node looks only at these. */
@@ -13,9 +14,9 @@ export const OPEN = { no: 0, queued: 1, running: 2 } as const
 
 export const sessionsModel: ReadModel = {
   name: 'sessions',
-  version: 2,
+  version: 3,
   // An attempt that ends stops writing what it had begun to say.
-  kinds: ['session', 'task'],
+  kinds: ['session', 'task', 'audit'],
   tables: `
     CREATE TABLE ${SESSIONS} (
       n INTEGER PRIMARY KEY,
@@ -101,6 +102,8 @@ interface Change {
   n: number | undefined
   head: SessionHead | undefined
   readonly items: Map<string, { item: ItemView; position: number }>
+  /** Its stream is gone. */
+  retired: boolean
 }
 
 const MOST_RESIDENTS = 2_000
@@ -113,6 +116,12 @@ const ATTEMPT_ENDS: ReadonlySet<string> = new Set([
   'TaskInterrupted',
 ])
 
+/** The session that a retired stream was, or belonged to. */
+function concerned(event: LogEvent['event']): string | undefined {
+  const retired = retiredOf(event)
+  return retired?.kind === 'session' ? retired.id : retired?.sessionId
+}
+
 class SessionsProjection implements Projection {
   readonly #residents = new Map<string, Resident>()
   /** By claim: the session in which the attempt is writing a reply. Undefined: to be read from the tables. */
@@ -123,6 +132,8 @@ class SessionsProjection implements Projection {
   readonly #insert: StatementSync
   readonly #update: StatementSync
   readonly #putItem: StatementSync
+  readonly #deleteRow: StatementSync
+  readonly #deleteItems: StatementSync
 
   constructor(db: DatabaseSync) {
     this.#select = db.prepare(`SELECT * FROM ${SESSIONS} WHERE id = ?`)
@@ -136,18 +147,20 @@ class SessionsProjection implements Projection {
       next_index = ?, position = ?, turn = ?, queue = ?, streaming = ?, data = ? WHERE n = ?`)
     this.#putItem = db.prepare(`INSERT INTO ${ITEMS} (session, idx, key, position, item) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (session, idx) DO UPDATE SET position = excluded.position, item = excluded.item`)
+    this.#deleteRow = db.prepare(`DELETE FROM ${SESSIONS} WHERE n = ?`)
+    this.#deleteItems = db.prepare(`DELETE FROM ${ITEMS} WHERE session = ?`)
   }
 
   apply(events: readonly LogEvent[], touched: Touched): void {
     const changes = new Map<string, Change>()
     this.#writing ??= this.#readWriting()
     for (const { event, kind, key, position } of events) {
-      const id = kind === 'session' ? key : this.#writtenBy(event)
+      const id = kind === 'session' ? key : kind === 'task' ? this.#writtenBy(event) : concerned(event)
       if (id === undefined) continue
       let change = changes.get(id)
       if (change === undefined) {
         const resident = this.#resident(id)
-        change = { n: resident?.n, head: resident?.head, items: new Map() }
+        change = { n: resident?.n, head: resident?.head, items: new Map(), retired: false }
         changes.set(id, change)
       }
       const step = this.#step(change, id, { event, kind })
@@ -156,8 +169,9 @@ class SessionsProjection implements Projection {
       for (const { key, item } of step.items) change.items.set(key, { item, position })
     }
     for (const [id, change] of changes) {
-      if (change.head === undefined) continue
-      this.#write(id, change.n, change.head, change.items)
+      if (change.retired) this.#delete(id, change.n)
+      else if (change.head === undefined) continue
+      else this.#write(id, change.n, change.head, change.items)
       touched.sessions.add(id)
     }
   }
@@ -169,6 +183,7 @@ class SessionsProjection implements Projection {
 
   #step(change: Change, id: string, { event, kind }: Pick<LogEvent, 'event' | 'kind'>): SessionStep | undefined {
     const find = (item: string): ItemView | undefined => change.items.get(item)?.item ?? this.#item(change.n, item)
+    if (kind === 'audit') return this.#retired(change, event, find)
     const { claim, turn } = event.data
     if (kind === 'session') {
       const byAttempt = event.type === 'ReplyStreamed' && turn === undefined
@@ -178,6 +193,33 @@ class SessionsProjection implements Projection {
     if (typeof claim !== 'string' || change.head === undefined) return undefined
     this.#writing?.delete(claim)
     return attemptEnded(change.head, claim, event, find)
+  }
+
+  /** The session itself goes, or a task of it, which then writes nothing any more. */
+  #retired(change: Change, event: LogEvent['event'], find: (key: string) => ItemView | undefined) {
+    const retired = retiredOf(event)
+    if (retired?.kind === 'session') {
+      change.retired = true
+      change.head = undefined
+      change.items.clear()
+      return undefined
+    }
+    if (retired === undefined || change.head === undefined) return undefined
+    const step = taskRetired(change.head, retired.id, event, find)
+    for (const { claim } of change.head.streaming) {
+      const writes = step?.head.streaming.some((reply) => reply.claim === claim)
+      if (step && claim !== undefined && !writes) this.#writing?.delete(claim)
+    }
+    return step
+  }
+
+  #delete(id: string, n: number | undefined): void {
+    if (n !== undefined) {
+      this.#deleteItems.run(n)
+      this.#deleteRow.run(n)
+    }
+    this.#residents.delete(id)
+    this.#writing = undefined
   }
 
   /** The session in which the attempt that the event ends was writing. */

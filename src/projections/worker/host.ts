@@ -68,6 +68,7 @@ class WorkerHost implements ReadModels {
   readonly jobs = this.#questions.jobs
   readonly countJobs = this.#questions.countJobs
   readonly jobIds = this.#questions.jobIds
+  readonly retirable = this.#questions.retirable
   readonly board = this.#questions.board
   readonly session = this.#questions.session
   readonly sessions = this.#questions.sessions
