@@ -94,3 +94,46 @@ export class DataDirectoryInUse extends StoreError {
     this.pid = facts.pid
   }
 }
+
+/** Another process, or another run of this one, writes to the archive. */
+export class ArchiveInUse extends StoreError {
+  readonly code = 'archive-in-use'
+  readonly directory: string
+  readonly pid: number | undefined
+  constructor(facts: { directory: string; pid?: number | undefined }) {
+    super(
+      `The archive ${facts.directory} is being written to${facts.pid ? ` by process ${facts.pid}` : ''}. ` +
+        'Try again when that is done, or choose another directory.',
+    )
+    this.directory = facts.directory
+    this.pid = facts.pid
+  }
+}
+
+/** The disk refuses the archive. Nothing goes from the log that is not in it. */
+export class ArchiveUnavailable extends StoreError {
+  readonly code = 'archive-unavailable'
+  readonly directory: string
+  constructor(directory: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super(
+      `The archive ${directory} cannot be written (${reason}). Make room, or choose a directory this process can write to.`,
+      { cause },
+    )
+    this.directory = directory
+  }
+}
+
+/** The stream's events are not as they were appended: it stays where it is. */
+export class ChainBroken extends StoreError {
+  readonly code = 'chain-broken'
+  readonly stream: string
+  readonly revision: Revision
+  readonly reason: string
+  constructor(facts: { stream: string; revision: Revision; reason: string }) {
+    super(`Event ${facts.revision} of ${facts.stream} is ${facts.reason}. The stream is left alone; verify the log.`)
+    this.stream = facts.stream
+    this.revision = facts.revision
+    this.reason = facts.reason
+  }
+}

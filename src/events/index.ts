@@ -1,4 +1,6 @@
 /** The event log: envelope, catalogue, port, stores. The only door into this folder. */
+export * from './archive/index.ts'
+export * from './audit-log.ts'
 export * from './catalogue/index.ts'
 export * from './errors.ts'
 export * from './event.ts'

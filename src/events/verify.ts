@@ -40,6 +40,11 @@ export class ChainVerifier {
     return { ok: true }
   }
 
+  /** How many streams were seen. */
+  get streams(): number {
+    return this.#streams.size
+  }
+
   /** The hash of the last event seen of a stream. */
   lastHash(stream: string): string | undefined {
     return this.#streams.get(stream)?.hash

@@ -18,7 +18,7 @@ export type { Attempt, Handlers, TaskHandler, TaskLimits, TurnRun } from './hand
 export type { LockKeeper } from './locks.ts'
 export { LoopHeld, LoopWatch } from './loop-watch.ts'
 export { Node, type NodeOptions } from './node.ts'
-export { onFailureTask } from './on-failure.ts'
+export { onFailureTask, onFailureTaskId } from './on-failure.ts'
 export { knowErrors, reviveError, type WiredError, wireError } from './process/error-wire.ts'
 export { TaskProcesses } from './process/processes.ts'
 export type { Guest, LoadedGuest, LoadGuest, RunningJob } from './process/protocol.ts'

@@ -19,6 +19,11 @@ export function onFailureTask(name: string): string {
   return `${name}.on_failure`
 }
 
+/** The id of the task about a failed run. */
+export function onFailureTaskId(app: string, taskId: string, run: number): string {
+  return uuidv5(JSON.stringify([app, taskId, run]), ON_FAILURE)
+}
+
 /** Submits the task about the run, if one is owed. Doing it again changes nothing. */
 export async function submitOnFailure(
   { taskId, run, event, submission: failed, job }: EndedRun,
@@ -40,7 +45,7 @@ export async function submitOnFailure(
     failureOf: { taskId, run },
   }
   try {
-    await submitter.submit(uuidv5(JSON.stringify([app, taskId, run]), ON_FAILURE), submission, {
+    await submitter.submit(onFailureTaskId(app, taskId, run), submission, {
       by: `node:${node}`,
       causationId: event.id,
       correlationId: event.metadata.correlationId,

@@ -68,8 +68,12 @@ function cutOff(history: History, id: string, sessionId: string): void {
   history.task(id, completed(claim))
 }
 
+/** A task without a conversation says nothing in one. */
+const step = fc.tuple(fc.nat(11), fc.nat(9), fc.nat(2000)).map(([n, what, ms]) => {
+  return [n, what === 9 && n % 4 === 0 ? 8 : what, ms] as const
+})
 /** By itself fast-check takes no more than ten, which seldom lead to an end. */
-const steps = fc.array(fc.tuple(fc.nat(11), fc.nat(9), fc.nat(2000)), { minLength: 10, maxLength: 150, size: 'max' })
+const steps = fc.array(step, { minLength: 10, maxLength: 150, size: 'max' })
 const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 })
 
 describe('streams that were retired', () => {

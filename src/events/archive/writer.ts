@@ -1,0 +1,165 @@
+/**
+ * Writes whole streams to an archive before they go from the log: files of lines that are only ever added to, in a directory
+ * that one process writes to at a time. A stream's lines lie together, so that place and hash find and prove them.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RetiredStream } from '../catalogue/index.ts'
+import { ArchiveInUse, ArchiveUnavailable, ChainBroken, DataDirectoryInUse } from '../errors.ts'
+import type { RecordedEvent } from '../event.ts'
+import { type DirectoryLock, lockDirectory } from '../stores/sqlite/index.ts'
+import { ChainVerifier } from '../verify.ts'
+import { lineOf } from './line.ts'
+import { segmentName, segmentsOf, wholeLines } from './segment.ts'
+
+export interface ArchiveOptions {
+  /** Where the files are; made when it is not there. */
+  readonly directory: string
+  readonly app: string
+  /** A file that has so many bytes gets no further stream. Default 64 MiB. */
+  readonly segmentBytes?: number
+  /** Milliseconds since the epoch, for the names of files. Default: Date.now. */
+  readonly now?: () => number
+}
+
+const SEGMENT_BYTES = 64 * 1024 * 1024
+
+/** @throws ArchiveInUse while another process, or another run of this one, writes to it; ArchiveUnavailable */
+export async function openArchive(options: ArchiveOptions): Promise<ArchiveWriter> {
+  const { directory } = options
+  let lock: DirectoryLock | undefined
+  try {
+    await mkdir(directory, { recursive: true })
+    lock = lockDirectory(directory)
+    const writer = new ArchiveWriter(options, lock)
+    await writer.resume()
+    return writer
+  } catch (error) {
+    lock?.release()
+    if (error instanceof DataDirectoryInUse) throw new ArchiveInUse({ directory, pid: error.pid })
+    throw unavailable(directory, error)
+  }
+}
+
+interface Segment {
+  readonly name: string
+  readonly handle: FileHandle
+  bytes: number
+}
+
+export class ArchiveWriter {
+  readonly directory: string
+  readonly #options: ArchiveOptions
+  readonly #lock: DirectoryLock
+  #segment: Segment | undefined
+  #isSynced = true
+
+  /** Use openArchive. */
+  constructor(options: ArchiveOptions, lock: DirectoryLock) {
+    this.directory = options.directory
+    this.#options = options
+    this.#lock = lock
+  }
+
+  /** Goes on with the last file, without what a crash may have torn of it. */
+  async resume(): Promise<void> {
+    const name = segmentsOf(this.#options.app, await readdir(this.directory)).at(-1)
+    if (name === undefined) return
+    const handle = await open(join(this.directory, name), 'r+')
+    this.#segment = { name, handle, bytes: await wholeLines(handle) }
+    await handle.truncate(this.#segment.bytes)
+    await handle.sync()
+  }
+
+  /**
+   * Adds all events of a stream, from its first on. They are durable after the next `sync`.
+   * @returns what StreamRetired says of it
+   * @throws ChainBroken if the events are not as they were appended; ArchiveUnavailable. Nothing is added then.
+   */
+  async write(
+    stream: string,
+    pages: AsyncIterable<readonly RecordedEvent[]> | Iterable<readonly RecordedEvent[]>,
+  ): Promise<RetiredStream> {
+    const segment = await this.#room()
+    const offset = segment.bytes
+    const sha256 = createHash('sha256')
+    const chain = new ChainVerifier()
+    let events = 0
+    let at = offset
+    this.#isSynced = false
+    try {
+      for await (const page of pages) {
+        for (const event of page) {
+          const verdict = chain.check(event)
+          if (!verdict.ok) throw new ChainBroken(verdict)
+          events++
+        }
+        const bytes = Buffer.from(page.map(lineOf).join(''), 'utf8')
+        sha256.update(bytes)
+        await segment.handle.write(bytes, 0, bytes.length, at)
+        at += bytes.length
+      }
+      const lastHash = chain.lastHash(stream)
+      if (lastHash === undefined) throw new ChainBroken({ stream, revision: 0n, reason: 'missing' })
+      segment.bytes = at
+      const archive = { file: segment.name, offset, bytes: at - offset, sha256: sha256.digest('hex') }
+      return { stream, lastRevision: events - 1, lastHash, events, archive }
+    } catch (error) {
+      await segment.handle.truncate(offset).catch(() => {})
+      throw error instanceof ChainBroken || !isOfTheDisk(error) ? error : unavailable(this.directory, error)
+    }
+  }
+
+  /** What was written is on the disk when this resolves. @throws ArchiveUnavailable */
+  async sync(): Promise<void> {
+    if (this.#isSynced) return
+    try {
+      await this.#segment?.handle.sync()
+      this.#isSynced = true
+    } catch (error) {
+      throw unavailable(this.directory, error)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#segment?.handle.close()
+    this.#segment = undefined
+    this.#lock.release()
+  }
+
+  async #room(): Promise<Segment> {
+    const { app, segmentBytes = SEGMENT_BYTES, now = Date.now } = this.#options
+    if (this.#segment && this.#segment.bytes < segmentBytes) return this.#segment
+    await this.sync()
+    try {
+      await this.#segment?.handle.close()
+      const name = segmentName(app, now(), randomBytes(3).toString('hex'))
+      const handle = await open(join(this.directory, name), 'wx')
+      await syncDirectory(this.directory)
+      this.#segment = { name, handle, bytes: 0 }
+      return this.#segment
+    } catch (error) {
+      throw unavailable(this.directory, error)
+    }
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  // Windows opens no directories, and keeps their entries by itself.
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function isOfTheDisk(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}
+
+function unavailable(directory: string, cause: unknown): ArchiveUnavailable {
+  return new ArchiveUnavailable(directory, cause)
+}
