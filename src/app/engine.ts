@@ -178,14 +178,7 @@ export class Engine implements RunningApp, Runs {
     if (submission?.lockKey === undefined || isRepeat) return this.#command(id, { type: 'requeue' }, caller)
     const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
     if (refusal) throw refusal
-    // The lock's stream decides, and the requeue follows: it lands, if need be after a restart.
-    const origin = originOf(caller)
-    const { cause } = await this.#parts.node.locks.acquire(id, submission, origin, {
-      requeue: true,
-      run: context.run + 1,
-    })
-    const land = { ...origin, mustLand: true, ...(cause === undefined ? {} : { causationId: cause }) }
-    return (await this.#parts.system.execute(taskKind, id, { type: 'requeue' }, land)).position
+    return this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
   }
 
   async refreshJob(id: string, caller: Caller): Promise<Position> {

@@ -69,7 +69,7 @@ export class LockKeeper {
     if (joined !== undefined) return { joined, place: 0, cause: fact?.id, fence: undefined, replaces: [], position }
     const replaces: readonly string[] =
       (fact?.type === 'LockQueued' && (fact.data.replaces as readonly string[] | undefined)) || []
-    if (!how.carry) await this.cancelReplaced(replaces, taskId, fact?.id)
+    if (!how.carry) await this.cancelReplaced(key, replaces, taskId, fact?.id)
     return {
       joined: undefined,
       place: placeOf(taskId, state.context) ?? 0,
@@ -80,10 +80,22 @@ export class LockKeeper {
     }
   }
 
-  /** Cancels those whom a newer task displaced. One that has ended meanwhile is left alone. */
-  async cancelReplaced(taskIds: readonly string[], by: string, causationId: string | undefined): Promise<void> {
+  /**
+   * Cancels those whom a newer task displaced. One that has ended meanwhile is left alone; one whose submit is still on its
+   * way is recorded first, or it would come after its cancellation and wait for ever.
+   */
+  async cancelReplaced(
+    key: string,
+    taskIds: readonly string[],
+    by: string,
+    causationId: string | undefined,
+  ): Promise<void> {
+    const origin: Origin = { by: this.#by, mustLand: true, causationId }
     await Promise.all(
-      taskIds.map((taskId) => this.#cancelReplaced(taskId, { by: this.#by, mustLand: true, causationId }, by)),
+      taskIds.map(async (taskId) => {
+        await this.submitted(key, taskId, { mustLand: true })
+        await this.#cancelReplaced(taskId, origin, by)
+      }),
     )
   }
 
@@ -105,11 +117,11 @@ export class LockKeeper {
    * Makes sure that a task which the lock knows is recorded as well: whoever joined it must be able to look at it.
    * @returns the position from which it can be read
    */
-  async submitted(key: string, taskId: string): Promise<Position> {
-    const { state, position } = await this.#system.read(taskKind, taskId)
+  async submitted(key: string, taskId: string, how: Pick<Origin, 'mustLand'> = {}): Promise<Position> {
+    const { state, position } = await this.#system.read(taskKind, taskId, how)
     if (state.value !== 'new') return position
     await this.#finish(taskId, (await this.#requests(key)).get(taskId))
-    return (await this.#system.read(taskKind, taskId)).position
+    return (await this.#system.read(taskKind, taskId, how)).position
   }
 
   /**
@@ -136,7 +148,7 @@ export class LockKeeper {
   }
 
   async #repair(key: string, taskId: string, request: Request | undefined): Promise<void> {
-    if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
+    if (request?.data.replaces) await this.cancelReplaced(key, request.data.replaces, taskId, request.id)
     await this.#finish(taskId, request)
     const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
     const { submission } = state.context
