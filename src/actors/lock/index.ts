@@ -8,6 +8,7 @@ export { type LockContext, lockMachine, type Party } from './machine.ts'
 
 export const lockKind: ActorKind<LockCommand, LockContext> = {
   kind: 'lock',
+  version: 1,
   machine: lockMachine,
   evolve: evolveLock,
   decide: decideLock,
