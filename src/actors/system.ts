@@ -16,6 +16,7 @@ import {
   type JsonObject,
   newId,
   type Position,
+  type ReadStreamOptions,
   type RecordedEvent,
   StoreUnavailable,
   seal,
@@ -181,12 +182,22 @@ export class ActorSystem {
     })
   }
 
-  /** All that an actor's stream says, oldest first. Asks until the store answers. */
+  /** All that an actor's stream says, oldest first, or a part of it. Asks until the store answers. */
   history<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
     key: string,
+    part: ReadStreamOptions = {},
   ): Promise<readonly RecordedEvent[]> {
-    return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key)))
+    return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key), part))
+  }
+
+  /** One event of an actor's stream; undefined if it is not that long. Asks until the store answers. */
+  async event<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+    revision: number,
+  ): Promise<RecordedEvent | undefined> {
+    return (await this.history(kind, key, { from: BigInt(revision), limit: 1 }))[0]
   }
 
   /** What is known without asking the log; undefined unless resident. */

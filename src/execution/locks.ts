@@ -6,8 +6,17 @@
  * Its event id is not derived from the first step's: a store would take a second node's append of the same id for a
  * repeat and answer "done", though that node sealed other metadata and hash than what is recorded.
  */
-import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
-import type { Position, Submission } from '../events/index.ts'
+import {
+  type ActorSystem,
+  CommandRefused,
+  isEnded,
+  type LockContext,
+  lockKind,
+  type Origin,
+  placeOf,
+  taskKind,
+} from '../actors/index.ts'
+import { factOf, type LockFact, type Position, type RecordedEvent, type Submission } from '../events/index.ts'
 import type { LockParty } from '../projections/index.ts'
 
 export interface LockTurn {
@@ -24,6 +33,9 @@ export interface LockTurn {
   /** Of the lock's stream. */
   readonly position: Position
 }
+
+/** Events read at a time, back from the end of a lock's stream. */
+const LOOK_BACK = 100
 
 export class LockKeeper {
   readonly #system: ActorSystem
@@ -81,8 +93,8 @@ export class LockKeeper {
   }
 
   /**
-   * Cancels those whom a newer task displaced. One that has ended meanwhile is left alone; one whose submit is still on its
-   * way is recorded first, or it would come after its cancellation and wait for ever.
+   * Cancels those whom a newer task displaced. One that has ended meanwhile is left alone; one whose submit or requeue is
+   * still on its way is recorded first, or it would come after its cancellation and wait for ever.
    */
   async cancelReplaced(
     key: string,
@@ -93,7 +105,10 @@ export class LockKeeper {
     const origin: Origin = { by: this.#by, mustLand: true, causationId }
     await Promise.all(
       taskIds.map(async (taskId) => {
-        await this.submitted(key, taskId, { mustLand: true })
+        const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+        if (state.value === 'new' || isEnded(state.value)) {
+          await this.#finish(taskId, await this.#displaced(key, taskId))
+        }
         await this.#cancelReplaced(taskId, origin, by)
       }),
     )
@@ -117,11 +132,12 @@ export class LockKeeper {
    * Makes sure that a task which the lock knows is recorded as well: whoever joined it must be able to look at it.
    * @returns the position from which it can be read
    */
-  async submitted(key: string, taskId: string, how: Pick<Origin, 'mustLand'> = {}): Promise<Position> {
-    const { state, position } = await this.#system.read(taskKind, taskId, how)
+  async submitted(key: string, taskId: string): Promise<Position> {
+    const { state, position } = await this.#system.read(taskKind, taskId)
     if (state.value !== 'new') return position
-    await this.#finish(taskId, (await this.#requests(key)).get(taskId))
-    return (await this.#system.read(taskKind, taskId, how)).position
+    const { context } = (await this.#system.read(lockKind, key)).state
+    await this.#finish(taskId, await this.#request(key, taskId, context))
+    return (await this.#system.read(taskKind, taskId)).position
   }
 
   /**
@@ -133,8 +149,8 @@ export class LockKeeper {
     readonly holder: Pick<LockParty, 'taskId'>
     readonly queue: readonly Pick<LockParty, 'taskId'>[]
   }): Promise<void> {
-    const asked = await this.#requests(lock.key)
-    for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, asked.get(taskId))
+    const { state } = await this.#system.read(lockKind, lock.key, { mustLand: true })
+    for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, state.context)
   }
 
   /**
@@ -144,11 +160,13 @@ export class LockKeeper {
   async complete(key: string, taskId: string): Promise<void> {
     const { state } = await this.#system.read(lockKind, key, { mustLand: true })
     if (placeOf(taskId, state.context) === undefined) return
-    await this.#repair(key, taskId, (await this.#requests(key)).get(taskId))
+    await this.#repair(key, taskId, state.context)
   }
 
-  async #repair(key: string, taskId: string, request: Request | undefined): Promise<void> {
-    if (request?.data.replaces) await this.cancelReplaced(key, request.data.replaces, taskId, request.id)
+  async #repair(key: string, taskId: string, lock: LockContext): Promise<void> {
+    const request = await this.#request(key, taskId, lock)
+    if (request?.type === 'LockQueued' && request.data.replaces)
+      await this.cancelReplaced(key, request.data.replaces, taskId, request.id)
     await this.#finish(taskId, request)
     const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
     const { submission } = state.context
@@ -156,15 +174,29 @@ export class LockKeeper {
     if (isEnded(state.value) || submission?.lockKey !== key) await this.release(key, taskId, state.value)
   }
 
-  /** By task: the last event by which it asked for the lock. */
-  async #requests(key: string): Promise<ReadonlyMap<string, Request>> {
-    const events = await this.#system.history(lockKind, key)
-    const asked = new Map<string, Request>()
-    for (const { id, type, data } of events) {
-      if (type === 'LockAcquired' || type === 'LockQueued')
-        asked.set(String(data.taskId), { id, data: data as unknown as Asked })
+  /**
+   * The event by which a task asked for the lock: one that has it or waits for it, or that others joined. The lock's
+   * state says where it is, so that a lock with a long past costs no more than a new one.
+   */
+  async #request(key: string, taskId: string, { holder, queue, joins }: LockContext): Promise<Request | undefined> {
+    const party = [holder, ...queue].find((one) => one?.taskId === taskId)
+    const revision = party?.asked ?? joins.findLast((join) => join.taskId === taskId)?.asked
+    const event = revision === undefined ? undefined : await this.#system.event(lockKind, key, revision)
+    const fact = event && factOf<LockFact>(event)
+    return fact && isRequest(fact) ? fact : undefined
+  }
+
+  /** The same for one that the lock's state knows no more: looked for from the end of its stream. */
+  async #displaced(key: string, taskId: string): Promise<Request | undefined> {
+    const part = { direction: 'backwards', limit: LOOK_BACK } as const
+    for (let from: bigint | undefined; ; ) {
+      const events = await this.#system.history(lockKind, key, from === undefined ? part : { ...part, from })
+      const request = events.map(factOf<LockFact>).find((fact) => isRequest(fact) && fact.data.taskId === taskId)
+      const oldest = events.at(-1)
+      if (request && isRequest(request)) return request
+      if (!oldest || oldest.revision === 0n) return undefined
+      from = oldest.revision - 1n
     }
-    return asked
   }
 
   async #finish(taskId: string, request: Request | undefined): Promise<void> {
@@ -173,20 +205,17 @@ export class LockKeeper {
     if (request.data.submission) {
       await this.#system.execute(taskKind, taskId, { type: 'submit', submission: request.data.submission }, origin)
     } else if (request.data.requeue) {
-      const task = await this.#system.history(taskKind, taskId)
-      if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return
+      const { run = 1 } = request.data
+      const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+      // It may be in that run by another's doing, or in a later one.
+      if (state.context.run >= run) return
       await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
     }
   }
 }
 
-interface Request {
-  readonly id: string
-  readonly data: Asked
-}
+type Request = RecordedEvent & Extract<LockFact, { type: 'LockAcquired' | 'LockQueued' }>
 
-interface Asked {
-  readonly submission?: Submission
-  readonly requeue?: boolean
-  readonly replaces?: readonly string[]
+function isRequest(fact: RecordedEvent & LockFact): fact is Request {
+  return fact.type === 'LockAcquired' || fact.type === 'LockQueued'
 }

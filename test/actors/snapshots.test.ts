@@ -20,48 +20,13 @@ import {
   settingKind,
   taskKind,
 } from '../../src/actors/index.ts'
-import {
-  type AppendResult,
-  type EventStore,
-  openMemoryStore,
-  type ReadStreamOptions,
-  type RecordedEvent,
-} from '../../src/events/index.ts'
+import { type EventStore, openMemoryStore } from '../../src/events/index.ts'
 import { submission } from './given.ts'
-import { unavailable, withAppend } from './stores.ts'
+import { CountingStore, unavailable, withAppend } from './stores.ts'
 
 const BY: Origin = { by: 'user:ada' }
 const EVERY = 5
 const SCOPE = 'demo.setting-s'
-
-/** Counts the events that are read of streams. */
-class CountingStore implements EventStore {
-  readonly #store: EventStore
-  read = 0
-
-  constructor(store: EventStore = openMemoryStore()) {
-    this.#store = store
-  }
-
-  append: EventStore['append'] = (...of): Promise<AppendResult> => this.#store.append(...of)
-  readAll: EventStore['readAll'] = (options) => this.#store.readAll(options)
-  subscribe: EventStore['subscribe'] = (...of) => this.#store.subscribe(...of)
-  head: EventStore['head'] = () => this.#store.head()
-  close: EventStore['close'] = () => this.#store.close()
-
-  async readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
-    const events = await this.#store.readStream(stream, options)
-    this.read += events.length
-    return events
-  }
-
-  /** How many events `work` reads. */
-  async during(work: () => Promise<unknown>): Promise<number> {
-    const before = this.read
-    await work()
-    return this.read - before
-  }
-}
 
 /** Notes what it is asked. */
 class WatchedSnapshots extends MemorySnapshots {
