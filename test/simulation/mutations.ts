@@ -2,6 +2,7 @@
  * Rules switched off, one at a time, to see that the invariants miss them: a test of the tests. Nothing in src knows of
  * it. A mutation stands between the node and its log, or takes the place of a public method or decider for a while.
  */
+import { deserialize, serialize } from 'node:v8'
 import {
   type ActorKind,
   ActorSystem,
@@ -13,6 +14,8 @@ import {
   lockKind,
   type Origin,
   type Outcome,
+  type Snapshot,
+  type SnapshotStore,
   type State,
   type TaskCommand,
   type TaskContext,
@@ -30,6 +33,7 @@ export interface Mutation {
   readonly wrapStore?: (store: EventStore) => EventStore
   readonly makeSystem?: (options: ActorSystemOptions) => ActorSystem
   readonly wrapClock?: (clock: Clock) => Clock
+  readonly wrapSnapshots?: (snapshots: SnapshotStore) => SnapshotStore
   /** @returns how to undo it */
   readonly install?: () => () => void
 }
@@ -100,6 +104,28 @@ function over(
     head: () => store.head(),
     close: () => store.close(),
   }
+}
+
+// Snapshots ----------------------------------------------------------------------------------------------------------
+
+/** A snapshot says that it is newer than the state in it: what happened in between is forgotten. */
+function keepLate(snapshots: SnapshotStore): SnapshotStore {
+  const former = new Map<string, Snapshot>()
+  return {
+    load: (stream, version) => snapshots.load(stream, version),
+    save(stream, version, snapshot) {
+      const { state } = former.get(stream) ?? snapshot
+      former.set(stream, snapshot)
+      snapshots.save(stream, version, { ...snapshot, state: withRevision(state, snapshot.revision) })
+    },
+    drop: (stream) => snapshots.drop(stream),
+    close: () => snapshots.close(),
+  }
+}
+
+function withRevision(state: Uint8Array, revision: number): Uint8Array {
+  const { value, context } = deserialize(state) as State<Applied>
+  return serialize({ value, context: { ...context, revision } })
 }
 
 // Deciders -----------------------------------------------------------------------------------------------------------
@@ -318,5 +344,6 @@ export const MUTATIONS: readonly Mutation[] = [
   { name: 'the silence of a node is judged by an observer that lags behind the log', wrapStore: judgeByEar },
   { name: 'an observer that slept judges at once', wrapClock: hideLateness },
   { name: 'a command repeated on another node is carried out again', wrapStore: forgetOthersCommands },
+  { name: 'a snapshot is of an earlier state than it says', wrapSnapshots: keepLate },
   { name: 'a repeated command is carried out again', makeSystem: forgetCommands() },
 ]
