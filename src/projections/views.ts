@@ -231,6 +231,8 @@ export interface WaitingTask {
   readonly lockKey: string | undefined
   readonly submittedAt: number
   readonly crashes: number
+  /** Which run of it waits, from 1. */
+  readonly run: number
 }
 
 // Live ---------------------------------------------------------------------------------------------------------------

@@ -95,6 +95,17 @@ describe('jobs', () => {
     })
   })
 
+  it('say to a starting node which run of them waits', () => {
+    const fails = { type: 'TaskFailed', data: { claim: 'c', error: failure() } } as const
+    history.task('a', submitted(), started(1), fails, { type: 'TaskRequeued', data: { run: 2 } })
+    history.task('b', submitted())
+    read()
+    expect([...readWork(db).waiting].map(({ id, run }) => [id, run])).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ])
+  })
+
   it('vanish from every view when deleted, and are still work', () => {
     history.task('a', submitted({ sessionId: 's1' }), started(), { type: 'TaskDeleted', data: {} })
     history.task('b', submitted(), { type: 'TaskDeleted', data: {} })
