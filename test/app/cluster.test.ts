@@ -68,14 +68,14 @@ test('a directory belongs to one node, and is free when that one has stopped', a
   expect(second.nodeId).not.toBe(first.nodeId)
 })
 
-test('read models are made again when their file is gone', async () => {
+test('read models and snapshots are made again when their files are gone', async () => {
   const { url } = await server()
   const data = await directory()
   const first = await node(url, data)
   const { taskId } = await first.submit({ name: 'work', params: { n: 1 } }, caller)
   await first.waitForJob(taskId, 30_000)
   await stop(first)
-  await rm(join(data, 'read.db'))
+  for (const file of ['read.db', 'snapshots.db']) await rm(join(data, file))
   const second = await node(url, data)
   expect(await second.reads.job(taskId)).toMatchObject({ status: 'completed' })
 })

@@ -184,6 +184,17 @@ describe('sessions', () => {
     return items.flatMap((item) => (item.kind === 'message' ? [[item.id, item.state]] : []))
   }
 
+  it('show their end alone, in order', () => {
+    history.session('s1', ...Array.from({ length: 9 }, (_, n) => message(`m${n}`)))
+    const end = (last: number) =>
+      read()
+        .ask('transcript', 's1', { last })
+        ?.items.map(({ id }) => id)
+    expect(end(2)).toEqual(['m7', 'm8'])
+    expect(end(100)).toHaveLength(9)
+    expect(end(0)).toEqual([])
+  })
+
   it('move a message through its turn, while the next one waits', () => {
     history.session('s1', message('m1'), message('m2'))
     expect(read().ask('session', 's1')?.turn).toEqual({ id: 'm1', status: 'queued', startedAt: undefined })
