@@ -230,7 +230,6 @@ describe('a crash between a lock and its task', () => {
   })
 })
 
-// A promise: see docs/promises.md.
 test('a task that waited when the node started is claimed for the run that waited, and for no later one', async () => {
   let isAhead = false
   const t = await running(
@@ -273,6 +272,7 @@ async function requeueBehindAnother(store: EventStore, taskId: string): Promise<
   await system.execute(taskKind, taskId, { type: 'requeue' }, by)
 }
 
+// A promise: see docs/promises.md.
 test('every crash point of a busy app: after a restart each task has ended once, and no lock is held', async () => {
   const types = [
     'TaskSubmitted',
