@@ -72,7 +72,7 @@ const valuesOf = async (system: ActorSystem) => (await system.read(settingKind, 
 
 describe('a long stream', () => {
   // A promise: see docs/promises.md.
-  test('of 10,000 events is loaded by reading no more than those after its snapshot', async () => {
+  test('of 10,000 events is loaded by reading no more than those after its snapshot', { timeout: 30_000 }, async () => {
     const store = new CountingStore()
     const snapshots = new MemorySnapshots()
     const writer = systemOn(store, snapshots, { every: 500, exclusive: true })
