@@ -142,7 +142,7 @@ describe('a long stream', () => {
     expect(seen).toEqual(state.context)
   })
 
-  test('of a short life costs nothing: a task is neither kept nor looked for in vain', async () => {
+  test('is what a task seldom has: a short one is never kept', async () => {
     const snapshots = new WatchedSnapshots()
     const system = systemOn(openMemoryStore(), snapshots, { every: 500 })
     for (let n = 0; n < 20; n++) {
