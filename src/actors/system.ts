@@ -18,7 +18,9 @@ import {
   type Position,
   type ReadStreamOptions,
   type RecordedEvent,
+  type Revision,
   StoreUnavailable,
+  StreamDeleted,
   seal,
   streamName,
   WrongExpectedRevision,
@@ -27,7 +29,7 @@ import { Acknowledged } from './acknowledged.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
-import type { ActorKind, Applied, Decision, Fact, State } from './kind.ts'
+import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
 import { OldestFirst } from './oldest-first.ts'
 import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
 import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
@@ -144,8 +146,9 @@ export class ActorSystem {
   }
 
   /**
-   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied.
-   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError
+   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied. An actor whose
+   * stream was deleted is as one that never was, until a command would begin it again.
+   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError (StreamDeleted)
    */
   execute<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
@@ -198,6 +201,19 @@ export class ActorSystem {
     revision: number,
   ): Promise<RecordedEvent | undefined> {
     return (await this.history(kind, key, { from: BigInt(revision), limit: 1 }))[0]
+  }
+
+  /**
+   * Ends a stream of this log for good (EventStore.deleteStream), and lets go of what is resident of it: whoever is the
+   * log's sole owner deletes this way, since what is resident is not held against the log again. Other nodes notice when
+   * they next ask. Asks again while the store gives no answer, as long as a command would.
+   * @throws WrongExpectedRevision, StoreError
+   */
+  async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
+    await this.#patiently(false, () => this.#store.deleteStream(stream, expected))
+    const resident = this.#residents.get(stream)
+    if (resident) resident.loaded = false
+    this.#snapshots?.drop(stream)
   }
 
   /** What is known without asking the log; undefined unless resident. */
@@ -313,19 +329,19 @@ export class ActorSystem {
   ): Promise<Outcome<Context>> {
     const { mustLand = false } = origin
     if (!resident.loaded) {
-      if (origin.fresh) resident.loaded = true
+      if (origin.fresh && resident.state.context.revision < 0) resident.loaded = true
       else await this.#catchUp(resident, mustLand)
     }
     let known = this.#exclusive
     for (let tries = 0; tries < DECIDE_AGAIN || mustLand; tries++) {
       const state = resident.state
-      if (origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)) {
-        return { state, facts: [], position: resident.position }
-      }
+      const isRepeat = origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)
       const now = this.clock.now()
-      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
+      const decision: Decision<Fact> = isRepeat
+        ? nothing
+        : resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
       if (decision.facts.length === 0 && !known) {
-        // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
+        // Others append and delete too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true
         if (await this.#catchUp(resident, mustLand)) continue
       }
@@ -423,11 +439,19 @@ export class ActorSystem {
       if (await this.#resume(resident, mustLand)) return true
       this.#renew(resident, beginning(resident.evolution, this.#firstSnapshotDue))
     }
-    const from = BigInt(resident.state.context.revision + 1)
+    const { revision } = resident.state.context
+    // From the last event that is known: without it the stream is gone, and so is all that was known.
+    const from = BigInt(Math.max(revision, 0))
     const events = await this.#read(resident, from, mustLand)
-    for (const event of events) replay(resident, event)
+    if (revision >= 0 && events[0]?.revision !== from) {
+      resident.loaded = false
+      await this.#catchUp(resident, mustLand)
+      return true
+    }
+    const news = revision < 0 ? events : events.slice(1)
+    for (const event of news) replay(resident, event)
     resident.loaded = true
-    return events.length > 0
+    return news.length > 0
   }
 
   /**
@@ -464,8 +488,12 @@ export class ActorSystem {
   }
 }
 
-/** Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke. */
-export function isRefusal(error: unknown): error is CapsuleError {
+/**
+ * Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke: also
+ * that its stream was deleted for good.
+ */
+export function isRefusal(error: unknown): error is CapsuleError | StreamDeleted {
+  if (error instanceof StreamDeleted) return true
   return (
     error instanceof Error && 'code' in error && (error.code === 'command-refused' || error.code === 'attempt-fenced')
   )

@@ -179,7 +179,10 @@ export class Engine implements RunningApp, Runs {
     if (submission?.lockKey === undefined || isRepeat) return this.#command(id, { type: 'requeue' }, caller)
     const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
     if (refusal) throw refusal
-    return this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
+    const position = await this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
+    // Retired meanwhile.
+    if (position === undefined) throw new NotFound('job', id)
+    return position
   }
 
   async refreshJob(id: string, caller: Caller): Promise<Position> {

@@ -14,9 +14,17 @@ import {
   lockKind,
   type Origin,
   placeOf,
+  TaskRetired,
   taskKind,
 } from '../actors/index.ts'
-import { factOf, type LockFact, type Position, type RecordedEvent, type Submission } from '../events/index.ts'
+import {
+  factOf,
+  type LockFact,
+  type Position,
+  type RecordedEvent,
+  StreamDeleted,
+  type Submission,
+} from '../events/index.ts'
 import type { LockParty } from '../projections/index.ts'
 
 export interface LockTurn {
@@ -131,18 +139,22 @@ export class LockKeeper {
   /**
    * Makes sure that a task which the lock knows is recorded as well: whoever joined it must be able to look at it.
    * @returns the position from which it can be read
+   * @throws TaskRetired if its record is gone for good; it then has no place at the lock either
    */
   async submitted(key: string, taskId: string): Promise<Position> {
     const { state, position } = await this.#system.read(taskKind, taskId)
     if (state.value !== 'new') return position
     const { context } = (await this.#system.read(lockKind, key)).state
     await this.#finish(taskId, await this.#request(key, taskId, context))
-    return (await this.#system.read(taskKind, taskId)).position
+    const finished = await this.#system.read(taskKind, taskId)
+    if (finished.state.value !== 'new') return finished.position
+    await this.release(key, taskId, RETIRED)
+    throw new TaskRetired(taskId, undefined)
   }
 
   /**
    * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
-   * completed, the displaced are cancelled, and whoever has ended lets go.
+   * completed, the displaced are cancelled, and whoever has ended, or was retired, lets go.
    */
   async repair(lock: {
     readonly key: string
@@ -165,13 +177,17 @@ export class LockKeeper {
 
   async #repair(key: string, taskId: string, lock: LockContext): Promise<void> {
     const request = await this.#request(key, taskId, lock)
-    if (request?.type === 'LockQueued' && request.data.replaces)
+    const mayHold = await this.#finish(taskId, request)
+    // A task that cannot be any more displaces nobody.
+    if (mayHold && request?.type === 'LockQueued' && request.data.replaces) {
       await this.cancelReplaced(key, request.data.replaces, taskId, request.id)
-    await this.#finish(taskId, request)
+    }
     const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
     const { submission } = state.context
     // The task of an idempotency key may be there with other input, which needs another lock.
-    if (isEnded(state.value) || submission?.lockKey !== key) await this.release(key, taskId, state.value)
+    if (isEnded(state.value) || submission?.lockKey !== key) {
+      await this.release(key, taskId, mayHold ? state.value : RETIRED)
+    }
   }
 
   /**
@@ -199,20 +215,33 @@ export class LockKeeper {
     }
   }
 
-  async #finish(taskId: string, request: Request | undefined): Promise<void> {
-    if (!request) return
+  /** @returns false if the task was retired: its record is gone for good, and nothing is made of what it asked for */
+  async #finish(taskId: string, request: Request | undefined): Promise<boolean> {
+    if (!request) return true
     const origin: Origin = { by: this.#by, causationId: request.id, mustLand: true }
-    if (request.data.submission) {
-      await this.#system.execute(taskKind, taskId, { type: 'submit', submission: request.data.submission }, origin)
-    } else if (request.data.requeue) {
-      const { run = 1 } = request.data
-      const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
-      // It may be in that run by another's doing, or in a later one.
-      if (state.context.run >= run) return
-      await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    const { submission, requeue, run = 1 } = request.data
+    if (submission) return this.#submit(taskId, submission, origin)
+    if (!requeue) return true
+    const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+    if (state.value === 'new') return false
+    // It may be in that run by another's doing, or in a later one.
+    if (state.context.run < run) await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    return true
+  }
+
+  async #submit(taskId: string, submission: Submission, origin: Origin): Promise<boolean> {
+    try {
+      await this.#system.execute(taskKind, taskId, { type: 'submit', submission }, origin)
+      return true
+    } catch (error) {
+      if (error instanceof StreamDeleted) return false
+      throw error
     }
   }
 }
+
+/** Why a lock was released whose task's stream was deleted. */
+const RETIRED = 'retired'
 
 type Request = RecordedEvent & Extract<LockFact, { type: 'LockAcquired' | 'LockQueued' }>
 

@@ -123,6 +123,12 @@ export const ERRORS = {
   },
 
   // Limits
+  'task-retired': {
+    status: 410,
+    title: 'Task retired',
+    meaning:
+      'The idempotency key (or command id) was used before, and the record of its task is gone. Use another key.',
+  },
   'too-many-attempts': {
     status: 429,
     title: 'Too many wrong keys',
@@ -214,6 +220,11 @@ export const ERRORS = {
     title: 'Changed meanwhile',
     meaning: 'Somebody else changed the same stream first.',
     retryAfter: 1,
+  },
+  'stream-deleted': {
+    status: 410,
+    title: 'Gone for good',
+    meaning: 'What this is about was deleted for good, and never comes again.',
   },
   'event-too-large': {
     status: 413,

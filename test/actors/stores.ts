@@ -21,6 +21,8 @@ export function withAppend(store: EventStore, append: (append: Append) => Append
     readAll: (options) => store.readAll(options),
     subscribe: (options, subscriber) => store.subscribe(options, subscriber),
     head: () => store.head(),
+    deleteStream: (stream, expected) => store.deleteStream(stream, expected),
+    capStream: (stream, maxCount) => store.capStream(stream, maxCount),
     close: () => store.close(),
   }
 }
@@ -51,6 +53,8 @@ export class CountingStore implements EventStore {
   readAll: EventStore['readAll'] = (options) => this.#store.readAll(options)
   subscribe: EventStore['subscribe'] = (...of) => this.#store.subscribe(...of)
   head: EventStore['head'] = () => this.#store.head()
+  deleteStream: EventStore['deleteStream'] = (...of) => this.#store.deleteStream(...of)
+  capStream: EventStore['capStream'] = (...of) => this.#store.capStream(...of)
   close: EventStore['close'] = () => this.#store.close()
 
   async readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
