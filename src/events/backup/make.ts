@@ -91,6 +91,7 @@ async function backup(
   const partial = `${file}.${randomBytes(4).toString('hex')}.partial`
   try {
     const size = (bytes: number, total: number) => onProgress?.({ phase: 'writing', part: Math.min(1, bytes / total) })
+    onProgress?.({ phase: 'writing', part: 0 })
     await writeImage({ directory, image: partial, onProgress: size })
     await sync(partial)
     onProgress?.({ phase: 'checking', events: 0 })
@@ -115,8 +116,8 @@ async function backup(
     if (isThere(error)) throw exists(file)
     throw diskTrouble(`The backup ${file} cannot be written`, error)
   } finally {
-    await rm(partial, { force: true })
-    await rm(manifestFile(partial), { force: true })
+    // SQLite leaves a journal where the disk was full.
+    for (const left of [partial, `${partial}-journal`, manifestFile(partial)]) await rm(left, { force: true })
   }
 }
 
