@@ -116,15 +116,11 @@ async function atRest(place: Place, store: EventStore, options: MigrateOptions):
   if ('directory' in place) return
   const { app, pause = (ms) => setTimeout(ms), onProgress } = options
   onProgress?.({ phase: 'listening' })
-  const heard = new Set<string>()
-  const subscription = store.subscribe(
-    { from: 'now', prefixes: [streamPrefix(app, 'node')] },
-    { events: (events) => events.forEach(({ stream, type }) => void (type === 'NodeStopped' || heard.add(stream))) },
-  )
+  const before = await store.head()
   await pause(LISTEN_MS)
-  await subscription.close()
-  const [node] = heard
-  if (node !== undefined) throw inUse(nameOf(place), app, `${node} is at work`)
+  const signs = await store.readAll({ from: before, prefixes: [streamPrefix(app, 'node')] })
+  const sign = signs.find(({ type }) => type !== 'NodeStopped')
+  if (sign) throw inUse(nameOf(place), app, `${sign.stream} is at work`)
 }
 
 function inUse(called: string, app: string, why: string): CopyRefused {
