@@ -8,12 +8,7 @@ export { factOf } from './fact.ts'
 export { canonicalJson, expectedHash, GENESIS, seal } from './hash.ts'
 export { newId } from './ids.ts'
 export * from './store.ts'
-export {
-  addressOf,
-  type EventStoreDB,
-  type EventStoreDBOptions,
-  openEventStoreDB,
-} from './stores/eventstoredb/index.ts'
+export { addressOf, type EventStoreDBOptions, openEventStoreDB } from './stores/eventstoredb/index.ts'
 export { type MemoryStoreOptions, openMemoryStore } from './stores/memory/index.ts'
 export * from './stores/sqlite/index.ts'
 export * from './streams.ts'

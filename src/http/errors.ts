@@ -215,6 +215,11 @@ export const ERRORS = {
     meaning: 'Somebody else changed the same stream first.',
     retryAfter: 1,
   },
+  'stream-deleted': {
+    status: 410,
+    title: 'Gone for good',
+    meaning: 'What this is about was deleted for good, and never comes again.',
+  },
   'event-too-large': {
     status: 413,
     title: 'Too large to record',

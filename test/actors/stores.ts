@@ -18,6 +18,8 @@ export function withAppend(store: EventStore, append: (append: Append) => Append
     readAll: (options) => store.readAll(options),
     subscribe: (options, subscriber) => store.subscribe(options, subscriber),
     head: () => store.head(),
+    deleteStream: (stream, expected) => store.deleteStream(stream, expected),
+    capStream: (stream, maxCount) => store.capStream(stream, maxCount),
     close: () => store.close(),
   }
 }

@@ -1,4 +1,7 @@
-/** A process that appends to the log in argv[2] until it is killed, and prints the id of each append once acknowledged. */
+/**
+ * A process that appends to the log in argv[2] until it is killed, and prints the id of each append once acknowledged;
+ * or, with `delete`, appends one event to a stream and deletes that.
+ */
 import { randomUUID } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { type EventData, GENESIS, openSqliteStore, seal } from '../../src/events/index.ts'
@@ -29,4 +32,7 @@ async function lane(): Promise<void> {
   }
 }
 
-if (process.argv[3] !== 'idle') await Promise.all(Array.from({ length: 16 }, lane))
+if (process.argv[3] === 'delete') {
+  await store.append('child.task-1', 'no-stream', noted(randomUUID()).slice(0, 1))
+  await store.deleteStream('child.task-1', 0n)
+} else if (process.argv[3] !== 'idle') await Promise.all(Array.from({ length: 16 }, lane))

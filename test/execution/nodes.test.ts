@@ -132,6 +132,14 @@ class Cluster {
         this.#assertUp()
         return log.head()
       },
+      deleteStream: async (...of) => {
+        this.#assertUp()
+        return log.deleteStream(...of)
+      },
+      capStream: async (...of) => {
+        this.#assertUp()
+        return log.capStream(...of)
+      },
       close: () => log.close(),
     }
   }

@@ -40,10 +40,10 @@ async function walk(
   const verifier = new ChainVerifier()
   const apps = new Set<string>()
   const live = new Set<string>()
-  let head: Position = START
+  let at: Position = START
   let events = 0
   for (;;) {
-    const page = await reader.readAll({ from: head, limit: PAGE })
+    const page = await reader.readAll({ from: at, limit: PAGE })
     for (const event of page) {
       const verdict = verifier.check(event)
       if (!verdict.ok) throw new ChainBroken(image, verdict)
@@ -53,10 +53,12 @@ async function walk(
         if (TASK_LIVE_EVENTS.includes(event.type)) live.add(event.stream)
         else if (TASK_END_EVENTS.includes(event.type)) live.delete(event.stream)
       }
-      head = event.position
+      at = event.position
     }
     events += page.length
-    if (page.length === 0) return { apps: [...apps].sort(), events, head, unfinished: live.size }
+    if (page.length === 0) {
+      return { apps: [...apps].sort(), events, head: await reader.head(), unfinished: live.size }
+    }
     onEvents?.(events)
   }
 }

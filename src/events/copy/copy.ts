@@ -2,20 +2,21 @@
  * Copies the history of an app from one log to another, so that the copy is the same history: ids, revisions, data,
  * metadata and the order over all streams.
  *
- *     comparing ──(the target has no more)──▶ copying ──▶ verifying
+ *     comparing ──(the target has no more)──▶ copying ──▶ retiring ──▶ verifying
  *
  * What the target has already must be how the source begins. So a copy that was cut off goes on where it was when it is
  * made again, and one that is complete changes nothing. Appends are made one after the other, or many in one transaction:
- * two under way could change places, or one be kept without the one before it.
+ * two under way could change places, or one be kept without the one before it. Streams that were retired are not copied,
+ * also where the source has not got rid of them yet; the target gets the tombstones.
  */
 
 import { Buffer } from 'node:buffer'
 import { setTimeout } from 'node:timers/promises'
-import { StoreUnavailable, WrongExpectedRevision } from '../errors.ts'
+import { StoreUnavailable, StreamDeleted, WrongExpectedRevision } from '../errors.ts'
 import type { EventData, Position, RecordedEvent, Revision } from '../event.ts'
 import type { EventStore } from '../store.ts'
 import { CopyRefused } from './errors.ts'
-import { history, isSame } from './history.ts'
+import { history, isSame, retiredStreams } from './history.ts'
 
 export interface Log {
   readonly store: EventStore
@@ -24,8 +25,8 @@ export interface Log {
 }
 
 export interface CopyProgress {
-  readonly phase: 'comparing' | 'copying' | 'verifying'
-  /** Events so far, of the whole history. */
+  readonly phase: 'comparing' | 'copying' | 'retiring' | 'verifying'
+  /** Events so far, of the whole history; streams, where these are retired. */
   readonly events: number
   /** How far in the phase, 0 to 1. */
   readonly part: number
@@ -54,6 +55,8 @@ export interface Copied {
   readonly events: number
   /** How many of them this copy appended. */
   readonly appended: number
+  /** Streams that were retired: neither log has them. */
+  readonly retired: number
   /** The source's last event that was looked at. */
   readonly upTo: Position
 }
@@ -76,7 +79,7 @@ const TELL_EVERY = 256
 export async function copyHistory(options: CopyOptions): Promise<Copied> {
   const { from, to, app } = options
   const upTo = options.upTo ?? (await from.store.head())
-  const without: ReadonlySet<string> = new Set()
+  const without = await retiredStreams(from.store, app, upTo)
   const source = history({ store: from.store, called: from.called, app, upTo, without })
   const known = await compare(source, options, { upTo, without, phase: 'comparing' })
   let appended = 0
@@ -84,6 +87,7 @@ export async function copyHistory(options: CopyOptions): Promise<Copied> {
     await options.onBegin?.()
     appended = await append(known.next, source, options, known.events, upTo)
   }
+  await retire(without, options)
   const again = history({ store: from.store, called: from.called, app, upTo, without })
   const { events, next } = await compare(again, options, { upTo, without, phase: 'verifying' })
   if (next) {
@@ -92,7 +96,7 @@ export async function copyHistory(options: CopyOptions): Promise<Copied> {
       `${to.called} does not have revision ${next.revision} of ${next.stream}, which was copied to it. Do not use it.`,
     )
   }
-  return { events, appended, upTo }
+  return { events, appended, retired: without.size, upTo }
 }
 
 interface Comparison {
@@ -142,6 +146,17 @@ async function append(
   }
   await send()
   return count
+}
+
+/** Puts the tombstones, which nobody takes away: none is left out, and none is too many. */
+async function retire(streams: ReadonlySet<string>, { to, onProgress }: CopyOptions): Promise<void> {
+  let events = 0
+  for (const stream of streams) {
+    // A log that was moved from here and comes back may have been retired in between.
+    const [last] = await to.store.readStream(stream, { direction: 'backwards', limit: 1 })
+    await to.store.deleteStream(stream, last?.revision ?? 'no-stream')
+    onProgress?.({ phase: 'retiring', events: ++events, part: events / streams.size })
+  }
 }
 
 interface Run {
@@ -200,7 +215,7 @@ async function recordRun({ stream, first, last, events }: Run, { store, called }
   try {
     revision = (await store.append(stream, expected, events)).revision
   } catch (error) {
-    throw error instanceof WrongExpectedRevision ? taken(called, stream) : error
+    throw error instanceof WrongExpectedRevision || error instanceof StreamDeleted ? taken(called, stream) : error
   }
   // A server remembers a stream that was deleted, and goes on counting.
   if (revision !== last.revision) throw taken(called, stream)

@@ -41,6 +41,27 @@ export async function* history(options: HistoryOptions): AsyncGenerator<Recorded
   }
 }
 
+/** The streams of the app that were retired by then, as its audit stream says. */
+export async function retiredStreams(
+  store: Pick<EventStore, 'readStream'>,
+  app: string,
+  upTo: Position,
+): Promise<ReadonlySet<string>> {
+  const audit = `${app}.audit`
+  const retired = new Set<string>()
+  for (let from = 0n; ; ) {
+    const page = await store.readStream(audit, { from, limit: PAGE })
+    for (const { type, data, position } of page) {
+      const { stream } = data
+      if (type !== 'StreamRetired' || typeof stream !== 'string' || position > upTo) continue
+      if (stream.startsWith(streamPrefix(app)) && stream !== audit) retired.add(stream)
+    }
+    const last = page.at(-1)
+    if (!last) return retired
+    from = last.revision + 1n
+  }
+}
+
 /** Whether both say the same. The hash covers data and metadata, and each walk has held its events to theirs. */
 export function isSame(a: RecordedEvent, b: RecordedEvent): boolean {
   return (

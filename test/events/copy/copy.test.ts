@@ -82,7 +82,7 @@ describe('a copy', () => {
     await copy(cluster, target, { together: 1000 })
     const stored = ({ directory = '' }: Opened) => {
       const reader = openSqliteReader({ directory })
-      const rows = reader.readAllRaw({ prefixes: ['demo.task-', 'demo.session-'] })
+      const { events: rows } = reader.readAllRaw({ prefixes: ['demo.task-', 'demo.session-'] })
       reader.close()
       return rows.map(({ id, data, metadata }) => ({ id, data, metadata }))
     }
@@ -195,6 +195,47 @@ describe('a copy that was cut off', () => {
       failures = 1_000
       await expect(copy(source, like(target, { readAll: async () => [] }))).rejects.toThrow('no answer')
     }
+  })
+})
+
+describe('a stream that was retired', () => {
+  async function retired(source: EventStore): Promise<void> {
+    await writeHistory(source, 1)
+    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 1, lastHash: '…' } }
+    await new Writer(source).append('demo.audit', audit)
+  }
+
+  // A promise: see docs/promises.md.
+  it.each([
+    ['memory', 'sqlite', 'deleted'],
+    ['sqlite', 'eventstoredb', 'deleted'],
+    ['eventstoredb', 'sqlite', 'deleted'],
+    ['sqlite', 'memory', 'there still'],
+  ])('from %s to %s is not copied (%s at the source), and can never be begun again', async (from, to, state) => {
+    const source = await open(from)
+    await retired(source)
+    const [last] = await source.readStream('demo.task-1', { direction: 'backwards', limit: 1 })
+    if (state === 'deleted') await source.deleteStream('demo.task-1', last?.revision ?? 0n)
+    const target = await open(to)
+    expect(await copy(source, target)).toMatchObject({ retired: 1 })
+    const streams = new Set((await historyOf(target)).map(({ stream }) => stream))
+    expect([...streams].sort()).toEqual(['demo.audit', 'demo.session-1', 'demo.task-0', 'demo.task-2'])
+    await expect(new Writer(target).append('demo.task-1', {})).rejects.toMatchObject({ code: 'stream-deleted' })
+    // Again, with the tombstones in place.
+    expect(await copy(source, target)).toMatchObject({ appended: 0, retired: 1 })
+  })
+
+  it('is retired at a target that has it from before', async () => {
+    const source = openMemoryStore()
+    await writeHistory(source, 1)
+    const target = openMemoryStore()
+    await copy(source, target)
+    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 1, lastHash: '…' } }
+    await new Writer(source).append('demo.audit', audit)
+    await source.deleteStream('demo.task-1', 3n)
+    expect(await copy(source, target)).toMatchObject({ appended: 1, retired: 1 })
+    expect(await historyOf(target)).toEqual(await historyOf(source))
+    expect(await target.readStream('demo.task-1')).toEqual([])
   })
 })
 
