@@ -7,11 +7,11 @@ import {
   backupDirectory,
   nameOf,
   openEventStoreDB,
-  placeOf,
   streamPrefix,
 } from '../events/index.ts'
 import { readEnvironment } from './config.ts'
 import { UsageError } from './errors.ts'
+import { parsePlace } from './place.ts'
 import { counted, ProgressLine, progressText } from './progress.ts'
 
 interface BackupFlags {
@@ -43,7 +43,7 @@ async function backup({ to, from, data, app, json }: BackupFlags): Promise<void>
   const environment = readEnvironment(process.env)
   if (from !== undefined && data !== undefined)
     throw new UsageError('--from and --data both say what to back up: give one.')
-  const place = placeOf(from ?? data ?? environment.EVENTSTORE_URL ?? environment.CAPSULE_DATA ?? '.capsule')
+  const place = parsePlace(from ?? data ?? environment.EVENTSTORE_URL ?? environment.CAPSULE_DATA ?? '.capsule')
   const line = new ProgressLine()
   const options: BackupOptions = { to, onProgress: (progress) => line.show(progressText(progress)) }
   let made: Backup

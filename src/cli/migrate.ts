@@ -1,7 +1,8 @@
 /** capsule migrate: moves the log of an app from a directory to a cluster, or back, and proves that it is the same. */
 import type { Command } from 'commander'
-import { appsIn, type Copied, migrateLog, nameOf, type Place, placeOf } from '../events/index.ts'
+import { appsIn, type Copied, migrateLog, nameOf, type Place } from '../events/index.ts'
 import { UsageError } from './errors.ts'
+import { parsePlace } from './place.ts'
 import { counted, ProgressLine, progressText } from './progress.ts'
 
 interface MigrateFlags {
@@ -24,7 +25,7 @@ export function registerMigrate(program: Command): void {
 }
 
 async function migrate(flags: MigrateFlags): Promise<void> {
-  const [from, to] = [placeOf(flags.from), placeOf(flags.to)]
+  const [from, to] = [parsePlace(flags.from), parsePlace(flags.to)]
   const app = flags.app ?? onlyApp(from)
   const line = new ProgressLine()
   let copied: Copied
