@@ -1,7 +1,7 @@
 /** A backup is the log of one moment, made while the log is written to; a restore takes only what is that still. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { appendFile, copyFile, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -304,6 +304,17 @@ describe('a restore', () => {
     expect(existsSync(join(home, 'events.db'))).toBe(false)
     await restoreBackup({ file, directory: home })
     expect(await historyIn(home)).toEqual(await historyIn(data))
+  })
+
+  it('puts nothing in place of which the bytes changed while it was copied', async () => {
+    const { file } = await backedUp()
+    const home = join(root, 'restored')
+    const onProgress = ({ phase }: { phase: string }) => {
+      if (phase === 'checking') writeSync(openSync(file, 'r+'), Buffer.from([0xa5]), 0, 1, 5000)
+    }
+    const error = await restoreBackup({ file, directory: home, onProgress }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ fault: 'altered', message: expect.stringContaining('SHA-256') })
+    expect(readdirSync(home)).toEqual(['lock.db'])
   })
 
   it('to a place that cannot be a directory says so', async () => {

@@ -282,6 +282,22 @@ describe('a copy is refused', () => {
     expect(error).toBeInstanceOf(CopyRefused)
   })
 
+  it('when the target counts on where a stream was deleted', async () => {
+    const source = openMemoryStore()
+    await writeHistory(source)
+    const store = openMemoryStore()
+    let appends = 0
+    const target = like(store, {
+      append: async (...args: Parameters<EventStore['append']>) => {
+        const result = await store.append(...args)
+        appends++
+        return { ...result, revision: result.revision + 7n }
+      },
+    })
+    await expect(copy(source, target)).rejects.toMatchObject({ reason: 'other-events' })
+    expect(appends).toBe(1)
+  })
+
   it('when the source is not as it was appended: it names the event', async () => {
     const source = openMemoryStore()
     await writeHistory(source)
