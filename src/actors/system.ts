@@ -19,8 +19,10 @@ import {
   newId,
   type Position,
   type RecordedEvent,
+  type Revision,
   START,
   StoreUnavailable,
+  StreamDeleted,
   seal,
   streamName,
   WrongExpectedRevision,
@@ -28,7 +30,7 @@ import {
 import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, HistoryCorrupt, MailboxFull, TooContended, WrittenByNewerCode } from './errors.ts'
 import { type Evolution, evolutionOf } from './evolve.ts'
-import type { ActorKind, Applied, Decision, Fact, Recorded, State } from './kind.ts'
+import { type ActorKind, type Applied, type Decision, type Fact, nothing, type Recorded, type State } from './kind.ts'
 import { OldestFirst } from './oldest-first.ts'
 
 /** Where a command comes from. */
@@ -146,8 +148,9 @@ export class ActorSystem {
   }
 
   /**
-   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied.
-   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError
+   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied. An actor whose
+   * stream was deleted is as one that never was, until a command would begin it again.
+   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError (StreamDeleted)
    */
   execute<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
@@ -190,6 +193,18 @@ export class ActorSystem {
     key: string,
   ): Promise<readonly RecordedEvent[]> {
     return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key)))
+  }
+
+  /**
+   * Ends a stream of this log for good (EventStore.deleteStream), and lets go of what is resident of it: whoever is the
+   * log's sole owner deletes this way, since what is resident is not held against the log again. Other nodes notice when
+   * they next ask. Asks again while the store gives no answer, as long as a command would.
+   * @throws WrongExpectedRevision, StoreError
+   */
+  async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
+    await this.#patiently(false, () => this.#store.deleteStream(stream, expected))
+    const resident = this.#residents.get(stream)
+    if (resident) resident.loaded = false
   }
 
   /** What is known without asking the log; undefined unless resident. */
@@ -301,19 +316,19 @@ export class ActorSystem {
   ): Promise<Outcome<Context>> {
     const { mustLand = false } = origin
     if (!resident.loaded) {
-      if (origin.fresh) resident.loaded = true
+      if (origin.fresh && resident.state.context.revision < 0) resident.loaded = true
       else await this.#catchUp(resident, mustLand)
     }
     let known = this.#exclusive
     for (let tries = 0; tries < DECIDE_AGAIN || mustLand; tries++) {
       const state = resident.state
-      if (origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)) {
-        return { state, facts: [], position: resident.position }
-      }
+      const isRepeat = origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)
       const now = this.clock.now()
-      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
+      const decision: Decision<Fact> = isRepeat
+        ? nothing
+        : resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
       if (decision.facts.length === 0 && !known) {
-        // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
+        // Others append and delete too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true
         if (await this.#catchUp(resident, mustLand)) continue
       }
@@ -422,11 +437,19 @@ export class ActorSystem {
       resident.hash = GENESIS
       resident.position = START
     }
-    const from = BigInt(resident.state.context.revision + 1)
+    const { revision } = resident.state.context
+    // From the last event that is known: without it the stream is gone, and so is all that was known.
+    const from = BigInt(Math.max(revision, 0))
     const events = await this.#patiently(mustLand, () => this.#store.readStream(resident.stream, { from }))
-    for (const event of events) this.#replay(resident, event)
+    if (revision >= 0 && events[0]?.revision !== from) {
+      resident.loaded = false
+      await this.#catchUp(resident, mustLand)
+      return true
+    }
+    const news = revision < 0 ? events : events.slice(1)
+    for (const event of news) this.#replay(resident, event)
     resident.loaded = true
-    return events.length > 0
+    return news.length > 0
   }
 
   #replay<Context extends Applied>(resident: Replayable<Context>, event: RecordedEvent): void {
@@ -479,8 +502,12 @@ class Acknowledged {
   }
 }
 
-/** Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke. */
-export function isRefusal(error: unknown): error is CapsuleError {
+/**
+ * Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke: also
+ * that its stream was deleted for good.
+ */
+export function isRefusal(error: unknown): error is CapsuleError | StreamDeleted {
+  if (error instanceof StreamDeleted) return true
   return (
     error instanceof Error && 'code' in error && (error.code === 'command-refused' || error.code === 'attempt-fenced')
   )

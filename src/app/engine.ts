@@ -185,7 +185,15 @@ export class Engine implements RunningApp, Runs {
       run: context.run + 1,
     })
     const land = { ...origin, mustLand: true, ...(cause === undefined ? {} : { causationId: cause }) }
-    return (await this.#parts.system.execute(taskKind, id, { type: 'requeue' }, land)).position
+    try {
+      return (await this.#parts.system.execute(taskKind, id, { type: 'requeue' }, land)).position
+    } catch (error) {
+      const { state } = await this.#parts.system.read(taskKind, id, { mustLand: true })
+      if (state.value !== 'new') throw error
+      // It was retired while it asked for its lock, which it could never release.
+      await this.#parts.node.locks.complete(submission.lockKey, id)
+      throw new NotFound('job', id)
+    }
   }
 
   async refreshJob(id: string, caller: Caller): Promise<Position> {

@@ -75,6 +75,7 @@ export interface EventStore {
   /**
    * Position of the last event that was ever recorded, START when there is none. It does not go back, and no position is
    * used twice: where the last events were deleted, nothing is at the head, and a subscriber is told of it by `caughtUp`.
+   * (EventStoreDB forgets it when a scavenge has taken the last events and the store is opened anew.)
    */
   head(): Promise<Position>
 
@@ -92,8 +93,9 @@ export interface EventStore {
   /**
    * Keeps only the last `maxCount` (at least 1) events of the stream, now and later; a read then begins at a later
    * revision. What is beyond may still come in `readAll` and subscriptions, as after `deleteStream`. Only for streams
-   * outside the hash chain: nodes'. The stream need not be there yet. The last call counts.
-   * @throws StreamDeleted, StoreUnavailable, StoreClosed, StoreCorrupt
+   * outside the hash chain: nodes'. The stream need not be there yet. The last call counts. Of a stream that was deleted
+   * there is nothing to keep, and nothing happens.
+   * @throws StoreUnavailable, StoreClosed, StoreCorrupt
    */
   capStream(stream: string, maxCount: number): Promise<void>
 

@@ -590,11 +590,11 @@ export class Dispatcher {
     } catch (error) {
       this.#claiming.delete(record.id)
       if (how.claim !== undefined) this.#admission.release(record.id, how.claim, 'not started')
-      // Refused: the log has, or will have, what this record must become.
+      // Refused: the log has, or will have, what this record must become; unless the task's stream was deleted.
       if (!(error instanceof CommandRefused)) {
         this.#forget(record)
         report(error, `starting task ${record.id}`)
-      }
+      } else if (system.peek(taskKind, record.id)?.value === 'new') this.#forget(record)
       this.#suspectRuns &&= how.alone !== true
       this.#giveBack()
     }

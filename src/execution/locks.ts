@@ -6,8 +6,17 @@
  * Its event id is not derived from the first step's: a store would take a second node's append of the same id for a
  * repeat and answer "done", though that node sealed other metadata and hash than what is recorded.
  */
-import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
-import type { Position, Submission } from '../events/index.ts'
+import {
+  type ActorSystem,
+  CommandRefused,
+  isEnded,
+  lockKind,
+  type Origin,
+  placeOf,
+  TaskRetired,
+  taskKind,
+} from '../actors/index.ts'
+import { type Position, StreamDeleted, type Submission } from '../events/index.ts'
 import type { LockParty } from '../projections/index.ts'
 
 export interface LockTurn {
@@ -104,17 +113,21 @@ export class LockKeeper {
   /**
    * Makes sure that a task which the lock knows is recorded as well: whoever joined it must be able to look at it.
    * @returns the position from which it can be read
+   * @throws TaskRetired if its record is gone for good; it then has no place at the lock either
    */
   async submitted(key: string, taskId: string): Promise<Position> {
     const { state, position } = await this.#system.read(taskKind, taskId)
     if (state.value !== 'new') return position
     await this.#finish(taskId, (await this.#requests(key)).get(taskId))
-    return (await this.#system.read(taskKind, taskId)).position
+    const finished = await this.#system.read(taskKind, taskId)
+    if (finished.state.value !== 'new') return finished.position
+    await this.release(key, taskId, RETIRED)
+    throw new TaskRetired(taskId, undefined)
   }
 
   /**
    * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
-   * completed, the displaced are cancelled, and whoever has ended lets go.
+   * completed, the displaced are cancelled, and whoever has ended, or was retired, lets go.
    */
   async repair(lock: {
     readonly key: string
@@ -136,12 +149,15 @@ export class LockKeeper {
   }
 
   async #repair(key: string, taskId: string, request: Request | undefined): Promise<void> {
-    if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
-    await this.#finish(taskId, request)
+    const mayHold = await this.#finish(taskId, request)
+    // A task that cannot be any more displaces nobody.
+    if (mayHold && request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
     const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
     const { submission } = state.context
     // The task of an idempotency key may be there with other input, which needs another lock.
-    if (isEnded(state.value) || submission?.lockKey !== key) await this.release(key, taskId, state.value)
+    if (isEnded(state.value) || submission?.lockKey !== key) {
+      await this.release(key, taskId, mayHold ? state.value : RETIRED)
+    }
   }
 
   /** By task: the last event by which it asked for the lock. */
@@ -155,18 +171,33 @@ export class LockKeeper {
     return asked
   }
 
-  async #finish(taskId: string, request: Request | undefined): Promise<void> {
-    if (!request) return
+  /** @returns false if the task was retired: its record is gone for good, and nothing is made of what it asked for */
+  async #finish(taskId: string, request: Request | undefined): Promise<boolean> {
+    if (!request) return true
     const origin: Origin = { by: this.#by, causationId: request.id, mustLand: true }
-    if (request.data.submission) {
-      await this.#system.execute(taskKind, taskId, { type: 'submit', submission: request.data.submission }, origin)
-    } else if (request.data.requeue) {
-      const task = await this.#system.history(taskKind, taskId)
-      if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return
-      await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    const { submission, requeue } = request.data
+    if (submission) return this.#submit(taskId, submission, origin)
+    if (!requeue) return true
+    const task = await this.#system.history(taskKind, taskId)
+    if (task.length === 0) return false
+    if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return true
+    await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    return true
+  }
+
+  async #submit(taskId: string, submission: Submission, origin: Origin): Promise<boolean> {
+    try {
+      await this.#system.execute(taskKind, taskId, { type: 'submit', submission }, origin)
+      return true
+    } catch (error) {
+      if (error instanceof StreamDeleted) return false
+      throw error
     }
   }
 }
+
+/** Why a lock was released whose task's stream was deleted. */
+const RETIRED = 'retired'
 
 interface Request {
   readonly id: string

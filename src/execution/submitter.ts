@@ -9,9 +9,10 @@ import {
   type Origin,
   type Outcome,
   type TaskContext,
+  TaskRetired,
   taskKind,
 } from '../actors/index.ts'
-import { type Position, StoreUnavailable, type Submission } from '../events/index.ts'
+import { type Position, StoreUnavailable, StreamDeleted, type Submission } from '../events/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { LockKeeper, LockTurn } from './locks.ts'
 
@@ -42,7 +43,7 @@ export class Submitter {
 
   /**
    * Resolves when the task is recorded durably. Submitting the same id again changes nothing.
-   * @throws LockHeldError, IdempotencyConflict, StoreError
+   * @throws LockHeldError, IdempotencyConflict, TaskRetired, StoreError
    */
   async submit(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
     // A delayed task asks for its lock when it is due.
@@ -64,7 +65,7 @@ export class Submitter {
     }
     // Acknowledged by the lock's append: from here on the submit lands, if need be after a restart (LockKeeper.repair).
     const land: Origin = { ...origin, fresh: true, mustLand: true, causationId: turn.cause ?? origin.causationId }
-    const outcome = await this.#record(taskId, submission, land, turn)
+    const outcome = await this.#recordHolding(taskId, submission, land, turn)
     if (turn.replaces.length > 0) await this.#locks.cancelReplaced(turn.replaces, taskId, turn.cause)
     // It was there before: ended perhaps, or with other input, it has no use for the lock.
     if (outcome.facts.length === 0) await this.#locks.complete(submission.lockKey ?? '', taskId)
@@ -84,6 +85,22 @@ export class Submitter {
     }
   }
 
+  /** A task that was retired lets go of the lock again, which it could never release. */
+  async #recordHolding(
+    taskId: string,
+    submission: Submission,
+    origin: Origin,
+    turn: LockTurn,
+  ): Promise<Outcome<TaskContext>> {
+    try {
+      return await this.#record(taskId, submission, origin, turn)
+    } catch (error) {
+      if (error instanceof TaskRetired) await this.#locks.complete(submission.lockKey ?? '', taskId)
+      throw error
+    }
+  }
+
+  /** @throws TaskRetired, StoreError */
   async #record(
     taskId: string,
     submission: Submission,
@@ -101,7 +118,7 @@ export class Submitter {
       return outcome
     } catch (error) {
       if (start) this.#dispatcher.abandon(taskId)
-      throw error
+      throw error instanceof StreamDeleted ? new TaskRetired(taskId, submission.idempotencyKey) : error
     }
   }
 }

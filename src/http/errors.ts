@@ -123,6 +123,12 @@ export const ERRORS = {
   },
 
   // Limits
+  'task-retired': {
+    status: 410,
+    title: 'Task retired',
+    meaning:
+      'The idempotency key (or command id) was used before, and the record of its task is gone. Use another key.',
+  },
   'too-many-attempts': {
     status: 429,
     title: 'Too many wrong keys',

@@ -181,6 +181,7 @@ describe('a log of schema version 1', () => {
     return version
   }
 
+  // A promise: see docs/promises.md.
   it('is brought up to date at open, with all it holds', async () => {
     versionOne()
     const one = await openStore()
@@ -198,6 +199,7 @@ describe('a log of schema version 1', () => {
     expect(await (await openStore()).readStream('a.task-1')).toEqual([])
   })
 
+  // A promise: see docs/promises.md.
   it('is left as it was when it cannot be brought up to date', async () => {
     versionOne()
     // The second of the new tables is there already: the first must not stay.
@@ -224,6 +226,7 @@ describe('a log of schema version 1', () => {
 })
 
 describe('a deletion', () => {
+  // A promise: see docs/promises.md.
   it.each([
     { fault: 'store:before-delete', left: 1 },
     { fault: 'store:after-delete', left: 0 },

@@ -2,7 +2,7 @@
  * A server that speaks the public protocol of EventStoreDB over a log in memory, for the faults that a real one shows only
  * by luck. It does what version 23.10 was seen to do: same ids at the same revision are one append, `$all` is inclusive
  * forwards and exclusive backwards, a subscriber that falls behind is dropped. A tombstone is an event of its own in
- * `$all`, of a stream that from then on answers everything with "deleted", its metadata too.
+ * `$all`, of a stream that from then on answers everything with "deleted", and so does its metadata if it had none.
  */
 import gossipRpc, { type IGossipServer } from '@eventstore/db-client/generated/gossip_grpc_pb.js'
 import gossip from '@eventstore/db-client/generated/gossip_pb.js'
@@ -77,7 +77,8 @@ export class Log {
   append({ stream, expected, events }: Written): Outcome {
     const state = this.state(stream)
     const { entries } = state
-    if (state.deleted || this.streams.get(stream.replace(/^\$\$/, ''))?.deleted) return { actual: 'deleted' }
+    const isMetadataOfDeleted = stream.startsWith('$$') && this.streams.get(stream.slice(2))?.deleted
+    if (state.deleted || (isMetadataOfDeleted && entries.length === 0)) return { actual: 'deleted' }
     const isAt = (index: number) => events.every((event, i) => entries[index + i]?.id === event.id)
     const known =
       expected === 'any' ? entries.findIndex((entry) => entry.id === events[0]?.id) : revisionAfter(expected)
@@ -373,7 +374,7 @@ export class FakeServer {
       exception: 'wrong-expected-version',
       'stream-name': stream,
       'expected-version': `${expected === 'no-stream' ? -1 : expected}`,
-      ...(refused.actual !== 'no-stream' && { 'actual-version': `${refused.actual}` }),
+      'actual-version': `${refused.actual === 'no-stream' ? -1 : refused.actual}`,
     })
     done({ code: grpc.status.FAILED_PRECONDITION, details: 'Append failed due to WrongExpectedVersion.', metadata })
   }

@@ -165,8 +165,10 @@ class Store implements EventStore {
     } catch (error) {
       if (typeOf(error) === 'stream-deleted') return
       if (!(error instanceof WrongExpectedVersionError)) throw error
-      const actual = error.actualVersion
-      throw new WrongExpectedRevision({ stream, expected, actual: typeof actual === 'bigint' ? actual : 'no-stream' })
+      // A stream that is not there is at -1.
+      const at = error.actualVersion
+      const actual = typeof at === 'bigint' && at >= 0n ? at : 'no-stream'
+      throw new WrongExpectedRevision({ stream, expected, actual })
     }
   }
 
@@ -178,7 +180,8 @@ class Store implements EventStore {
     try {
       await this.#track(this.#append(`$$${stream}`, 'any', [event]))
     } catch (error) {
-      throw error instanceof StreamDeleted ? new StreamDeleted(stream) : error
+      // What the server says of a deleted stream depends on whether it was capped before.
+      if (!(error instanceof StreamDeleted)) throw error
     }
   }
 

@@ -123,6 +123,7 @@ class MemoryStore implements EventStore {
   async capStream(stream: string, maxCount: number): Promise<void> {
     this.#assertOpen()
     checkCap(stream, maxCount)
+    if (this.#tombstones.has(stream)) return
     const known = this.#stream(stream)
     known.maxCount = maxCount
     this.#streams.set(stream, known)

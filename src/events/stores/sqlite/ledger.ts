@@ -110,10 +110,13 @@ export class Ledger {
         this.#delete(stream, expected, last, recordedAt, results)
         continue
       }
+      if (count === CAP) {
+        this.#setCap(stream, expected, last, results)
+        continue
+      }
       if (last === TOMBSTONE) results.push(GONE, 0, 0)
-      else if (count === CAP) this.#setCap(stream, expected, last, results)
       else this.#decide(stream, expected, last, count, items, at, recordedAt, results)
-      at += Math.max(count, 0) * 4
+      at += count * 4
     }
   }
 
@@ -155,10 +158,11 @@ export class Ledger {
   }
 
   #setCap(stream: string, maxCount: number, last: number, results: number[]): void {
+    results.push(DONE, 0, 0)
+    if (last === TOMBSTONE) return
     this.#cap.run(stream, maxCount)
     this.#caps.set(stream, maxCount)
     this.#trim(stream, last)
-    results.push(DONE, 0, 0)
   }
 
   /** Lets go of what is beyond the stream's cap. The newest event stays, so the head of the log does, too. */
