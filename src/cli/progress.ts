@@ -15,7 +15,7 @@ export class ProgressLine {
     if (!this.#out.isTTY || now - this.#shownAt < EVERY_MS) return
     this.#shownAt = now
     this.#shown = true
-    this.#out.write(`\r\x1b[K${text.slice(0, (this.#out.columns ?? 80) - 1)}`)
+    this.#out.write(`\r\x1b[K${text.slice(0, (this.#out.columns || 80) - 1)}`)
   }
 
   clear(): void {
