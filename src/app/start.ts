@@ -4,6 +4,8 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ActorSystem, type Clock, openSqliteSnapshots, type SnapshotStore, systemClock } from '../actors/index.ts'
 import {
+  assertHere,
+  assertNothingLeft,
   type EventStore,
   type JsonObject,
   lockDirectory,
@@ -65,7 +67,8 @@ const ASK_AGAIN_MS = 500
 
 /**
  * Resolves when the app works: the log is caught up with, and what a crash left is put right.
- * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; TypeError if a process task's file is not known, or the
+ * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; LogMoved when the log of `data` goes on elsewhere, LogNotMoved when
+ * `data` holds an embedded log with work that `eventstore` would leave behind; TypeError if a process task's file is not known, or the
  * connection string cannot be used
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
@@ -183,6 +186,7 @@ async function inDirectory(app: App, data: string, report: (error: unknown, doin
   await makeDirectory(directory)
   const store = await openSqliteStore({ directory })
   try {
+    assertHere(directory, app.name)
     const reads = await openReadModelsInWorker({
       app: app.name,
       directory,
@@ -211,6 +215,8 @@ async function inCluster(
   const lock = lockDirectory(directory)
   let store: EventStore | undefined
   try {
+    const left = assertNothingLeft(directory, app.name)
+    if (left !== undefined) report(left, 'starting')
     store = await openEventStoreDB({ url: eventstore, prefix: streamPrefix(app.name) })
     await untilReachable(store, report)
     const onError = (error: Error) => report(error, 'projecting')

@@ -326,7 +326,6 @@ describe('several nodes on one log', () => {
     expect(order).toEqual(['0', '0', '1'])
   })
 
-  // A promise: see docs/promises.md.
   test('a waiter that is displaced before its submit is through is recorded, and cancelled', async () => {
     const c = await cluster(2, (app) => {
       app.task('held', { lock: 'one', onLocked: 'queue' }, () => new Promise(() => {}))
@@ -363,6 +362,7 @@ describe('several nodes on one log', () => {
     expect((await c.events('lock-')).at(-1)?.type).toBe('LockReleased')
   })
 
+  // A promise: see docs/promises.md.
   test('limits hold over all of them', async () => {
     let now = 0
     let most = 0
