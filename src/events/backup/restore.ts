@@ -36,7 +36,7 @@ export interface Restored extends BackupManifest {
   readonly unfinished: number
 }
 
-/** What is made of the log, and what says where an older one has gone: nothing of it is true of the log that comes. */
+/** What is made of the log: nothing of it is true of the log that comes. */
 const DERIVED = ['read.db', 'snapshots.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`])
 /** What SQLite would take for a part of a file of the name. */
 const LOG_FILES = [EVENTS_FILE, `${EVENTS_FILE}-wal`, `${EVENTS_FILE}-journal`]
