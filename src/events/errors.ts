@@ -123,17 +123,3 @@ export class ArchiveUnavailable extends StoreError {
     this.directory = directory
   }
 }
-
-/** The stream's events are not as they were appended: it stays where it is. */
-export class ChainBroken extends StoreError {
-  readonly code = 'chain-broken'
-  readonly stream: string
-  readonly revision: Revision
-  readonly reason: string
-  constructor(facts: { stream: string; revision: Revision; reason: string }) {
-    super(`Event ${facts.revision} of ${facts.stream} is ${facts.reason}. The stream is left alone; verify the log.`)
-    this.stream = facts.stream
-    this.revision = facts.revision
-    this.reason = facts.reason
-  }
-}

@@ -254,6 +254,31 @@ export const ERRORS = {
     title: 'Data directory in use',
     meaning: 'Another process has the data directory.',
   },
+  'log-moved': {
+    status: 500,
+    title: 'Log moved',
+    meaning: 'The log of this data directory was moved elsewhere, or is on its way to here.',
+  },
+  'log-not-moved': {
+    status: 500,
+    title: 'Log not moved',
+    meaning: 'A node of a cluster was started beside an embedded log with work that has not ended.',
+  },
+  'copy-refused': {
+    status: 500,
+    title: 'Copy refused',
+    meaning: 'A log is not copied: there is none, it is in use, or something else is where the copy belongs.',
+  },
+  'chain-broken': {
+    status: 500,
+    title: 'Chain broken',
+    meaning: 'An event of a log that is copied or checked is not as it was appended.',
+  },
+  'backup-broken': {
+    status: 500,
+    title: 'Backup broken',
+    meaning: 'A backup is not what was made: unfinished, altered or damaged.',
+  },
   'loopback-only': {
     status: 500,
     title: 'Loopback only',

@@ -512,6 +512,23 @@ describe('the store as a whole', () => {
 })
 
 describe('a reader', () => {
+  // SQLite itself would wait for it, for five seconds.
+  it('that stays at one moment of the log holds up neither appends nor the end of the store', async () => {
+    const one = await openStore()
+    await one.append('a.task-1', 'no-stream', [event()])
+    const other = new DatabaseSync(join(directory, 'events.db'), { readOnly: true })
+    onTestFinished(() => other.close())
+    other.exec('BEGIN')
+    const count = () => other.prepare('SELECT count(*) AS count FROM events').get()?.count
+    expect(count()).toBe(1)
+    for (let i = 0; i < 20; i++) await one.append('a.task-2', 'any', [event('Noted', 'w'.repeat(200_000))])
+    await one.close()
+    expect(count()).toBe(1)
+    other.exec('COMMIT')
+    expect(count()).toBe(21)
+    expect(await (await openStore()).head()).toBe(20n)
+  }, 4_000)
+
   it('reads what is committed, as text too, beside the store and after it', async () => {
     const one = await openStore()
     await one.append('a.task-1', 'no-stream', [event('A'), event('B')])

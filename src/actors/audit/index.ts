@@ -8,6 +8,7 @@ export { type AuditContext, auditMachine, REMEMBERED_RETIRED } from './machine.t
 
 export const auditKind: ActorKind<AuditCommand, AuditContext> = {
   kind: 'audit',
+  version: 1,
   machine: auditMachine,
   evolve: evolveAudit,
   decide: decideAudit,

@@ -6,8 +6,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RetiredStream } from '../catalogue/index.ts'
-import { ArchiveInUse, ArchiveUnavailable, ChainBroken, DataDirectoryInUse } from '../errors.ts'
+import { ChainBroken } from '../copy/errors.ts'
+import { ArchiveInUse, ArchiveUnavailable, DataDirectoryInUse } from '../errors.ts'
 import type { RecordedEvent } from '../event.ts'
+import { syncDirectory } from '../files.ts'
 import { type DirectoryLock, lockDirectory } from '../stores/sqlite/index.ts'
 import { ChainVerifier } from '../verify.ts'
 import { lineOf } from './line.ts'
@@ -92,7 +94,7 @@ export class ArchiveWriter {
       for await (const page of pages) {
         for (const event of page) {
           const verdict = chain.check(event)
-          if (!verdict.ok) throw new ChainBroken(verdict)
+          if (!verdict.ok) throw new ChainBroken('the log', verdict)
           events++
         }
         const bytes = Buffer.from(page.map(lineOf).join(''), 'utf8')
@@ -101,7 +103,8 @@ export class ArchiveWriter {
         at += bytes.length
       }
       const lastHash = chain.lastHash(stream)
-      if (lastHash === undefined) throw new ChainBroken({ stream, revision: 0n, reason: 'missing' })
+      if (lastHash === undefined)
+        throw new ChainBroken('the log', { ok: false, stream, revision: 0n, reason: 'missing' })
       segment.bytes = at
       const archive = { file: segment.name, offset, bytes: at - offset, sha256: sha256.digest('hex') }
       return { stream, lastRevision: events - 1, lastHash, events, archive }
@@ -142,17 +145,6 @@ export class ArchiveWriter {
     } catch (error) {
       throw unavailable(this.directory, error)
     }
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows opens no directories, and keeps their entries by itself.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -4,6 +4,8 @@
  */
 import type { EventStore } from '../../store.ts'
 
+export { addressOf, isConnectionString } from './address.ts'
+
 export interface EventStoreDBOptions {
   /** `esdb://user:password@host:2113,host2:2113?tls=true`; `esdb+discover://`, `kurrentdb://` and `kurrentdb+discover://` too. */
   readonly url: string

@@ -122,6 +122,17 @@ function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
 }
 
+/** The first text, in SQLite's order of bytes, after all that begin with the prefix. */
+export function firstAfter(prefix: string): string | Uint8Array {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
+  while (points.at(-1) === 0x10ffff) points.pop()
+  const last = points.pop()
+  // A blob comes after every text.
+  if (last === undefined) return new Uint8Array()
+  // The halves of surrogate pairs are not characters.
+  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
+}
+
 // Primary result codes, https://sqlite.org/rescode.html
 const BUSY = 5
 const LOCKED = 6

@@ -86,9 +86,11 @@ export class Ledger {
     }
   }
 
-  /** Moves the WAL into the file first; without room for that, the next open does it. */
+  /** Moves the WAL into the file first; without room for that, or beside a backup, the next open does it. */
   close(): void {
     try {
+      // Whoever reads a moment of the log for long, as a backup does, must not hold up the end of this process.
+      this.#db.exec('PRAGMA busy_timeout = 0')
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     } finally {
       this.#db.close()

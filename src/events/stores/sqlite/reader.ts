@@ -9,7 +9,15 @@ import { StoreClosed, StoreCorrupt, StoreError } from '../../errors.ts'
 import { type Position, type RecordedEvent, START } from '../../event.ts'
 import type { ReadAllOptions, ReadStreamOptions } from '../../store.ts'
 import type { Page } from '../feed.ts'
-import { EVENTS_FILE, hasTombstones, LAST_POSITION, openForReading, toFailure, toStoreError } from './file.ts'
+import {
+  EVENTS_FILE,
+  firstAfter,
+  hasTombstones,
+  LAST_POSITION,
+  openForReading,
+  toFailure,
+  toStoreError,
+} from './file.ts'
 import { Signal } from './signal.ts'
 
 /** Events of one read; then the event loop has its turn. */
@@ -43,6 +51,8 @@ export interface RawPage {
 export interface SqliteReaderOptions {
   /** The store's data directory. */
   readonly directory: string
+  /** Of the log in the directory. Default: that of the store. */
+  readonly file?: string
   /** The store's `signal`: lets `waitForHead` wake at once instead of polling. */
   readonly signal?: SharedArrayBuffer | undefined
 }
@@ -75,7 +85,7 @@ export class FileReader implements SqliteReader {
   #closed = false
 
   constructor(options: SqliteReaderOptions) {
-    this.#db = rethrow(() => openForReading(join(options.directory, EVENTS_FILE)))
+    this.#db = rethrow(() => openForReading(join(options.directory, options.file ?? EVENTS_FILE)))
     this.#signal = options.signal && new Signal(options.signal)
   }
 
@@ -211,17 +221,6 @@ export class FileReader implements SqliteReader {
       return statement.all(...parameters) as unknown as Row[]
     })
   }
-}
-
-/** The first text, in SQLite's order of bytes, after all that begin with the prefix. */
-function firstAfter(prefix: string): string | Uint8Array {
-  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
-  while (points.at(-1) === 0x10ffff) points.pop()
-  const last = points.pop()
-  // A blob comes after every text.
-  if (last === undefined) return new Uint8Array()
-  // The halves of surrogate pairs are not characters.
-  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
 interface Row {

@@ -116,6 +116,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   }
 }
 
+/** Whoever waits for an append goes first: followers hear of it in the loop's next phase. */
+function afterAnswers(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 function startWriter(workerData: WriterOptions): Worker {
   const file = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js'
   return new Worker(new URL(file, import.meta.url), {
@@ -176,7 +181,11 @@ class Store implements SqliteStore {
     this.#worker = worker
     this.#reader = reader
     this.#lock = lock
-    this.#feed = new Feed(BigInt(head) as Position, (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes))
+    this.#feed = new Feed(
+      BigInt(head) as Position,
+      (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes),
+      afterAnswers,
+    )
     worker.on('message', (message: FromWriter) => this.#heard(message))
     worker.on('error', (error) => setImmediate(() => this.#writerDied(error)))
     worker.on('exit', () => setImmediate(() => this.#writerDied(undefined)))
