@@ -17,12 +17,14 @@ import {
   type EventStore,
   isWaiting,
   type JsonObject,
+  type LogVerdict,
   newId,
   type Position,
   type ReadStreamOptions,
   type RecordedEvent,
   type StreamKind,
   streamName,
+  verifyLog,
   WAITING_STATUSES,
 } from '../events/index.ts'
 import { cronInWords, describeError, type Node, onFailureTask } from '../execution/index.ts'
@@ -33,6 +35,7 @@ import { notAnId, originOf, VALID_ID } from './callers.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import { healthOf } from './health.ts'
 import { releaseLock } from './locks.ts'
+import { type RetireOutcome, type RetireRequest, retireFrom } from './retention/index.ts'
 import type {
   BulkOutcome,
   Caller,
@@ -57,6 +60,8 @@ export interface EngineParts {
   readonly ownsStore: boolean
   readonly reads: ReadModels
   readonly node: Node
+  /** Directory that retired streams go to, if there is one. */
+  readonly archive?: string
   readonly allowPrivateCallbacks?: boolean
   /** Lets go of what the handlers were given. */
   readonly close?: () => Promise<void>
@@ -309,6 +314,19 @@ export class Engine implements RunningApp, Runs {
 
   acknowledged(kind: StreamKind, id: string): Position {
     return this.#parts.system.acknowledged(streamName(this.name, kind, id))
+  }
+
+  get archive(): string | undefined {
+    return this.#parts.archive
+  }
+
+  retire(request: RetireRequest, { by }: Caller): Promise<RetireOutcome> {
+    const { system, store, reads, archive } = this.#parts
+    return retireFrom({ system, store, reads, archive, by }, request)
+  }
+
+  verify(options: { readonly archive?: string } = {}): Promise<LogVerdict> {
+    return verifyLog(this.#parts.store, { ...options, app: this.name })
   }
 
   health(): Promise<readonly HealthCheck[]> {

@@ -1,7 +1,17 @@
 /** A running app as its doors (HTTP, CLI, tests) see it: commands that are durable when they resolve, and reads. */
-import type { Actor, JsonObject, JsonValue, Position, RecordedEvent, StreamKind, TaskError } from '../events/index.ts'
+import type {
+  Actor,
+  JsonObject,
+  JsonValue,
+  LogVerdict,
+  Position,
+  RecordedEvent,
+  StreamKind,
+  TaskError,
+} from '../events/index.ts'
 import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
+import type { RetireOutcome, RetireRequest } from './retention/index.ts'
 
 /** Who asks, and how a repeat is recognised. */
 export interface Caller {
@@ -140,6 +150,19 @@ export interface RunningApp {
   history(kind: StreamKind, id: string, options?: { readonly limit?: number }): Promise<readonly RecordedEvent[]>
   /** The position that a read of this entity must include to show what this node last acknowledged for it. */
   acknowledged(kind: StreamKind, id: string): Position
+  /** Where streams go that are retired; undefined when there is no such place. */
+  readonly archive: string | undefined
+  /**
+   * Takes streams out of the log that ended long ago, and to which nothing is owed: each is first written to the archive, and
+   * its going recorded. What a run that was cut off left undone, the next one completes.
+   * @throws InvalidInput, CommandRefused (no archive), ArchiveInUse, ArchiveUnavailable, StoreError
+   */
+  retire(request: RetireRequest, caller: Caller): Promise<RetireOutcome>
+  /**
+   * Holds every event of the app against its hash chain, and with `archive` every stream that went against its copy there.
+   * Reads the whole log. @throws StoreError
+   */
+  verify(options?: { readonly archive?: string }): Promise<LogVerdict>
   health(): Promise<readonly HealthCheck[]>
   /**
    * Drains up to `drainMs` (default 10 s) or until `hurry` is aborted, interrupts the rest, lets go of everything.

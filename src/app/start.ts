@@ -45,6 +45,8 @@ export interface StartOptions {
   readonly shared?: boolean
   /** URL of the file that exports the app, for its process tasks. Default: the app's own. */
   readonly entry?: string
+  /** Directory that retired streams go to. Default: `archive` in the data directory; none for a log in memory. */
+  readonly archive?: string
   /** Where process tasks run: each in a process of its own (default), or in this one, for tests. */
   readonly processTasks?: 'apart' | 'here'
   /** Of the app's package, with the commit if known; recorded with every start of a task. */
@@ -125,6 +127,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     })
     if (clock === systemClock) dates = new DateWatch({ onSet: () => node.dateSet() })
     const { allowPrivate } = callbacks
+    const archive = options.archive ?? (options.store || data === 'memory' ? undefined : join(resolve(data), 'archive'))
     const engine = new Engine({
       app,
       version,
@@ -133,6 +136,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       reads,
       node,
       allowPrivateCallbacks: allowPrivate,
+      ...(archive === undefined ? {} : { archive }),
       ownsStore: !options.shared,
       close: async () => {
         watch?.close()

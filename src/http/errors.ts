@@ -122,6 +122,12 @@ export const ERRORS = {
     meaning: 'The idempotency key was used before with other input. Use a new key for new input.',
   },
 
+  'archive-in-use': {
+    status: 409,
+    title: 'Archive in use',
+    meaning: 'Another retirement writes to the archive. Try again when it is done.',
+  },
+
   // Limits
   'task-retired': {
     status: 410,
@@ -225,6 +231,11 @@ export const ERRORS = {
     status: 410,
     title: 'Gone for good',
     meaning: 'What this is about was deleted for good, and never comes again.',
+  },
+  'archive-unavailable': {
+    status: 503,
+    title: 'Archive unavailable',
+    meaning: 'The archive cannot be written. Nothing goes from the log that is not in it.',
   },
   'event-too-large': {
     status: 413,

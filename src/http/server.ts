@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type Clock, systemClock } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
 import { type Access, assertLoopback, keyedAccess, openAccess } from './access.ts'
+import { auditRoutes } from './audit.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { boardRoutes } from './board.ts'
 import { HttpRefusal, toProblem } from './errors.ts'
@@ -76,6 +77,7 @@ export const ROUTES: readonly Route[] = [
   ...lockRoutes,
   ...pageRoutes,
   ...systemRoutes,
+  ...auditRoutes,
   ...signInRoutes,
 ]
 

@@ -15,6 +15,8 @@ export interface TestOptions {
   readonly random?: () => number
   /** What is recorded with every start of a task. Default '0.0.0'. */
   readonly version?: string
+  /** Directory that retired streams go to. Default: none. */
+  readonly archive?: string
   /** Stands between the app and its log, for tests of a store that fails. */
   readonly wrapStore?: (store: EventStore) => EventStore
 }
@@ -111,7 +113,7 @@ export class TestApp implements AsyncDisposable {
 
   /** Called by testApp. */
   async start(): Promise<void> {
-    const { wrapStore = (store) => store, random = () => 0.5, version } = this.#options
+    const { wrapStore = (store) => store, random = () => 0.5, version, archive } = this.#options
     const leash = new Leash(wrapStore(this.#log), this.clock)
     const starting = startApp(this.#app, {
       store: leash.store,
@@ -119,6 +121,7 @@ export class TestApp implements AsyncDisposable {
       random,
       processTasks: 'here',
       ...(version === undefined ? {} : { version }),
+      ...(archive === undefined ? {} : { archive }),
       report: (error, doing) => {
         if (!leash.isCut) this.problems.push({ error, doing })
       },

@@ -498,6 +498,9 @@ describe('a writer', () => {
     ['POST', '/api/v1/tasks/greet/$resume'],
     ['GET', '/api/v1/locks'],
     ['POST', '/api/v1/locks/x/$release'],
+    ['POST', '/api/v1/audit/$retire'],
+    ['GET', '/api/v1/audit/$verify'],
+    ['GET', '/api/v1/audit/events'],
   ])('may not %s %s, which concerns everybody; an admin may', async (method, path) => {
     const { ask } = await keyed()
     const refused = await ask<Problem>('ann', method, path)

@@ -8,12 +8,21 @@ import type {
   Executed,
   HealthCheck,
   PageDefinition,
+  RetireOutcome,
+  RetireRequest,
   RunningApp,
   SubmitItem,
   SubmitRequest,
   TaskDefinition,
 } from '../../src/app/index.ts'
-import { type JsonObject, type Position, type RecordedEvent, START, type StreamKind } from '../../src/events/index.ts'
+import {
+  type JsonObject,
+  type LogVerdict,
+  type Position,
+  type RecordedEvent,
+  START,
+  type StreamKind,
+} from '../../src/events/index.ts'
 import {
   type BoardQuery,
   type JobFilter,
@@ -449,6 +458,27 @@ export class FakeApp implements RunningApp {
     return this.#switch('resumeSchedule', name, caller, false)
   }
 
+  archive: string | undefined = '/data/archive'
+  retirement: RetireOutcome = {
+    retired: 0,
+    events: 0,
+    bytes: 0,
+    completed: 0,
+    kept: {},
+    broken: [],
+    more: false,
+    position: START,
+  }
+  async retire(request: RetireRequest, caller: Caller) {
+    this.calls.push({ command: 'retire', args: [request], caller })
+    return this.retirement
+  }
+  readonly verified: { readonly archive?: string }[] = []
+  verdict: LogVerdict = { broken: undefined, events: 0, streams: 0, retired: 0, archived: undefined, remaining: 0 }
+  async verify(options: { readonly archive?: string } = {}) {
+    this.verified.push(options)
+    return this.verdict
+  }
   async history(_kind: StreamKind, id: string) {
     return this.histories.get(id) ?? []
   }

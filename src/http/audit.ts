@@ -1,0 +1,129 @@
+/** /api/v1/audit: whether the log is as it was written, and what leaves it. For admins: it concerns everybody. */
+import { z } from 'zod'
+import type { RetireOutcome } from '../app/index.ts'
+import { type LogVerdict, START } from '../events/index.ts'
+import { acknowledge, type Route, route } from './route.ts'
+
+const resource = 'Audit'
+const count = z.int().nonnegative()
+/** So that a request has an end; what is left goes with the next one. */
+const MOST_RETIRED = 10_000
+
+const retirement = z
+  .object({
+    retired: count.meta({ description: 'Streams that went; in a dry run, that would go' }),
+    events: count,
+    bytes: count.meta({ description: 'In the archive' }),
+    completed: count.meta({ description: 'Streams that an earlier run had recorded and not come to delete' }),
+    kept: z.record(z.string(), count).meta({
+      description:
+        'Streams that stay though they ended, by why: live (later than it looked), owed, locked, occurring, about (a task ' +
+        'that stays), unknown (to this version), broken, changed (meanwhile)',
+    }),
+    broken: z.array(z.string()).meta({ description: 'Some of those that are not as they were appended' }),
+    more: z.boolean().meta({ description: 'The limit was reached' }),
+    archive: z.string().nullable().meta({ description: 'Its directory, on the server' }),
+    dry_run: z.boolean(),
+  })
+  .meta({ id: 'Retirement' })
+
+const verdict = z
+  .object({
+    ok: z.boolean(),
+    events: count,
+    streams: count,
+    retired: count.meta({ description: 'Streams that went from the log' }),
+    archived: count.nullable().meta({ description: 'Of these, those whose copies were checked' }),
+    remaining: count.meta({ description: 'Of these, those whose events the log still gives' }),
+    broken: z
+      .object({
+        stream: z.string(),
+        revision: z.string().nullable(),
+        reason: z.enum(['missing', 'reordered', 'altered', 'unsealed', 'not-archived', 'archive-altered']),
+        file: z.string().nullable().meta({ description: 'Of the archive, when it is there' }),
+      })
+      .nullable()
+      .meta({ description: 'The first break' }),
+  })
+  .meta({ id: 'Verdict' })
+
+export const auditRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    path: '/api/v1/audit/$retire',
+    resource,
+    needs: 'admin',
+    summary: 'Takes out of the log what ended long ago',
+    description:
+      'Tasks that have ended, and to which nothing is owed, and conversations that have ended: each stream is written to the ' +
+      'archive, its going is recorded (`StreamRetired`), and it is deleted for good.',
+    body: z.object({
+      older_than: z.union([z.string(), z.number()]).meta({ description: 'Seconds, or text like 90d' }),
+      limit: z
+        .int()
+        .positive()
+        .max(MOST_RETIRED)
+        .default(MOST_RETIRED)
+        .meta({ description: 'At most so many streams' }),
+      dry_run: z.boolean().default(false),
+    }),
+    answers: { 200: { description: 'What went', schema: retirement } },
+    errors: [
+      'invalid-input',
+      'command-refused',
+      'archive-in-use',
+      'archive-unavailable',
+      'read-model-behind',
+      'not-running',
+      'store-unavailable',
+      'malformed-json',
+      'payload-too-large',
+      'unsupported-media-type',
+    ],
+    async handle({ app, body, caller, reply }) {
+      const request = { olderThan: body.older_than, limit: body.limit, dryRun: body.dry_run }
+      const outcome = await app.retire(request, caller)
+      if (outcome.position > START) acknowledge(reply, outcome.position)
+      return toRetirement(outcome, app.archive, body.dry_run)
+    },
+  }),
+
+  route({
+    method: 'GET',
+    path: '/api/v1/audit/$verify',
+    resource,
+    needs: 'admin',
+    summary: 'Holds the whole log against its hash chain',
+    description: 'Names the first event that is altered, missing or not in its place. It reads all of the log.',
+    query: z.object({
+      archive: z
+        .enum(['true', 'false'])
+        .default('false')
+        .meta({ description: 'Looks for every stream that went in the archive of this server, too' }),
+    }),
+    answers: { 200: { description: 'Whether it holds, and if not, where', schema: verdict } },
+    errors: ['invalid-input', 'command-refused', 'store-unavailable', 'store-corrupt'],
+    async handle({ app, query }) {
+      const { archive } = app
+      const options = query.archive === 'true' && archive !== undefined ? { archive } : {}
+      return toVerdict(await app.verify(options))
+    },
+  }),
+]
+
+function toRetirement(
+  outcome: RetireOutcome,
+  archive: string | undefined,
+  dryRun: boolean,
+): z.output<typeof retirement> {
+  const { position: _, kept, broken, ...counts } = outcome
+  return { ...counts, kept: { ...kept }, broken: [...broken], archive: archive ?? null, dry_run: dryRun }
+}
+
+export function toVerdict(found: LogVerdict): z.output<typeof verdict> {
+  const { broken, archived = null, ...counts } = found
+  if (!broken) return { ok: true, ...counts, archived, broken: null }
+  const { stream, revision, reason, file = null } = broken
+  const where = { stream, revision: revision === undefined ? null : String(revision), reason, file }
+  return { ok: false, ...counts, archived, broken: where }
+}

@@ -1,0 +1,149 @@
+/** Retention and the proof of the log over HTTP: on a fake app what is asked and answered, and the whole way on the real one. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../src/app/index.ts'
+import { ArchiveInUse, type Position } from '../../src/events/index.ts'
+import { createServer } from '../../src/http/index.ts'
+import { testApp } from '../../src/testing/index.ts'
+import { codeOf, serving } from './serving.ts'
+
+describe('POST /api/v1/audit/$retire', () => {
+  it('asks for what is older, and answers with counts and where reads show it', async () => {
+    const { app, post } = await serving()
+    app.retirement = {
+      retired: 3,
+      events: 9,
+      bytes: 4000,
+      completed: 1,
+      kept: { owed: 2 },
+      broken: [],
+      more: true,
+      position: 7n as Position,
+    }
+    const { status, body, headers } = await post('/api/v1/audit/$retire', { older_than: '90d', limit: 3 })
+    expect(status).toBe(200)
+    expect(headers['x-position']).toBe('7')
+    expect(body).toEqual({
+      retired: 3,
+      events: 9,
+      bytes: 4000,
+      completed: 1,
+      kept: { owed: 2 },
+      broken: [],
+      more: true,
+      archive: '/data/archive',
+      dry_run: false,
+    })
+    expect(app.calls).toMatchObject([
+      { command: 'retire', args: [{ olderThan: '90d', limit: 3, dryRun: false }], caller: { by: 'user:local' } },
+    ])
+  })
+
+  it('says no position when nothing went', async () => {
+    const { post } = await serving()
+    const { headers } = await post('/api/v1/audit/$retire', { older_than: 3600, dry_run: true })
+    expect(headers['x-position']).toBeUndefined()
+  })
+
+  it('refuses what does not fit, and names another run', async () => {
+    const { app, refusal } = await serving()
+    expect(await refusal('POST', '/api/v1/audit/$retire', { body: {} })).toMatchObject({ status: 422 })
+    app.retire = () => Promise.reject(new ArchiveInUse({ directory: '/data/archive', pid: 7 }))
+    const problem = await refusal('POST', '/api/v1/audit/$retire', { body: { older_than: '90d' } })
+    expect(problem).toMatchObject({ status: 409, detail: expect.stringContaining('by process 7') })
+    expect(codeOf(problem)).toBe('archive-in-use')
+  })
+})
+
+describe('GET /api/v1/audit/$verify', () => {
+  it('says that the log holds, with the archive if it is asked to', async () => {
+    const { app, get } = await serving()
+    app.verdict = { broken: undefined, events: 9, streams: 3, retired: 2, archived: 2, remaining: 0 }
+    expect((await get('/api/v1/audit/$verify?archive=true')).body).toEqual({
+      ok: true,
+      events: 9,
+      streams: 3,
+      retired: 2,
+      archived: 2,
+      remaining: 0,
+      broken: null,
+    })
+    await get('/api/v1/audit/$verify')
+    expect(app.verified).toEqual([{ archive: '/data/archive' }, {}])
+  })
+
+  it('names the first break', async () => {
+    const { app, get } = await serving()
+    const broken = { stream: 'demo.task-a', revision: 3n, reason: 'altered', file: undefined } as const
+    app.verdict = { ...app.verdict, broken }
+    expect((await get('/api/v1/audit/$verify')).body).toMatchObject({
+      ok: false,
+      archived: null,
+      broken: { stream: 'demo.task-a', revision: '3', reason: 'altered', file: null },
+    })
+  })
+})
+
+describe('on the real app', () => {
+  it('takes ended jobs out of log and views, answers 410 for their keys, and proves the rest', async () => {
+    const app = createApp({ name: 'demo' })
+    app.task('work', () => 'done')
+    const archive = await mkdtemp(join(tmpdir(), 'capsule-audit-'))
+    const t = await testApp(app, { archive })
+    const server = await createServer(t.running, { port: 0, clock: t.clock })
+    onTestFinished(async () => {
+      await server.close()
+      await t.stop(0)
+      await rm(archive, { recursive: true })
+    })
+    const ask = async (method: 'GET' | 'POST', url: string, payload?: object, headers = {}) => {
+      const response = await server.inject({
+        method,
+        url,
+        headers: { host: 'localhost', ...headers },
+        ...(payload ? { payload } : {}),
+      })
+      return { status: response.statusCode, position: response.headers['x-position'], body: response.json() }
+    }
+    const key = { 'idempotency-key': 'k' }
+    const { body: job } = await ask('POST', '/api/v1/tasks/work/$submit', { params: {} }, key)
+    await t.advance('91d')
+    expect(await ask('POST', '/api/v1/audit/$retire', { older_than: '90d', dry_run: true })).toMatchObject({
+      body: { retired: 1, archive },
+    })
+    expect((await ask('GET', `/api/v1/jobs/${job.id}`)).status).toBe(200)
+    const { body, position } = await ask('POST', '/api/v1/audit/$retire', { older_than: '90d' })
+    expect(body).toMatchObject({ retired: 1, kept: {}, more: false })
+    expect((await ask('GET', `/api/v1/jobs?at_least=${position}`)).body).toEqual([])
+    expect((await ask('GET', `/api/v1/jobs/${job.id}`)).status).toBe(404)
+    expect((await ask('GET', `/api/v1/jobs/${job.id}/$events`)).status).toBe(404)
+    expect((await ask('POST', '/api/v1/tasks/work/$submit', { params: {} }, key)).status).toBe(410)
+    expect((await ask('GET', '/api/v1/audit/$verify?archive=true')).body).toMatchObject({
+      ok: true,
+      retired: 1,
+      archived: 1,
+    })
+    expect((await ask('GET', '/api/v1/board')).body.columns.every(({ count }: { count: number }) => count === 0)).toBe(
+      true,
+    )
+  })
+
+  it('of an app in memory there is nowhere to put what goes', async () => {
+    const t = await testApp(createApp({ name: 'demo' }))
+    const server = await createServer(t.running, { port: 0, clock: t.clock })
+    onTestFinished(async () => {
+      await server.close()
+      await t.stop(0)
+    })
+    const headers = { host: 'localhost' }
+    const response = await server.inject({
+      method: 'POST',
+      url: '/api/v1/audit/$retire',
+      headers,
+      payload: { older_than: 1 },
+    })
+    expect(response.json()).toMatchObject({ status: 409, detail: expect.stringContaining('no directory') })
+  })
+})
