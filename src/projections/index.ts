@@ -2,7 +2,7 @@
 export { type Clock, systemClock } from './clock.ts'
 export { openReadCore, type ReadCore } from './core.ts'
 export { openReadDatabase } from './database.ts'
-export { type Engine, type LogMark, openEngine, type ReadModelStatus } from './engine.ts'
+export { type Engine, type LogMark, openEngine } from './engine.ts'
 export * from './errors.ts'
 export { type InlineOptions, openReadModels } from './inline.ts'
 export { foldJob, type JobRecord, titleOf } from './models/job-fold.ts'

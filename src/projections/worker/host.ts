@@ -77,6 +77,7 @@ class WorkerHost implements ReadModels {
   readonly occurrences = this.#questions.occurrences
   readonly locks = this.#questions.locks
   readonly status = this.#questions.status
+  readonly rebuild = this.#questions.rebuild
 
   constructor({ app, directory, signal, eventstore, onError = reportError }: WorkerHostOptions) {
     const log =
