@@ -136,6 +136,8 @@ export interface RunningApp {
   pauseSchedule(name: string, caller: Caller): Promise<Position>
   resumeSchedule(name: string, caller: Caller): Promise<Position>
 
+  /** Of the last event in the log. @throws StoreUnavailable */
+  head(): Promise<Position>
   /** An entity's events, oldest first; none if there is no such entity. */
   history(kind: StreamKind, id: string): Promise<readonly RecordedEvent[]>
   /** The position that a read of this entity must include to show what this node last acknowledged for it. */

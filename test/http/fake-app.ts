@@ -13,7 +13,14 @@ import type {
   SubmitRequest,
   TaskDefinition,
 } from '../../src/app/index.ts'
-import { type JsonObject, type Position, type RecordedEvent, START, type StreamKind } from '../../src/events/index.ts'
+import {
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+  START,
+  StoreUnavailable,
+  type StreamKind,
+} from '../../src/events/index.ts'
 import {
   type BoardQuery,
   type JobFilter,
@@ -21,10 +28,12 @@ import {
   type JobView,
   type OccurrenceView,
   ReadModelBehind,
+  type ReadModelStatus,
   type ReadModels,
   type ScheduleView,
   type SessionView,
   type TranscriptView,
+  UnknownReadModel,
   type Watch,
   type WatchSink,
   type WatchTopic,
@@ -231,8 +240,17 @@ export class FakeReads implements ReadModels {
   work(): never {
     throw new Error('not of interest over HTTP')
   }
+  /** What is made again. */
+  rebuilt: ReadModelStatus['rebuild']
+  rebuildFailed: string | undefined
   async status() {
-    return [{ name: 'jobs', version: 1, position: this.position, rebuilding: false }]
+    const { position, rebuilt: rebuild, rebuildFailed: failed } = this
+    return [{ name: 'jobs', version: 1, position, rebuilding: rebuild !== undefined, rebuild, failed }]
+  }
+  async rebuild(name?: string) {
+    if (name !== undefined && name !== 'jobs') throw new UnknownReadModel({ name, known: ['jobs'] })
+    this.rebuilt = { position: START, until: this.position, events: 0 }
+    return this.status()
   }
   async close() {}
 
@@ -446,6 +464,12 @@ export class FakeApp implements RunningApp {
     return this.#switch('resumeSchedule', name, caller, false)
   }
 
+  /** Undefined while the event store does not answer. */
+  headOfLog: Position | undefined = at(1)
+  async head() {
+    if (this.headOfLog === undefined) throw new StoreUnavailable('no answer', { retryable: true })
+    return this.headOfLog
+  }
   async history(_kind: StreamKind, id: string) {
     return this.histories.get(id) ?? []
   }
