@@ -498,6 +498,8 @@ describe('a writer', () => {
     ['POST', '/api/v1/tasks/greet/$resume'],
     ['GET', '/api/v1/locks'],
     ['POST', '/api/v1/locks/x/$release'],
+    ['POST', '/api/v1/system/read-models/$rebuild'],
+    ['POST', '/api/v1/system/read-models/jobs/$rebuild'],
   ])('may not %s %s, which concerns everybody; an admin may', async (method, path) => {
     const { ask } = await keyed()
     const refused = await ask<Problem>('ann', method, path)
