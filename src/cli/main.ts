@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
+import { registerProjections } from './projections.ts'
 import { type ServeFlags, serve } from './serve.ts'
 import { type WorkerFlags, worker } from './worker.ts'
 
@@ -44,6 +45,8 @@ program
   .option('--json', 'prints JSON')
   .addHelpText('after', '\nExample:\n  capsule key --name ann --scope write')
   .action((flags: KeyFlags) => key(flags))
+
+registerProjections(program)
 
 try {
   await program.parseAsync()

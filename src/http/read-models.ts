@@ -26,7 +26,9 @@ export const readModel = z
   })
   .meta({ id: 'ReadModel' })
 
-export function toReadModel({ position, rebuild, failed, ...same }: ReadModelStatus): z.output<typeof readModel> {
+export type ReadModelWire = z.output<typeof readModel>
+
+export function toReadModel({ position, rebuild, failed, ...same }: ReadModelStatus): ReadModelWire {
   return {
     ...same,
     position: String(position),

@@ -2,6 +2,9 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
+/** In a data directory. */
+export const READ_FILE = 'read.db'
+
 const CACHE_KIB = 32 * 1024
 
 /** Opens `file` (or ':memory:') for writing; one that SQLite cannot read is deleted and begun again. */
