@@ -3,8 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ReadModelWire } from '../http/index.ts'
 import { CommandFailed } from './errors.ts'
-import { ProgressLine, progressText } from './progress.ts'
+import { ProgressLine } from './progress.ts'
 import { openReadModelsOf, type Seen, type WhereFlags } from './read-models.ts'
+import { partOf, percent, RebuildProgress } from './rebuild-progress.ts'
 
 interface Flags extends WhereFlags {
   readonly json?: boolean
@@ -84,7 +85,7 @@ const LOOK_EVERY_MS = 250
 async function rebuild(name: string | undefined, flags: Flags): Promise<void> {
   const of = await openReadModelsOf(flags)
   const line = new ProgressLine()
-  const progress = new Progress()
+  const progress = new RebuildProgress()
   const began = performance.now()
   try {
     const { head: upTo } = await of.look()
@@ -92,7 +93,8 @@ async function rebuild(name: string | undefined, flags: Flags): Promise<void> {
     for (;;) {
       const seen = await of.look()
       const models = seen.models.filter((model) => name === undefined || model.name === name)
-      if (flags.json) progress.print(models)
+      if (flags.json)
+        for (const changed of progress.changed(models)) process.stdout.write(`${JSON.stringify(changed)}\n`)
       else line.show(progress.text(models))
       if (models.every((model) => isDone(model, upTo))) break
       await pause(LOOK_EVERY_MS)
@@ -112,48 +114,4 @@ function isDone({ name, position, rebuilding, rebuild_failed: failed }: ReadMode
   if (rebuilding) return false
   if (failed !== null) throw new CommandFailed(`${name} was not made again, and goes on as it was: ${failed}`)
   return upTo === null || BigInt(position) >= BigInt(upTo)
-}
-
-type Rebuild = NonNullable<ReadModelWire['rebuild']>
-
-/** From 0 to 1. */
-function partOf({ position, until }: Rebuild): number {
-  return Math.min(1, (Number(position) + 1) / Math.max(1, Number(until) + 1))
-}
-
-function percent(part: number): number {
-  return Math.floor(part * 100)
-}
-
-/** What is told of a rebuild while it goes on. */
-class Progress {
-  readonly #printed = new Map<string, string>()
-  #first: { readonly at: number; readonly part: number; readonly events: number } | undefined
-
-  /** A line of JSON for each that has changed. */
-  print(models: readonly ReadModelWire[]): void {
-    for (const model of models) {
-      const json = JSON.stringify(model)
-      if (this.#printed.get(model.name) !== json) process.stdout.write(`${json}\n`)
-      this.#printed.set(model.name, json)
-    }
-  }
-
-  /** `jobs 45 %, 1200 events of 2600, 3400 a second, 4 s left`: of the one that is furthest behind. */
-  text(models: readonly ReadModelWire[], now: number = performance.now()): string {
-    const [last] = models
-      .flatMap(({ name, rebuild }) => (rebuild ? [{ name, rebuild, part: partOf(rebuild) }] : []))
-      .sort((a, b) => a.part - b.part)
-    if (last === undefined) return 'catching up with the log'
-    const { name, rebuild, part } = last
-    const { events, position, until } = rebuild
-    this.#first ??= { at: now, part, events }
-    const seconds = (now - this.#first.at) / 1000
-    const gained = part - this.#first.part
-    // Where positions count events, they tell how many there are in all.
-    const total = events === Number(position) + 1 ? ` of ${Number(until) + 1}` : ''
-    const rate = seconds > 0 ? `, ${Math.round((events - this.#first.events) / seconds)} a second` : ''
-    const left = gained > 0 ? `, ${Math.ceil(((1 - part) / gained) * seconds)} s left` : ''
-    return progressText({ phase: name, part, events }) + total + rate + left
-  }
 }

@@ -50,8 +50,8 @@ export interface Engine {
   /** From where in the log {@link takeIn} wants the next page; undefined when nothing is made again. */
   readonly rebuildPosition: Position | undefined
   /**
-   * Takes in a page for those that are made again, all or none. No events may be applied between the reading of a page
-   * and this.
+   * Takes in a page for those that are made again, all or none. A host that applies events between the reading of a page
+   * and this may never come to the end.
    * @returns whether any has taken the place of the one in use: what it says may then be different
    * @throws PoisonEvent when an event cannot be taken in; those before it have been
    */

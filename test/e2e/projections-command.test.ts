@@ -1,6 +1,6 @@
 /** capsule projections, on a server that works and on the directory that one has left. */
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openSqliteStore, streamName } from '../../src/events/index.ts'
 import { makeKey } from '../../src/http/index.ts'
 import { readStored } from '../../src/projections/index.ts'
@@ -14,6 +14,7 @@ import {
   temporaryDirectory,
   until,
 } from '../crash/server.ts'
+import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 import { eventData, submitted, T0 } from '../projections/support.ts'
 
 vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
@@ -49,6 +50,7 @@ async function manyTasks(directory: string, count: number): Promise<void> {
 }
 
 describe.concurrent('capsule projections', () => {
+  // A promise: see docs/promises.md.
   it('tells how far a server is, and has it make its read models again while it works', async () => {
     const data = join(await temporaryDirectory(), 'data')
     const { key, line } = makeKey('ann', 'admin')
@@ -89,6 +91,7 @@ describe.concurrent('capsule projections', () => {
     expect(gone).toMatchObject({ code: 1, stderr: expect.stringMatching(/^capsule: No server answers at [^\n]+\n$/) })
   })
 
+  // A promise: see docs/promises.md.
   it('goes on after a kill in the middle; what was in use answers meanwhile, and work is done', async () => {
     const data = join(await temporaryDirectory(), 'data')
     await manyTasks(data, 20_000)
@@ -130,6 +133,28 @@ describe.concurrent('capsule projections', () => {
     const server = await serve({ app: APP, data })
     expect(await countOf(server)).toBe('2000')
     await server.kill()
+  })
+
+  it("makes a node's read models again from the log of a cluster, running and not", async () => {
+    const cluster = await FakeServer.start({ log: new Log() })
+    onTestFinished(() => cluster.kill())
+    const env = { EVENTSTORE_URL: cluster.url }
+    const data = join(await temporaryDirectory(), 'node')
+    const nothing = await run(['projections', 'status', '--data', data], env)
+    expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('a node makes them when it starts') })
+
+    const node = await serve({ app: APP, data, env })
+    for (let n = 0; n < 5; n++) await until(node, await submit(node, 'plain', { n }), 'completed')
+    expect(await run(['projections', 'rebuild', '--url', node.url])).toMatchObject({ code: 0, stderr: '' })
+    expect(await countOf(node)).toBe('5')
+    await node.end('SIGTERM')
+
+    expect(await run(['projections', 'rebuild', '--data', data], env)).toMatchObject({ code: 0, stderr: '' })
+    const { stdout } = await run(['projections', 'status', '--data', data, '--json'], env)
+    expect(shown(stdout)).toMatchObject(NAMES.map((name) => ({ name, behind: '0', rebuild_failed: null })))
+    const again = await serve({ app: APP, data, env })
+    expect(await countOf(again)).toBe('5')
+    await again.kill()
   })
 
   it.for([

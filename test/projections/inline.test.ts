@@ -99,4 +99,23 @@ describe('openReadModels', () => {
     expect(await reads.job('t2')).toMatchObject({ status: 'running' })
     await reads.close()
   })
+
+  it('comes to the end of making one again although the log never stands still', async () => {
+    const store = openMemoryStore()
+    const reads = await openReadModels({ app: APP, store })
+    let turns = 0
+    const read = store.readAll.bind(store)
+    store.readAll = async (options) => {
+      const page = await read(options)
+      await append(store, 'task', `t${++turns}`, [submitted()])
+      for (let i = 0; i < 5; i++) await new Promise(setImmediate)
+      return page
+    }
+    await reads.rebuild('jobs')
+    while (turns < 20 && (await reads.status()).some(({ rebuilding }) => rebuilding)) await new Promise(setImmediate)
+    expect(turns).toBeLessThan(5)
+    await reads.waitFor(await store.head())
+    expect(await reads.countJobs({})).toBe(turns)
+    await reads.close()
+  })
 })
