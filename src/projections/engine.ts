@@ -50,8 +50,8 @@ export interface Engine {
   /** From where in the log {@link takeIn} wants the next page; undefined when nothing is made again. */
   readonly rebuildPosition: Position | undefined
   /**
-   * Takes in a page for those that are made again, all or none. A host that applies events between the reading of a page
-   * and this may never come to the end.
+   * Takes in a page for those that are made again, all or none. No events may be applied between the reading of a page
+   * and this.
    * @returns whether any has taken the place of the one in use: what it says may then be different
    * @throws PoisonEvent when an event cannot be taken in; those before it have been
    */
@@ -177,7 +177,7 @@ class SqliteEngine implements Engine {
   }
 
   takeIn(page: LogPage): boolean {
-    const tookPlace = this.#rebuilds.takeIn(page, this.#running, this.#mark?.position ?? START)
+    const tookPlace = this.#rebuilds.takeIn(page, this.#running)
     for (const { tables } of this.#running) this.#names.use(tables)
     return tookPlace
   }

@@ -2,7 +2,7 @@
  * Feeds the read models that are made again from the log, a page at each turn that their host gives. What keeps them from
  * ever catching up ends the rebuild and not the host: those in use go on.
  */
-import { type EventStore, StoreClosed } from '../events/index.ts'
+import { type EventStore, type Position, StoreClosed } from '../events/index.ts'
 import type { Clock } from './clock.ts'
 import type { ReadCore } from './core.ts'
 import { isCorrupt, isDiskFull } from './database.ts'
@@ -14,7 +14,7 @@ const BACKOFF_MS = { first: 100, max: 10_000 }
 
 export interface RebuilderOptions {
   readonly core: ReadCore
-  readonly log: Pick<EventStore, 'readAll'>
+  readonly log: Pick<EventStore, 'readAll' | 'readStream'>
   readonly clock: Clock
   readonly onError: (error: Error) => void
 }
@@ -47,10 +47,10 @@ export class Rebuilder {
     if (from === undefined) return 0
     try {
       const events = await log.readAll({ from, limit })
-      core.takeIn({ from, events, isLast: events.length < limit })
+      const isLast = events.length < limit && (await this.#isEnd(events.at(-1)?.position ?? from))
+      core.takeIn({ from, events, isLast })
       this.#backoff = BACKOFF_MS.first
-      // A server that lags behind does not have the end of the log yet.
-      if (events.length === 0) this.#rest()
+      if (events.length < limit && !isLast) this.#rest()
       return events.length
     } catch (error) {
       this.#rest()
@@ -59,6 +59,18 @@ export class Rebuilder {
       this.#giveUpFor(error)
       return 0
     }
+  }
+
+  /**
+   * Whether a page that has less than was asked for has come to the end: to the last event that those in use took in. A
+   * server of a cluster that lags behind does not have it yet; that it was deleted ends the log before it.
+   */
+  async #isEnd(seen: Position): Promise<boolean> {
+    const { core, log } = this.#options
+    const { mark } = core.engine
+    if (mark === undefined || seen >= mark.position) return true
+    const [event] = await log.readStream(mark.stream, { from: mark.revision, limit: 1 })
+    return event?.id !== mark.id
   }
 
   #giveUpFor(error: unknown): void {

@@ -20,7 +20,7 @@ export interface LogPage {
   readonly from: Position
   /** All that follow `from` in the log, up to the last of these. */
   readonly events: readonly RecordedEvent[]
-  /** There were no more when they were read. */
+  /** They are all that there are, at least up to where those in use are. */
   readonly isLast: boolean
 }
 
@@ -97,16 +97,15 @@ export class Rebuilds {
 
   /**
    * Takes in a page of the log, and puts those that have come to where the ones in use are into their place.
-   * @param mark an event that is in the log for certain: a page without it is not all there is
    * @returns whether any took its place
    * @throws PoisonEvent when one cannot be taken in; those before it have been
    */
-  takeIn(page: LogPage, inUse: readonly InUse[], mark: Position): boolean {
+  takeIn(page: LogPage, inUse: readonly InUse[]): boolean {
     try {
-      return this.#takeInAll(page, inUse, mark)
+      return this.#takeInAll(page, inUse)
     } catch (cause) {
       if (!(cause instanceof PoisonEvent)) throw cause
-      const one = (event: RecordedEvent) => this.#takeInAll({ ...page, events: [event], isLast: false }, inUse, mark)
+      const one = (event: RecordedEvent) => this.#takeInAll({ ...page, events: [event], isLast: false }, inUse)
       return page.events.map(one).includes(true)
     }
   }
@@ -126,9 +125,8 @@ export class Rebuilds {
     this.#all = this.#all.filter((rebuild) => !failed.includes(rebuild))
   }
 
-  #takeInAll({ from, events, isLast }: LogPage, inUse: readonly InUse[], mark: Position): boolean {
+  #takeInAll({ from, events, isLast }: LogPage, inUse: readonly InUse[]): boolean {
     const seen = events.at(-1)?.position ?? from
-    const isAll = isLast && seen >= mark
     // One that began since the page was read is not as far as where the page begins.
     const ready = this.#all.filter(({ position }) => position >= Number(from))
     const before = ready.map(({ position, events }) => ({ position, events }))
@@ -140,7 +138,7 @@ export class Rebuilds {
         for (const rebuild of ready) {
           const used = inUse.find(({ model }) => model === rebuild.model)
           if (used === undefined) continue
-          const until = isAll ? used.position : Math.min(Number(seen), used.position)
+          const until = isLast ? used.position : Math.min(Number(seen), used.position)
           applyTo(rebuild, byKind, { after: rebuild.position, until }, nothingTouched())
           rebuild.events += events.filter(({ position }) => position > rebuild.position && position <= until).length
           rebuild.position = Math.max(rebuild.position, until)

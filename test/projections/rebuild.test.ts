@@ -184,19 +184,6 @@ describe('read models that are made again', () => {
     expect(rebuilding()).toEqual([])
     expect(() => core.ask('rebuild', 'jbos')).toThrow(UnknownReadModel)
   })
-
-  it('do not take the place of those in use when the end of the log did not come', () => {
-    const history = new History()
-    for (const id of ['a', 'b']) history.task(id, submitted())
-    const { core } = open()
-    core.apply(history.events)
-    core.ask('rebuild')
-    // A server of a cluster that lags behind.
-    expect(core.engine.takeIn({ from: -1n as Position, events: history.events.slice(0, 1), isLast: true })).toBe(false)
-    expect(core.engine.rebuildPosition).toBe(0n)
-    expect(core.ask('countJobs', {})).toBe(2)
-    expect(turn(core, history.events, 10)).toBe(true)
-  })
 })
 
 /** Writes the id of each event's stream; fails at one of them. */

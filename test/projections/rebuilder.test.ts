@@ -20,15 +20,17 @@ async function rebuilding(count: number) {
   core.apply(await store.readAll())
   const errors: Error[] = []
   const failures: unknown[] = []
-  const log: Pick<typeof store, 'readAll'> = {
+  const hidden = { from: Number.POSITIVE_INFINITY, isDeleted: false }
+  const log: Pick<typeof store, 'readAll' | 'readStream'> = {
     async readAll(options) {
       if (failures.length > 0) throw failures.shift()
-      return store.readAll(options)
+      return (await store.readAll(options)).filter(({ position }) => position < hidden.from)
     },
+    readStream: async (...of) => (hidden.isDeleted ? [] : store.readStream(...of)),
   }
   const rebuilder = new Rebuilder({ core, log, clock, onError: (error) => errors.push(error) })
   core.ask('rebuild', 'jobs')
-  return { core, db, clock, errors, failures, rebuilder, status: () => core.engine.status()[0] }
+  return { core, db, clock, errors, failures, hidden, rebuilder, status: () => core.engine.status()[0] }
 }
 
 describe('Rebuilder', () => {
@@ -42,6 +44,30 @@ describe('Rebuilder', () => {
     expect(status()).toMatchObject({ rebuilding: false, failed: undefined })
     expect(core.ask('countJobs', {})).toBe(5)
     expect(await rebuilder.turn(2)).toBe(0)
+  })
+
+  it('does not take a server that lags behind for the end of the log', async () => {
+    const { core, rebuilder, clock, hidden, status } = await rebuilding(3)
+    hidden.from = 2
+    expect(await rebuilder.turn(10)).toBe(2)
+    expect(await rebuilder.turn(10)).toBe(0)
+    expect(status()).toMatchObject({ rebuilding: true, rebuild: { position: 1n } })
+    expect(core.ask('countJobs', {})).toBe(3)
+    expect(rebuilder.dueIn).toBe(100)
+    hidden.from = Number.POSITIVE_INFINITY
+    clock.advance(100)
+    await rebuilder.turn(10)
+    expect(status()).toMatchObject({ rebuilding: false })
+    expect(core.ask('countJobs', {})).toBe(3)
+  })
+
+  it('comes to the end of a log of which the last events were deleted', async () => {
+    const { core, rebuilder, hidden, status } = await rebuilding(3)
+    hidden.from = 2
+    hidden.isDeleted = true
+    await rebuilder.turn(10)
+    expect(status()).toMatchObject({ rebuilding: false, position: 2n })
+    expect(core.ask('countJobs', {})).toBe(2)
   })
 
   it('tries again after a while when the log does not answer', async () => {
