@@ -46,12 +46,14 @@ export class Names {
   }
 }
 
-/** The same database, where `prepare` takes SQL as models and queries write it. */
+/** The same database, where `prepare` and `exec` take SQL as models and queries write it. */
 export function withNames(db: DatabaseSync, names: Names): DatabaseSync {
   const prepare: DatabaseSync['prepare'] = (sql, ...options) => db.prepare(names.in(sql), ...options)
+  const exec: DatabaseSync['exec'] = (sql) => db.exec(names.in(sql))
   return new Proxy(db, {
     get(_, key) {
       if (key === 'prepare') return prepare
+      if (key === 'exec') return exec
       const value: unknown = Reflect.get(db, key, db)
       return typeof value === 'function' ? value.bind(db) : value
     },
