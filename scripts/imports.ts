@@ -24,7 +24,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/actors/'],
   fastify: ['src/http/'],
   ws: ['src/http/'],
-  'node:sqlite': ['src/events/stores/sqlite/', 'src/projections/'],
+  'node:sqlite': ['src/events/stores/sqlite/', 'src/actors/snapshots/', 'src/projections/'],
   '@eventstore/db-client': ['src/events/stores/eventstoredb/'],
   '@grpc/grpc-js': ['src/events/stores/eventstoredb/'],
   commander: ['src/cli/'],

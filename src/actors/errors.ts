@@ -103,6 +103,23 @@ export class IdempotencyConflict extends CapsuleError {
   }
 }
 
+/** The task was there once, and its record was deleted for good: it is not made again. */
+export class TaskRetired extends CapsuleError {
+  readonly code = 'task-retired'
+  readonly taskId: string
+  /** The idempotency key that was submitted, if one was. */
+  readonly key: string | undefined
+  constructor(taskId: string, key: string | undefined) {
+    super(
+      key === undefined
+        ? `Task ${taskId} was retired: its record is gone for good. Submit it under another key or command id.`
+        : `The idempotency key "${key}" belongs to task ${taskId}, which was retired: its record is gone for good. Use another key.`,
+    )
+    this.taskId = taskId
+    this.key = key
+  }
+}
+
 /** As many tasks wait as their `maxQueued` allows. */
 export class QueueFull extends CapsuleError {
   readonly code = 'queue-full'

@@ -7,6 +7,7 @@
  * histories, and with `inspect` real actors run beside (system.ts). See docs/decisions.
  */
 import { type AnyStateMachine, initialTransition } from 'xstate'
+import type { EventData } from '../events/index.ts'
 import type { ActorKind, Applied, Fact, Recorded, State } from './kind.ts'
 
 export interface Evolution<Context> {
@@ -82,3 +83,12 @@ function stepsOf<Context>(
 }
 
 type Guard = (args: { readonly context: unknown; readonly event: unknown }) => boolean
+
+/** An event as a machine receives it. `at` in milliseconds; default: as its metadata says. */
+export function recordedFact(
+  { id, type, data, metadata }: Pick<EventData, 'id' | 'type' | 'data' | 'metadata'>,
+  revision: number,
+  at: number = Date.parse(metadata.at),
+): Recorded<Fact> {
+  return { id, type, data, revision, at, by: metadata.by, commandId: metadata.commandId }
+}

@@ -8,6 +8,14 @@ export * from './schedule/index.ts'
 export * from './session/index.ts'
 export * from './setting/index.ts'
 export {
+  MemorySnapshots,
+  openSqliteSnapshots,
+  type Snapshot,
+  type SnapshotOptions,
+  type SnapshotStore,
+  type SqliteSnapshotsOptions,
+} from './snapshots/index.ts'
+export {
   ActorSystem,
   type ActorSystemOptions,
   type AppliedFact,

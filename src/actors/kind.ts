@@ -73,6 +73,11 @@ export interface State<Context> {
 
 export interface ActorKind<Command, Context extends Applied> {
   readonly kind: StreamKind
+  /**
+   * Of the machine and `evolve`. Raise it when the same facts lead to another state, or a state has another shape:
+   * snapshots that the code before took are then not used (test/actors/machine-versions.test.ts tells when).
+   */
+  readonly version: number
   /** Which fact may follow which: flat, and with no action but `apply`, which is `evolve` (see evolve.ts). */
   readonly machine: AnyStateMachine
   /** What is known after a fact that the machine accepted. */

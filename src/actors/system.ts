@@ -13,23 +13,26 @@ import {
   type EventData,
   type EventMetadata,
   type EventStore,
-  GENESIS,
-  isKnown,
   type JsonObject,
   newId,
   type Position,
+  type ReadStreamOptions,
   type RecordedEvent,
-  START,
+  type Revision,
   StoreUnavailable,
+  StreamDeleted,
   seal,
   streamName,
   WrongExpectedRevision,
 } from '../events/index.ts'
+import { Acknowledged } from './acknowledged.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type CapsuleError, HistoryCorrupt, MailboxFull, TooContended, WrittenByNewerCode } from './errors.ts'
-import { type Evolution, evolutionOf } from './evolve.ts'
-import type { ActorKind, Applied, Decision, Fact, Recorded, State } from './kind.ts'
+import { type CapsuleError, MailboxFull, TooContended } from './errors.ts'
+import { evolutionOf } from './evolve.ts'
+import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
 import { OldestFirst } from './oldest-first.ts'
+import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
+import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
 
 /** Where a command comes from. */
 export interface Origin {
@@ -76,6 +79,8 @@ export interface ActorSystemOptions {
   readonly mailbox?: number
   /** How long a command that need not land waits for a store that gives no answer. Default 5000. */
   readonly patienceMs?: number
+  /** Where long streams start from. Default: from their first event. */
+  readonly snapshots?: SnapshotOptions
   /** Ids of events, of commands without one, and of what a decision makes. Default: UUIDv7. */
   readonly newId?: () => string
   /** Sees every resident machine (for the Stately inspector and the like). */
@@ -98,22 +103,15 @@ interface Letter<Command, Context> {
   reject(error: unknown): void
 }
 
-interface Resident<Command, Context extends Applied> {
+/** A resident and what it is asked. */
+interface Worker<Command, Context extends Applied> extends Resident<Context> {
   readonly kind: ActorKind<Command, Context>
-  readonly stream: string
   readonly mailbox: Letter<Command, Context>[]
-  readonly evolution: Evolution<Context>
-  state: State<Context>
-  /** Runs beside when somebody inspects. */
-  mirror: AnyActor | undefined
-  loaded: boolean
   busy: boolean
-  hash: string
-  position: Position
 }
 
 // A resident of some kind: the system never looks inside a command or a context.
-type AnyResident = Resident<never, Applied>
+type AnyWorker = Worker<never, Applied>
 
 export class ActorSystem {
   readonly clock: Clock
@@ -125,8 +123,9 @@ export class ActorSystem {
   readonly #patienceMs: number
   readonly #newId: () => string
   readonly #inspect: ((event: InspectionEvent) => void) | undefined
+  readonly #snapshots: SnapshotKeeper | undefined
   /** Least recently used first. */
-  readonly #residents = new Map<string, AnyResident>()
+  readonly #residents = new Map<string, AnyWorker>()
   readonly #oldest = new OldestFirst(this.#residents)
   readonly #acknowledged = new Acknowledged()
   readonly #conflicts = new Map<string, number>()
@@ -143,11 +142,13 @@ export class ActorSystem {
     this.#patienceMs = options.patienceMs ?? 5000
     this.#newId = options.newId ?? newId
     this.#inspect = options.inspect
+    this.#snapshots = options.snapshots && new SnapshotKeeper(options.snapshots)
   }
 
   /**
-   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied.
-   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError
+   * Decides `command` on the actor and records what follows. Resolves when that is durable and applied. An actor whose
+   * stream was deleted is as one that never was, until a command would begin it again.
+   * @throws the refusal, MailboxFull, TooContended, HistoryCorrupt, WrittenByNewerCode, StoreError (StreamDeleted)
    */
   execute<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
@@ -184,12 +185,35 @@ export class ActorSystem {
     })
   }
 
-  /** All that an actor's stream says, oldest first. Asks until the store answers. */
+  /** All that an actor's stream says, oldest first, or a part of it. Asks until the store answers. */
   history<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
     key: string,
+    part: ReadStreamOptions = {},
   ): Promise<readonly RecordedEvent[]> {
-    return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key)))
+    return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key), part))
+  }
+
+  /** One event of an actor's stream; undefined if it is not that long. Asks until the store answers. */
+  async event<Command, Context extends Applied>(
+    kind: ActorKind<Command, Context>,
+    key: string,
+    revision: number,
+  ): Promise<RecordedEvent | undefined> {
+    return (await this.history(kind, key, { from: BigInt(revision), limit: 1 }))[0]
+  }
+
+  /**
+   * Ends a stream of this log for good (EventStore.deleteStream), and lets go of what is resident of it: whoever is the
+   * log's sole owner deletes this way, since what is resident is not held against the log again. Other nodes notice when
+   * they next ask. Asks again while the store gives no answer, as long as a command would.
+   * @throws WrongExpectedRevision, StoreError
+   */
+  async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
+    await this.#patiently(false, () => this.#store.deleteStream(stream, expected))
+    const resident = this.#residents.get(stream)
+    if (resident) resident.loaded = false
+    this.#snapshots?.drop(stream)
   }
 
   /** What is known without asking the log; undefined unless resident. */
@@ -225,30 +249,28 @@ export class ActorSystem {
   #resident<Command, Context extends Applied>(
     kind: ActorKind<Command, Context>,
     key: string,
-  ): Resident<Command, Context> {
+  ): Worker<Command, Context> {
     const stream = streamName(this.app, kind.kind, key)
     const known = this.#residents.get(stream)
     if (known) {
       this.#residents.delete(stream)
       this.#residents.set(stream, known)
-      return known as unknown as Resident<Command, Context>
+      return known as unknown as Worker<Command, Context>
     }
     const evolution = evolutionOf(kind)
-    const resident: Resident<Command, Context> = {
+    const resident: Worker<Command, Context> = {
       kind,
       stream,
       mailbox: [],
       evolution,
-      state: evolution.initial,
-      mirror: this.#mirror(kind.machine),
+      ...beginning(evolution, this.#firstSnapshotDue),
+      mirror: this.#mirror(kind.machine, evolution.initial),
       loaded: false,
       busy: false,
-      hash: GENESIS,
-      position: START,
     }
     // Room is made before: the newcomer has nothing in flight yet, and must stay.
     this.#passivate(this.#limit - 1)
-    this.#residents.set(stream, resident as unknown as AnyResident)
+    this.#residents.set(stream, resident as unknown as AnyWorker)
     return resident
   }
 
@@ -263,11 +285,16 @@ export class ActorSystem {
     }
   }
 
-  #mirror(machine: AnyStateMachine): AnyActor | undefined {
-    return this.#inspect && createActor(machine, { inspect: this.#inspect }).start()
+  #mirror(machine: AnyStateMachine, state: State<Applied>): AnyActor | undefined {
+    if (!this.#inspect) return undefined
+    return createActor(machine, { inspect: this.#inspect, snapshot: machine.resolveState(state) }).start()
   }
 
-  async #work<Command, Context extends Applied>(resident: Resident<Command, Context>): Promise<void> {
+  get #firstSnapshotDue(): number {
+    return this.#snapshots?.firstDue ?? Number.POSITIVE_INFINITY
+  }
+
+  async #work<Command, Context extends Applied>(resident: Worker<Command, Context>): Promise<void> {
     resident.busy = true
     this.#underWay++
     for (let letter = resident.mailbox.shift(); letter; letter = resident.mailbox.shift()) {
@@ -279,6 +306,7 @@ export class ActorSystem {
       } catch (error) {
         letter.reject(error)
       }
+      if (resident.loaded && resident.state.context.revision >= resident.snapshotDue) this.#snapshots?.note(resident)
     }
     resident.busy = false
     this.#underWay--
@@ -287,7 +315,7 @@ export class ActorSystem {
   }
 
   async #look<Command, Context extends Applied>(
-    resident: Resident<Command, Context>,
+    resident: Worker<Command, Context>,
     { mustLand = false }: Origin,
   ): Promise<Outcome<Context>> {
     if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident, mustLand)
@@ -295,25 +323,25 @@ export class ActorSystem {
   }
 
   async #handle<Command, Context extends Applied>(
-    resident: Resident<Command, Context>,
+    resident: Worker<Command, Context>,
     command: Command,
     origin: Origin,
   ): Promise<Outcome<Context>> {
     const { mustLand = false } = origin
     if (!resident.loaded) {
-      if (origin.fresh) resident.loaded = true
+      if (origin.fresh && resident.state.context.revision < 0) resident.loaded = true
       else await this.#catchUp(resident, mustLand)
     }
     let known = this.#exclusive
     for (let tries = 0; tries < DECIDE_AGAIN || mustLand; tries++) {
       const state = resident.state
-      if (origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)) {
-        return { state, facts: [], position: resident.position }
-      }
+      const isRepeat = origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)
       const now = this.clock.now()
-      const decision = resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
+      const decision: Decision<Fact> = isRepeat
+        ? nothing
+        : resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
       if (decision.facts.length === 0 && !known) {
-        // Others append too: a refusal, or "nothing to do", must not rest on what has been overtaken.
+        // Others append and delete too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true
         if (await this.#catchUp(resident, mustLand)) continue
       }
@@ -333,7 +361,7 @@ export class ActorSystem {
         await this.#catchUp(resident, mustLand)
         continue
       }
-      this.#apply(resident, events, now)
+      applyAppended(resident, events, now)
       if (decision.refusal) throw decision.refusal
       return { state: resident.state, facts: events, position: resident.position }
     }
@@ -341,7 +369,7 @@ export class ActorSystem {
   }
 
   #seal<Context extends Applied>(
-    resident: Replayable<Context>,
+    resident: Resident<Context>,
     decision: Decision<Fact>,
     origin: Origin,
     now: number,
@@ -376,7 +404,7 @@ export class ActorSystem {
 
   /** Appends, and appends again with the same ids while the store gives no answer: it may have it already. */
   async #append<Context extends Applied>(
-    resident: Replayable<Context>,
+    resident: Resident<Context>,
     events: readonly EventData[],
     mustLand: boolean,
   ): Promise<AppendResult> {
@@ -405,82 +433,67 @@ export class ActorSystem {
     }
   }
 
-  #apply<Context extends Applied>(resident: Replayable<Context>, events: readonly EventData[], now: number): void {
-    for (const { id, type, data, metadata } of events) {
-      const revision = resident.state.context.revision + 1
-      advance(resident, { id, type, data, revision, at: now, by: metadata.by, commandId: metadata.commandId })
-      if (metadata.hash !== undefined) resident.hash = metadata.hash
-    }
-  }
-
   /** Applies what the log has beyond what the actor knows. @returns whether there was anything */
-  async #catchUp<Context extends Applied>(resident: Replayable<Context>, mustLand: boolean): Promise<boolean> {
+  async #catchUp<Context extends Applied>(resident: Resident<Context>, mustLand: boolean): Promise<boolean> {
     if (!resident.loaded) {
-      resident.mirror?.stop()
-      resident.mirror = this.#mirror(resident.kind.machine)
-      resident.state = resident.evolution.initial
-      resident.hash = GENESIS
-      resident.position = START
+      if (await this.#resume(resident, mustLand)) return true
+      this.#renew(resident, beginning(resident.evolution, this.#firstSnapshotDue))
     }
-    const from = BigInt(resident.state.context.revision + 1)
-    const events = await this.#patiently(mustLand, () => this.#store.readStream(resident.stream, { from }))
-    for (const event of events) this.#replay(resident, event)
+    const { revision } = resident.state.context
+    // From the last event that is known: without it the stream is gone, and so is all that was known.
+    const from = BigInt(Math.max(revision, 0))
+    const events = await this.#read(resident, from, mustLand)
+    if (revision >= 0 && events[0]?.revision !== from) {
+      resident.loaded = false
+      await this.#catchUp(resident, mustLand)
+      return true
+    }
+    const news = revision < 0 ? events : events.slice(1)
+    for (const event of news) replay(resident, event)
     resident.loaded = true
-    return events.length > 0
+    return news.length > 0
   }
 
-  #replay<Context extends Applied>(resident: Replayable<Context>, event: RecordedEvent): void {
-    const { id, type, data, metadata, revision } = event
-    const next = resident.state.context.revision + 1
-    if (revision !== BigInt(next)) throw new HistoryCorrupt(resident.stream, revision, `event ${next} is missing`)
-    if (!isKnown(resident.kind.kind, event)) throw new WrittenByNewerCode(resident.stream, type, metadata.v)
-    const { by, commandId } = metadata
-    advance(resident, { id, type, data, revision: next, at: Date.parse(metadata.at), by, commandId })
-    if (metadata.hash !== undefined) resident.hash = metadata.hash
-    resident.position = event.position
-  }
-}
-
-/** A resident without its commands: what replaying needs. */
-type Replayable<Context extends Applied> = Omit<Resident<never, Context>, 'kind' | 'mailbox'> & {
-  readonly kind: Pick<ActorKind<never, Context>, 'kind' | 'machine'>
-}
-
-/** @throws HistoryCorrupt if the machine does not accept the fact; the actor then comes back from its stream */
-function advance<Context extends Applied>(resident: Replayable<Context>, fact: Recorded<Fact>): void {
-  const state = resident.evolution.next(resident.state, fact)
-  if (!state) {
-    resident.loaded = false
-    const why = `${fact.type} is not accepted in state ${resident.state.value}`
-    throw new HistoryCorrupt(resident.stream, BigInt(fact.revision), why)
-  }
-  resident.state = state
-  resident.mirror?.send(fact)
-}
-
-/** The last acknowledged position of recently written streams; for older ones, the newest that was forgotten. */
-class Acknowledged {
-  readonly #byStream = new Map<string, Position>()
-  readonly #oldest = new OldestFirst(this.#byStream)
-  #forgotten = START
-
-  note(stream: string, position: Position): void {
-    this.#byStream.delete(stream)
-    this.#byStream.set(stream, position)
-    if (this.#byStream.size <= 1_000) return
-    const oldest = this.#oldest.next()
-    if (!oldest) return
-    this.#byStream.delete(oldest[0])
-    if (oldest[1] > this.#forgotten) this.#forgotten = oldest[1]
+  /**
+   * Starts from the stream's snapshot, if the log has the event it ends with at its place: after a backup was restored,
+   * or beside another log, it has not. A snapshot after which the rest does not fit is not believed either.
+   */
+  async #resume<Context extends Applied>(resident: Resident<Context>, mustLand: boolean): Promise<boolean> {
+    const kept = this.#snapshots?.find(resident)
+    if (!kept) return false
+    const [last, ...rest] = await this.#read(resident, BigInt(kept.revision), mustLand)
+    if (last?.revision === BigInt(kept.revision) && last.id === kept.id && last.metadata.hash === kept.hash) {
+      const { state, id: eventId, hash, nextDue: snapshotDue } = kept
+      this.#renew(resident, { state, eventId, hash, snapshotDue, position: last.position })
+      try {
+        for (const event of rest) replay(resident, event)
+        resident.loaded = true
+        return true
+      } catch {
+        // If it is the log that cannot be read, reading all of it says so.
+      }
+    }
+    this.#snapshots?.drop(resident.stream)
+    return false
   }
 
-  of(stream: string): Position {
-    return this.#byStream.get(stream) ?? this.#forgotten
+  #read<Context extends Applied>({ stream }: Resident<Context>, from: bigint, mustLand: boolean) {
+    return this.#patiently(mustLand, () => this.#store.readStream(stream, { from }))
+  }
+
+  #renew<Context extends Applied>(resident: Resident<Context>, standing: Standing<Context>): void {
+    resident.mirror?.stop()
+    resident.mirror = this.#mirror(resident.kind.machine, standing.state)
+    put(resident, standing)
   }
 }
 
-/** Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke. */
-export function isRefusal(error: unknown): error is CapsuleError {
+/**
+ * Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke: also
+ * that its stream was deleted for good.
+ */
+export function isRefusal(error: unknown): error is CapsuleError | StreamDeleted {
+  if (error instanceof StreamDeleted) return true
   return (
     error instanceof Error && 'code' in error && (error.code === 'command-refused' || error.code === 'attempt-fenced')
   )

@@ -19,6 +19,7 @@ import {
   type JsonObject,
   newId,
   type Position,
+  type ReadStreamOptions,
   type RecordedEvent,
   type StreamKind,
   streamName,
@@ -178,14 +179,10 @@ export class Engine implements RunningApp, Runs {
     if (submission?.lockKey === undefined || isRepeat) return this.#command(id, { type: 'requeue' }, caller)
     const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
     if (refusal) throw refusal
-    // The lock's stream decides, and the requeue follows: it lands, if need be after a restart.
-    const origin = originOf(caller)
-    const { cause } = await this.#parts.node.locks.acquire(id, submission, origin, {
-      requeue: true,
-      run: context.run + 1,
-    })
-    const land = { ...origin, mustLand: true, ...(cause === undefined ? {} : { causationId: cause }) }
-    return (await this.#parts.system.execute(taskKind, id, { type: 'requeue' }, land)).position
+    const position = await this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
+    // Retired meanwhile.
+    if (position === undefined) throw new NotFound('job', id)
+    return position
   }
 
   async refreshJob(id: string, caller: Caller): Promise<Position> {
@@ -310,8 +307,8 @@ export class Engine implements RunningApp, Runs {
     return this.#parts.store.head()
   }
 
-  history(kind: StreamKind, id: string): Promise<readonly RecordedEvent[]> {
-    return this.#parts.store.readStream(streamName(this.name, kind, id))
+  history(kind: StreamKind, id: string, options: { readonly limit?: number } = {}): Promise<readonly RecordedEvent[]> {
+    return this.#parts.store.readStream(streamName(this.name, kind, id), options)
   }
 
   acknowledged(kind: StreamKind, id: string): Position {
@@ -368,13 +365,23 @@ export class Engine implements RunningApp, Runs {
     return (await this.#parts.system.execute(taskKind, id, command, originOf(caller))).position
   }
 
-  /** What a command that is repeated led to the first time. */
+  /** What a command that is repeated led to the first time: it was a while ago, so the stream is read from its end. */
   async #recordedFor({ commandId }: Caller, kind: StreamKind, id: string): Promise<RecordedEvent | undefined> {
-    const events = await this.history(kind, id)
-    return events.findLast(({ metadata }) => metadata.commandId === commandId)
+    const stream = streamName(this.name, kind, id)
+    let page: ReadStreamOptions | undefined = { direction: 'backwards', limit: LOOK_BACK }
+    while (page) {
+      const events: readonly RecordedEvent[] = await this.#parts.store.readStream(stream, page)
+      const found = events.find(({ metadata }) => metadata.commandId === commandId)
+      if (found) return found
+      const oldest = events.at(-1)?.revision ?? 0n
+      page = oldest > 0n ? { ...page, from: oldest - 1n } : undefined
+    }
+    return undefined
   }
 }
 
+/** Events of a stream that are looked at together. */
+const LOOK_BACK = 200
 const FAILED: readonly JobStatus[] = ['failed', 'timeout']
 const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
 async function unlessRefused(work: Promise<unknown>): Promise<void> {

@@ -90,7 +90,9 @@ function failureHandler(
       const { failureOf, params } = attempt.submission
       if (!failureOf) throw new NonRetryableError('This task says nothing of the run it is about.')
       const { state } = await services.system.read(taskKind, failureOf.taskId)
-      const given = state.context.submission?.params ?? {}
+      if (!state.context.submission)
+        throw new NonRetryableError(`Task ${failureOf.taskId} was retired: its input is gone.`)
+      const given = state.context.submission.params
       // What no longer fits the running code may be just why it failed: then it is handed over as it was recorded.
       const parsed = input?.safeParse(given)
       const fitting = parsed?.success ? parsed.data : given

@@ -13,7 +13,7 @@ import {
   type Timer,
 } from '../actors/index.ts'
 import { type JsonObject, type JsonValue, newId, streamName } from '../events/index.ts'
-import type { ReadModels } from '../projections/index.ts'
+import type { ItemView, ReadModels } from '../projections/index.ts'
 
 export interface User {
   readonly ownerId: string
@@ -180,17 +180,14 @@ export class ChatSession implements Session {
   async history(options: { readonly limit?: number } = {}): Promise<readonly Said[]> {
     const { system, reads } = this.#services
     await reads.waitFor(system.acknowledged(streamName(system.app, 'session', this.id)))
-    const transcript = await reads.transcript(this.id)
-    const said: Said[] = []
-    for (const item of transcript?.items ?? []) {
-      if (item.kind !== 'message' && item.kind !== 'reply') continue
-      said.push({
-        role: item.kind === 'message' ? 'user' : 'assistant',
-        text: item.text,
-        at: new Date(item.at).toISOString(),
-      })
+    const { limit = Number.POSITIVE_INFINITY } = options
+    if (!Number.isSafeInteger(limit)) return said((await reads.transcript(this.id))?.items ?? [])
+    // Not all that is shown was said: the end of the transcript is asked for until it holds enough, or all of it came.
+    for (let last = limit * 2; ; last *= 4) {
+      const { items = [] } = (await reads.transcript(this.id, { last })) ?? {}
+      const found = said(items)
+      if (found.length >= limit || items.length < last) return found.slice(-limit)
     }
-    return options.limit === undefined ? said : said.slice(-options.limit)
   }
 
   async #context() {
@@ -266,4 +263,18 @@ export async function confirmCurrent(): Promise<void> {
 /** Runs a handler: `confirmCurrent` throws once it has lost its claim. */
 export function withSession<T>(session: Session, confirmCurrent: () => Promise<void>, work: () => T): T {
   return current.run({ session, confirmCurrent }, work)
+}
+
+function said(items: readonly ItemView[]): readonly Said[] {
+  return items.flatMap((item) =>
+    item.kind === 'message' || item.kind === 'reply'
+      ? [
+          {
+            role: item.kind === 'message' ? 'user' : 'assistant',
+            text: item.text,
+            at: new Date(item.at).toISOString(),
+          } as const,
+        ]
+      : [],
+  )
 }

@@ -1,9 +1,11 @@
 /** Starts an app: opens its log and read models, and puts a node to work on them. */
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { ActorSystem, type Clock, systemClock } from '../actors/index.ts'
+import { join, resolve } from 'node:path'
+import { ActorSystem, type Clock, openSqliteSnapshots, type SnapshotStore, systemClock } from '../actors/index.ts'
 import {
+  assertHere,
+  assertNothingLeft,
   type EventStore,
   type JsonObject,
   lockDirectory,
@@ -34,7 +36,7 @@ export interface StartOptions {
   readonly data?: string
   /**
    * Connection string (`esdb://…`, `kurrentdb://…`) of the log of a cluster: this process is one of several nodes. `data`
-   * then holds only this node's read models, which may be deleted; each node has its own.
+   * then holds only this node's read models and snapshots, which may be deleted; each node has its own.
    */
   readonly eventstore?: string
   /** A log that is open already, instead of `data`; its read models are kept in memory. Closed when the app stops. */
@@ -65,7 +67,8 @@ const ASK_AGAIN_MS = 500
 
 /**
  * Resolves when the app works: the log is caught up with, and what a crash left is put right.
- * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; TypeError if a process task's file is not known, or the
+ * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; LogMoved when the log of `data` goes on elsewhere, LogNotMoved when
+ * `data` holds an embedded log with work that `eventstore` would leave behind; TypeError if a process task's file is not known, or the
  * connection string cannot be used
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
@@ -78,7 +81,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   }
   const processes = options.processTasks === 'here' ? undefined : processesOf(app, options.entry, clock)
   const { eventstore } = options
-  const { store, reads, release } =
+  const { store, reads, snapshots, release } =
     eventstore !== undefined
       ? await inCluster(app, eventstore, data, report)
       : options.store || data === 'memory'
@@ -94,6 +97,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       store,
       clock,
       exclusive: !options.shared && eventstore === undefined,
+      ...(snapshots ? { snapshots: { store: snapshots, report } } : {}),
     })
     const id = randomBytes(6).toString('hex')
     const callbacks = callbacksOf(app, options)
@@ -134,6 +138,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
         watch?.close()
         dates?.close()
         await processes?.close()
+        snapshots?.close()
       },
       ...(release ? { release } : {}),
     })
@@ -146,6 +151,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
     watch?.close()
     dates?.close()
     await processes?.close()
+    snapshots?.close()
     await reads.close()
     if (!options.shared) await store.close()
     release?.()
@@ -164,6 +170,8 @@ function callbacksOf(app: App, options: StartOptions): CallbackSettings {
 interface Opened {
   readonly store: EventStore
   readonly reads: ReadModels
+  /** Not of a log that is gone with the process. */
+  readonly snapshots?: SnapshotStore
   /** Lets go of the directory, last of all. */
   readonly release?: () => void
 }
@@ -178,13 +186,14 @@ async function inDirectory(app: App, data: string, report: (error: unknown, doin
   await makeDirectory(directory)
   const store = await openSqliteStore({ directory })
   try {
+    assertHere(directory, app.name)
     const reads = await openReadModelsInWorker({
       app: app.name,
       directory,
       signal: store.signal,
       onError: (error) => report(error, 'projecting'),
     })
-    return { store, reads }
+    return { store, reads, snapshots: openSnapshots(directory, report) }
   } catch (error) {
     await store.close()
     throw error
@@ -206,16 +215,23 @@ async function inCluster(
   const lock = lockDirectory(directory)
   let store: EventStore | undefined
   try {
+    const left = assertNothingLeft(directory, app.name)
+    if (left !== undefined) report(left, 'starting')
     store = await openEventStoreDB({ url: eventstore, prefix: streamPrefix(app.name) })
     await untilReachable(store, report)
     const onError = (error: Error) => report(error, 'projecting')
     const reads = await openReadModelsInWorker({ app: app.name, directory, eventstore, onError })
-    return { store, reads, release: () => lock.release() }
+    return { store, reads, snapshots: openSnapshots(directory, report), release: () => lock.release() }
   } catch (error) {
     await store?.close()
     lock.release()
     throw error
   }
+}
+
+/** The directory is this process's alone by now. */
+function openSnapshots(directory: string, report: (error: unknown, doing: string) => void): SnapshotStore {
+  return openSqliteSnapshots({ file: join(directory, 'snapshots.db'), report })
 }
 
 /** The servers of a cluster are often started, or restarted, together with its nodes. */

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** The command `capsule`. */
 import { Command, CommanderError } from 'commander'
+import { registerBackup } from './backup.ts'
 import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
+import { registerMigrate } from './migrate.ts'
 import { registerProjections } from './projections.ts'
+import { registerRestore } from './restore.ts'
 import { type ServeFlags, serve } from './serve.ts'
 import { type WorkerFlags, worker } from './worker.ts'
 
@@ -46,6 +49,9 @@ program
   .addHelpText('after', '\nExample:\n  capsule key --name ann --scope write')
   .action((flags: KeyFlags) => key(flags))
 
+registerBackup(program)
+registerRestore(program)
+registerMigrate(program)
 registerProjections(program)
 
 try {

@@ -9,17 +9,11 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { deletionContract } from './contract-deletion.ts'
+import { event, events, type Follower, follow, isIncreasing, typesOf } from './contract-support.ts'
 import { EventTooLarge, StoreClosed, WrongExpectedRevision } from './errors.ts'
-import {
-  type EventData,
-  type JsonObject,
-  MAX_EVENT_BYTES,
-  type Position,
-  type RecordedEvent,
-  type Revision,
-  START,
-} from './event.ts'
-import type { EventStore, SubscribeOptions } from './store.ts'
+import { type JsonObject, MAX_EVENT_BYTES, type Position, type RecordedEvent, type Revision, START } from './event.ts'
+import type { EventStore } from './store.ts'
 
 export interface ContractSubject {
   readonly store: EventStore
@@ -452,6 +446,16 @@ export function eventStoreContract(name: string, open: () => Promise<ContractSub
       }, 60_000)
     })
 
+    deletionContract(() => ({ store, app, stream }), {
+      reopen: forgets
+        ? undefined
+        : async () => {
+            if (!subject.reopen) throw new Error('A store that does not forget must be able to reopen')
+            await store.close()
+            store = await subject.reopen()
+          },
+    })
+
     describe('close', () => {
       it('finishes what it accepted and refuses what comes after', async () => {
         const accepted = Array.from({ length: 50 }, (_, i) => store.append(`${app}.task-${i}`, 'no-stream', events(2)))
@@ -491,82 +495,4 @@ export function eventStoreContract(name: string, open: () => Promise<ContractSub
       })
     })
   })
-}
-
-function event(type: string, data: JsonObject = {}): EventData {
-  return {
-    id: randomUUID(),
-    type,
-    data,
-    metadata: {
-      at: '2025-01-02T03:04:05.678Z',
-      by: 'user:contract',
-      correlationId: 'correlation',
-      causationId: 'causation',
-      v: 1,
-    },
-  }
-}
-
-function events(count: number): EventData[] {
-  return Array.from({ length: count }, (_, i) => event(`E${i}`))
-}
-
-function typesOf(list: readonly RecordedEvent[]): string[] {
-  return list.map((one) => one.type)
-}
-
-function isIncreasing(list: readonly RecordedEvent[]): boolean {
-  return list.every((one, i) => i === 0 || one.position > (list[i - 1]?.position ?? START))
-}
-
-interface Follower {
-  readonly events: readonly RecordedEvent[]
-  readonly drops: readonly Error[]
-  /** All events so far, once one of this type has come. */
-  until(type: string): Promise<readonly RecordedEvent[]>
-  caughtUp(): Promise<void>
-  timesCaughtUp(): number
-  dropped(): Promise<Error>
-  close(): Promise<void>
-}
-
-/** A subscriber that remembers what it heard; `onBatch` runs after each batch was noted. */
-function follow(store: EventStore, options: SubscribeOptions, onBatch?: () => void | Promise<void>): Follower {
-  const received: RecordedEvent[] = []
-  const drops: Error[] = []
-  const types = new Set<string>()
-  const caughtUp = Promise.withResolvers<void>()
-  const dropped = Promise.withResolvers<Error>()
-  let timesCaughtUp = 0
-  let heard = Promise.withResolvers<void>()
-  const subscription = store.subscribe(options, {
-    async events(batch) {
-      received.push(...batch)
-      for (const one of batch) types.add(one.type)
-      await onBatch?.()
-      heard.resolve()
-      heard = Promise.withResolvers()
-    },
-    caughtUp() {
-      timesCaughtUp++
-      caughtUp.resolve()
-    },
-    dropped(error) {
-      drops.push(error)
-      dropped.resolve(error)
-    },
-  })
-  return {
-    events: received,
-    drops,
-    async until(type) {
-      while (!types.has(type)) await heard.promise
-      return received
-    },
-    caughtUp: () => caughtUp.promise,
-    timesCaughtUp: () => timesCaughtUp,
-    dropped: () => dropped.promise,
-    close: () => subscription.close(),
-  }
 }

@@ -24,6 +24,16 @@ export class WrongExpectedRevision extends StoreError {
   }
 }
 
+/** The stream was deleted for good: it takes no events, ever. Nothing about it can be tried again. */
+export class StreamDeleted extends StoreError {
+  readonly code = 'stream-deleted'
+  readonly stream: string
+  constructor(stream: string) {
+    super(`Stream ${stream} was deleted for good and takes no more events. Begin another one under another name.`)
+    this.stream = stream
+  }
+}
+
 export class EventTooLarge extends StoreError {
   readonly code = 'event-too-large'
   readonly stream: string

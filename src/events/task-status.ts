@@ -16,3 +16,14 @@ export function isWaiting(status: string): boolean {
 export function isEnded(status: string): boolean {
   return (TERMINAL_STATUSES as readonly string[]).includes(status)
 }
+
+/** Events after which a run is not over, and those that end one; the newest of either says whether the task has ended. */
+export const TASK_LIVE_EVENTS: readonly string[] = [
+  'TaskSubmitted',
+  'TaskScheduled',
+  'TaskStarted',
+  'TaskRetryScheduled',
+  'TaskInterrupted',
+  'TaskRequeued',
+]
+export const TASK_END_EVENTS: readonly string[] = ['TaskCompleted', 'TaskFailed', 'TaskTimedOut', 'TaskCancelled']

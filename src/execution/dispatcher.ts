@@ -77,8 +77,8 @@ class TaskRecord {
   claim: string | undefined = undefined
   /** That attempt is this node's. */
   ours = false
-  /** Which run of it waits; undefined when a read model brought it, which does not say. */
-  run: number | undefined = undefined
+  /** Which run of it waits, or runs. */
+  run: number
   /** Processes that died while they ran this run of it. */
   crashes: number
   /** Left to nodes that come before this one in its order, which had their time. */
@@ -88,7 +88,7 @@ class TaskRecord {
 
   constructor(
     id: string,
-    of: { name: string; ownerId: string; priority: number; crashes: number },
+    of: { name: string; ownerId: string; priority: number; crashes: number; run: number },
     lock: string | undefined,
     runAt: number | undefined,
     asked: boolean,
@@ -99,6 +99,7 @@ class TaskRecord {
     this.priority = of.priority
     this.lock = lock
     this.crashes = of.crashes
+    this.run = of.run
     this.runAt = runAt
     this.asked = asked
   }
@@ -204,6 +205,7 @@ export class Dispatcher {
         task.status === 'retry' ? startedBefore(task) : task,
         task.runAt,
         task.lockKey !== undefined && asked.has(task.id),
+        task.run,
       )
   }
 
@@ -334,9 +336,9 @@ export class Dispatcher {
     }
   }
 
-  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean, run?: number): void {
+  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean, run: number): void {
     const { priority, crashes = 0 } = of
-    const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes }
+    const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes, run }
     const record = new TaskRecord(
       flat(id),
       shared,
@@ -344,7 +346,6 @@ export class Dispatcher {
       runAt,
       asked,
     )
-    record.run = run
     this.#records.set(record.id, record)
     this.#count(record.name, 1)
     record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
@@ -581,7 +582,7 @@ export class Dispatcher {
         version,
         ...how,
         ...due,
-        ...(run === undefined ? {} : { run }),
+        run,
         ...(fence === undefined ? {} : { fence }),
       } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })
@@ -590,11 +591,11 @@ export class Dispatcher {
     } catch (error) {
       this.#claiming.delete(record.id)
       if (how.claim !== undefined) this.#admission.release(record.id, how.claim, 'not started')
-      // Refused: the log has, or will have, what this record must become.
+      // Refused: the log has, or will have, what this record must become; unless the task's stream was deleted.
       if (!(error instanceof CommandRefused)) {
         this.#forget(record)
         report(error, `starting task ${record.id}`)
-      }
+      } else if (system.peek(taskKind, record.id)?.value === 'new') this.#forget(record)
       this.#suspectRuns &&= how.alone !== true
       this.#giveBack()
     }

@@ -6,8 +6,25 @@
  * Its event id is not derived from the first step's: a store would take a second node's append of the same id for a
  * repeat and answer "done", though that node sealed other metadata and hash than what is recorded.
  */
-import { type ActorSystem, CommandRefused, isEnded, lockKind, type Origin, placeOf, taskKind } from '../actors/index.ts'
-import type { Position, Submission } from '../events/index.ts'
+import {
+  type ActorSystem,
+  CommandRefused,
+  isEnded,
+  type LockContext,
+  lockKind,
+  type Origin,
+  placeOf,
+  TaskRetired,
+  taskKind,
+} from '../actors/index.ts'
+import {
+  factOf,
+  type LockFact,
+  type Position,
+  type RecordedEvent,
+  StreamDeleted,
+  type Submission,
+} from '../events/index.ts'
 import type { LockParty } from '../projections/index.ts'
 
 export interface LockTurn {
@@ -24,6 +41,9 @@ export interface LockTurn {
   /** Of the lock's stream. */
   readonly position: Position
 }
+
+/** Events read at a time, back from the end of a lock's stream. */
+const LOOK_BACK = 100
 
 export class LockKeeper {
   readonly #system: ActorSystem
@@ -69,7 +89,7 @@ export class LockKeeper {
     if (joined !== undefined) return { joined, place: 0, cause: fact?.id, fence: undefined, replaces: [], position }
     const replaces: readonly string[] =
       (fact?.type === 'LockQueued' && (fact.data.replaces as readonly string[] | undefined)) || []
-    if (!how.carry) await this.cancelReplaced(replaces, taskId, fact?.id)
+    if (!how.carry) await this.cancelReplaced(key, replaces, taskId, fact?.id)
     return {
       joined: undefined,
       place: placeOf(taskId, state.context) ?? 0,
@@ -80,10 +100,25 @@ export class LockKeeper {
     }
   }
 
-  /** Cancels those whom a newer task displaced. One that has ended meanwhile is left alone. */
-  async cancelReplaced(taskIds: readonly string[], by: string, causationId: string | undefined): Promise<void> {
+  /**
+   * Cancels those whom a newer task displaced. One that has ended meanwhile is left alone; one whose submit or requeue is
+   * still on its way is recorded first, or it would come after its cancellation and wait for ever.
+   */
+  async cancelReplaced(
+    key: string,
+    taskIds: readonly string[],
+    by: string,
+    causationId: string | undefined,
+  ): Promise<void> {
+    const origin: Origin = { by: this.#by, mustLand: true, causationId }
     await Promise.all(
-      taskIds.map((taskId) => this.#cancelReplaced(taskId, { by: this.#by, mustLand: true, causationId }, by)),
+      taskIds.map(async (taskId) => {
+        const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+        if (state.value === 'new' || isEnded(state.value)) {
+          await this.#finish(taskId, await this.#displaced(key, taskId))
+        }
+        await this.#cancelReplaced(taskId, origin, by)
+      }),
     )
   }
 
@@ -104,25 +139,30 @@ export class LockKeeper {
   /**
    * Makes sure that a task which the lock knows is recorded as well: whoever joined it must be able to look at it.
    * @returns the position from which it can be read
+   * @throws TaskRetired if its record is gone for good; it then has no place at the lock either
    */
   async submitted(key: string, taskId: string): Promise<Position> {
     const { state, position } = await this.#system.read(taskKind, taskId)
     if (state.value !== 'new') return position
-    await this.#finish(taskId, (await this.#requests(key)).get(taskId))
-    return (await this.#system.read(taskKind, taskId)).position
+    const { context } = (await this.#system.read(lockKind, key)).state
+    await this.#finish(taskId, await this.#request(key, taskId, context))
+    const finished = await this.#system.read(taskKind, taskId)
+    if (finished.state.value !== 'new') return finished.position
+    await this.release(key, taskId, RETIRED)
+    throw new TaskRetired(taskId, undefined)
   }
 
   /**
    * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
-   * completed, the displaced are cancelled, and whoever has ended lets go.
+   * completed, the displaced are cancelled, and whoever has ended, or was retired, lets go.
    */
   async repair(lock: {
     readonly key: string
     readonly holder: Pick<LockParty, 'taskId'>
     readonly queue: readonly Pick<LockParty, 'taskId'>[]
   }): Promise<void> {
-    const asked = await this.#requests(lock.key)
-    for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, asked.get(taskId))
+    const { state } = await this.#system.read(lockKind, lock.key, { mustLand: true })
+    for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, state.context)
   }
 
   /**
@@ -132,49 +172,79 @@ export class LockKeeper {
   async complete(key: string, taskId: string): Promise<void> {
     const { state } = await this.#system.read(lockKind, key, { mustLand: true })
     if (placeOf(taskId, state.context) === undefined) return
-    await this.#repair(key, taskId, (await this.#requests(key)).get(taskId))
+    await this.#repair(key, taskId, state.context)
   }
 
-  async #repair(key: string, taskId: string, request: Request | undefined): Promise<void> {
-    if (request?.data.replaces) await this.cancelReplaced(request.data.replaces, taskId, request.id)
-    await this.#finish(taskId, request)
+  async #repair(key: string, taskId: string, lock: LockContext): Promise<void> {
+    const request = await this.#request(key, taskId, lock)
+    const mayHold = await this.#finish(taskId, request)
+    // A task that cannot be any more displaces nobody.
+    if (mayHold && request?.type === 'LockQueued' && request.data.replaces) {
+      await this.cancelReplaced(key, request.data.replaces, taskId, request.id)
+    }
     const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
     const { submission } = state.context
     // The task of an idempotency key may be there with other input, which needs another lock.
-    if (isEnded(state.value) || submission?.lockKey !== key) await this.release(key, taskId, state.value)
-  }
-
-  /** By task: the last event by which it asked for the lock. */
-  async #requests(key: string): Promise<ReadonlyMap<string, Request>> {
-    const events = await this.#system.history(lockKind, key)
-    const asked = new Map<string, Request>()
-    for (const { id, type, data } of events) {
-      if (type === 'LockAcquired' || type === 'LockQueued')
-        asked.set(String(data.taskId), { id, data: data as unknown as Asked })
+    if (isEnded(state.value) || submission?.lockKey !== key) {
+      await this.release(key, taskId, mayHold ? state.value : RETIRED)
     }
-    return asked
   }
 
-  async #finish(taskId: string, request: Request | undefined): Promise<void> {
-    if (!request) return
+  /**
+   * The event by which a task asked for the lock: one that has it or waits for it, or that others joined. The lock's
+   * state says where it is, so that a lock with a long past costs no more than a new one.
+   */
+  async #request(key: string, taskId: string, { holder, queue, joins }: LockContext): Promise<Request | undefined> {
+    const party = [holder, ...queue].find((one) => one?.taskId === taskId)
+    const revision = party?.asked ?? joins.findLast((join) => join.taskId === taskId)?.asked
+    const event = revision === undefined ? undefined : await this.#system.event(lockKind, key, revision)
+    const fact = event && factOf<LockFact>(event)
+    return fact && isRequest(fact) ? fact : undefined
+  }
+
+  /** The same for one that the lock's state knows no more: looked for from the end of its stream. */
+  async #displaced(key: string, taskId: string): Promise<Request | undefined> {
+    const part = { direction: 'backwards', limit: LOOK_BACK } as const
+    for (let from: bigint | undefined; ; ) {
+      const events = await this.#system.history(lockKind, key, from === undefined ? part : { ...part, from })
+      const request = events.map(factOf<LockFact>).find((fact) => isRequest(fact) && fact.data.taskId === taskId)
+      const oldest = events.at(-1)
+      if (request && isRequest(request)) return request
+      if (!oldest || oldest.revision === 0n) return undefined
+      from = oldest.revision - 1n
+    }
+  }
+
+  /** @returns false if the task was retired: its record is gone for good, and nothing is made of what it asked for */
+  async #finish(taskId: string, request: Request | undefined): Promise<boolean> {
+    if (!request) return true
     const origin: Origin = { by: this.#by, causationId: request.id, mustLand: true }
-    if (request.data.submission) {
-      await this.#system.execute(taskKind, taskId, { type: 'submit', submission: request.data.submission }, origin)
-    } else if (request.data.requeue) {
-      const task = await this.#system.history(taskKind, taskId)
-      if (task.some(({ type, metadata }) => type === 'TaskRequeued' && metadata.causationId === request.id)) return
-      await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    const { submission, requeue, run = 1 } = request.data
+    if (submission) return this.#submit(taskId, submission, origin)
+    if (!requeue) return true
+    const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+    if (state.value === 'new') return false
+    // It may be in that run by another's doing, or in a later one.
+    if (state.context.run < run) await this.#system.execute(taskKind, taskId, { type: 'requeue' }, origin)
+    return true
+  }
+
+  async #submit(taskId: string, submission: Submission, origin: Origin): Promise<boolean> {
+    try {
+      await this.#system.execute(taskKind, taskId, { type: 'submit', submission }, origin)
+      return true
+    } catch (error) {
+      if (error instanceof StreamDeleted) return false
+      throw error
     }
   }
 }
 
-interface Request {
-  readonly id: string
-  readonly data: Asked
-}
+/** Why a lock was released whose task's stream was deleted. */
+const RETIRED = 'retired'
 
-interface Asked {
-  readonly submission?: Submission
-  readonly requeue?: boolean
-  readonly replaces?: readonly string[]
+type Request = RecordedEvent & Extract<LockFact, { type: 'LockAcquired' | 'LockQueued' }>
+
+function isRequest(fact: RecordedEvent & LockFact): fact is Request {
+  return fact.type === 'LockAcquired' || fact.type === 'LockQueued'
 }

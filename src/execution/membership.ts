@@ -97,7 +97,7 @@ export class Membership {
     if (this.#options.system.exclusive) return
     // One that is not capped only takes room.
     this.#options.store
-      .capStream?.(this.#stream, NODE_EVENTS_KEPT)
+      .capStream(this.#stream, NODE_EVENTS_KEPT)
       .catch((error) => this.#options.report(error, 'capping the stream of this node'))
     this.#open = true
     this.#lookAt = this.#clock.monotonic() + LOOK_EVERY_MS

@@ -218,7 +218,6 @@ export class Node {
     await this.#repairOccurrences(work)
     await this.#aftermath.start(work)
     if (system.exclusive) await this.#removeUndeclared()
-    // Every live node has said something by then.
     else system.clock.after(SILENCE_MS, () => this.#allHeard())
     await this.schedules.start()
   }
@@ -381,16 +380,14 @@ export class Node {
         )
       })
     }
-    this.#inOrder(node, () => {
-      this.#repairAfter(node)
-    })
+    this.#inOrder(node, () => this.#putRight(`putting right what node ${node} left`))
   }
 
   /** Tried until it is done: what is left of a dead node is known to nobody else for long. */
-  #repairAfter(node: string): void {
+  #putRight(doing: string): void {
     this.#repairAll().catch((error) => {
-      this.#options.report(error, `putting right what node ${node} left`)
-      this.#options.system.clock.after(REPAIR_AGAIN_MS, () => this.#stopped || this.#repairAfter(node))
+      this.#options.report(error, doing)
+      this.#options.system.clock.after(REPAIR_AGAIN_MS, () => this.#stopped || this.#putRight(doing))
     })
   }
 
@@ -405,10 +402,11 @@ export class Node {
     if (this.#hasHeardAll) await this.#removeUndeclared()
   }
 
+  /** Every live node has said something by now; one that never did may have died between two streams since the start. */
   #allHeard(): void {
     if (this.#stopped) return
     this.#hasHeardAll = true
-    this.#removeUndeclared().catch((error) => this.#options.report(error, 'removing schedules that nobody declares'))
+    this.#putRight('putting right what a node left that was never heard of')
   }
 
   async #removeUndeclared(): Promise<void> {

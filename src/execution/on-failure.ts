@@ -3,6 +3,7 @@
  * the run, so that whoever submits it, and however often, it is one. It owes nothing further itself.
  */
 import { v5 as uuidv5 } from 'uuid'
+import { TaskRetired } from '../actors/index.ts'
 import type { JsonObject, Submission } from '../events/index.ts'
 import type { EndedRun } from './ended-run.ts'
 import type { Submitter } from './submitter.ts'
@@ -38,10 +39,15 @@ export async function submitOnFailure(
     graceMs: GRACE_MS,
     failureOf: { taskId, run },
   }
-  await submitter.submit(uuidv5(JSON.stringify([app, taskId, run]), ON_FAILURE), submission, {
-    by: `node:${node}`,
-    causationId: event.id,
-    correlationId: event.metadata.correlationId,
-    mustLand: true,
-  })
+  try {
+    await submitter.submit(uuidv5(JSON.stringify([app, taskId, run]), ON_FAILURE), submission, {
+      by: `node:${node}`,
+      causationId: event.id,
+      correlationId: event.metadata.correlationId,
+      mustLand: true,
+    })
+  } catch (error) {
+    // It has been, and has ended.
+    if (!(error instanceof TaskRetired)) throw error
+  }
 }

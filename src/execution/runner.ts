@@ -17,7 +17,7 @@ import {
   type Timer,
   taskKind,
 } from '../actors/index.ts'
-import { type Actor, EventTooLarge, type JsonValue } from '../events/index.ts'
+import { type Actor, EventTooLarge, type JsonValue, StreamDeleted } from '../events/index.ts'
 import {
   asJson,
   CancelledError,
@@ -391,7 +391,7 @@ class LiveAttempt implements Attempt {
     try {
       await this.#options.system.execute(taskKind, this.taskId, command, this.#origin)
     } catch (error) {
-      if (error instanceof AttemptFenced) this.lose()
+      if (error instanceof AttemptFenced || error instanceof StreamDeleted) this.lose()
       throw error
     }
   }

@@ -5,12 +5,13 @@
  * most 100), 'skip' none. Each decision is an event.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type ActorSystem, isRefusal, type Origin, scheduleKind } from '../actors/index.ts'
+import { type ActorSystem, isRefusal, type Origin, scheduleKind, TaskRetired } from '../actors/index.ts'
 import {
   factOf,
   type RecordedEvent,
   type ScheduleDefinition,
   type ScheduleFact,
+  StreamDeleted,
   type Submission,
 } from '../events/index.ts'
 import { dueBetween, nextDue } from './cron.ts'
@@ -116,7 +117,7 @@ export class Schedules {
     )
   }
 
-  /** The second step of a decided occurrence: its task. Done by whoever finds it missing. */
+  /** The second step of a decided occurrence: its task. Done by whoever finds it missing; one that was retired has ended. */
   async submit(name: string, due: string, taskId: string, cause: string | undefined): Promise<void> {
     const queued = this.#declared.get(name)?.overlap === 'queue'
     const submission: Submission = {
@@ -132,7 +133,12 @@ export class Schedules {
       ...(queued ? { lockKey: occurrenceTask(name), onLocked: 'queue' } : {}),
     }
     const origin: Origin = { by: `schedule:${name}`, causationId: cause, mustLand: true }
-    await this.#options.submitter.submit(taskId, submission, origin)
+    try {
+      await this.#options.submitter.submit(taskId, submission, origin)
+    } catch (error) {
+      if (!(error instanceof TaskRetired)) throw error
+      await this.finish(name, due, taskId, 'retired')
+    }
   }
 
   /** The third step: the occurrence's task has ended. */
@@ -186,7 +192,8 @@ export class Schedules {
         mustLand: true,
       })
     } catch (error) {
-      if (!isRefusal(error)) throw error // decided by another node meanwhile
+      // Decided by another node meanwhile. A schedule itself is never retired: that is a fault, and somebody must see it.
+      if (!isRefusal(error) || error instanceof StreamDeleted) throw error
     }
   }
 }

@@ -9,9 +9,10 @@ import {
   type Origin,
   type Outcome,
   type TaskContext,
+  TaskRetired,
   taskKind,
 } from '../actors/index.ts'
-import { type Position, StoreUnavailable, type Submission } from '../events/index.ts'
+import { type Position, StoreUnavailable, StreamDeleted, type Submission } from '../events/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { LockKeeper, LockTurn } from './locks.ts'
 
@@ -42,7 +43,7 @@ export class Submitter {
 
   /**
    * Resolves when the task is recorded durably. Submitting the same id again changes nothing.
-   * @throws LockHeldError, IdempotencyConflict, StoreError
+   * @throws LockHeldError, IdempotencyConflict, TaskRetired, StoreError
    */
   async submit(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
     // A delayed task asks for its lock when it is due.
@@ -52,38 +53,85 @@ export class Submitter {
     return recorded(taskId, submission, await this.#record(taskId, submission, { ...origin, fresh: true }, undefined))
   }
 
+  /**
+   * Runs an ended task again. With a lock, the lock's stream decides, and the requeue follows: it lands, if need be after a
+   * restart.
+   * @param run the one that the task has now
+   * @returns undefined if it was retired while it asked for its lock
+   * @throws the refusal, StoreError
+   */
+  async requeue(taskId: string, submission: Submission, run: number, origin: Origin): Promise<Position | undefined> {
+    const command = { type: 'requeue' } as const
+    if (submission.lockKey === undefined)
+      return (await this.#system.execute(taskKind, taskId, command, origin)).position
+    const { cause } = await this.#ask(taskId, submission, origin, { requeue: true, run: run + 1 })
+    const land: Origin = { ...origin, mustLand: true, causationId: cause ?? origin.causationId }
+    try {
+      return (await this.#system.execute(taskKind, taskId, command, land)).position
+    } catch (error) {
+      const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+      if (state.value !== 'new') throw error
+      // It could never release the lock.
+      await this.#locks.complete(submission.lockKey, taskId)
+      return undefined
+    }
+  }
+
   async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
     if (submission.idempotencyKey !== undefined) {
       const { state, position } = await this.#system.read(taskKind, taskId)
       if (state.value !== 'new') return recorded(taskId, submission, { state, facts: [], position })
     }
-    const turn = await this.#ask(taskId, submission, origin)
+    const turn = await this.#ask(taskId, submission, origin, { carry: true })
     if (turn.joined !== undefined) {
       const position = await this.#locks.submitted(submission.lockKey ?? '', turn.joined)
       return { taskId: turn.joined, joined: true, position }
     }
     // Acknowledged by the lock's append: from here on the submit lands, if need be after a restart (LockKeeper.repair).
     const land: Origin = { ...origin, fresh: true, mustLand: true, causationId: turn.cause ?? origin.causationId }
-    const outcome = await this.#record(taskId, submission, land, turn)
-    if (turn.replaces.length > 0) await this.#locks.cancelReplaced(turn.replaces, taskId, turn.cause)
+    const outcome = await this.#recordHolding(taskId, submission, land, turn)
+    if (turn.replaces.length > 0) {
+      await this.#locks.cancelReplaced(submission.lockKey ?? '', turn.replaces, taskId, turn.cause)
+    }
     // It was there before: ended perhaps, or with other input, it has no use for the lock.
     if (outcome.facts.length === 0) await this.#locks.complete(submission.lockKey ?? '', taskId)
     return recorded(taskId, submission, outcome)
   }
 
   /** Whoever asks for the lock and hears nothing may have it all the same: then the rest follows in the background. */
-  async #ask(taskId: string, submission: Submission, origin: Origin): Promise<LockTurn> {
+  async #ask(
+    taskId: string,
+    submission: Submission,
+    origin: Origin,
+    how: Parameters<LockKeeper['acquire']>[3],
+  ): Promise<LockTurn> {
     try {
-      return await this.#locks.acquire(taskId, submission, origin, { carry: true })
+      return await this.#locks.acquire(taskId, submission, origin, how)
     } catch (error) {
       if (error instanceof StoreUnavailable) {
-        const doing = `completing the submit of task ${taskId}`
+        const doing = `completing what task ${taskId} asked lock ${submission.lockKey} for`
         this.#locks.complete(submission.lockKey ?? '', taskId).catch((reason) => this.#report(reason, doing))
       }
       throw error
     }
   }
 
+  /** A task that was retired lets go of the lock again, which it could never release. */
+  async #recordHolding(
+    taskId: string,
+    submission: Submission,
+    origin: Origin,
+    turn: LockTurn,
+  ): Promise<Outcome<TaskContext>> {
+    try {
+      return await this.#record(taskId, submission, origin, turn)
+    } catch (error) {
+      if (error instanceof TaskRetired) await this.#locks.complete(submission.lockKey ?? '', taskId)
+      throw error
+    }
+  }
+
+  /** @throws TaskRetired, StoreError */
   async #record(
     taskId: string,
     submission: Submission,
@@ -101,7 +149,7 @@ export class Submitter {
       return outcome
     } catch (error) {
       if (start) this.#dispatcher.abandon(taskId)
-      throw error
+      throw error instanceof StreamDeleted ? new TaskRetired(taskId, submission.idempotencyKey) : error
     }
   }
 }

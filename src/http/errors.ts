@@ -128,6 +128,12 @@ export const ERRORS = {
   },
 
   // Limits
+  'task-retired': {
+    status: 410,
+    title: 'Task retired',
+    meaning:
+      'The idempotency key (or command id) was used before, and the record of its task is gone. Use another key.',
+  },
   'too-many-attempts': {
     status: 429,
     title: 'Too many wrong keys',
@@ -220,6 +226,11 @@ export const ERRORS = {
     meaning: 'Somebody else changed the same stream first.',
     retryAfter: 1,
   },
+  'stream-deleted': {
+    status: 410,
+    title: 'Gone for good',
+    meaning: 'What this is about was deleted for good, and never comes again.',
+  },
   'event-too-large': {
     status: 413,
     title: 'Too large to record',
@@ -247,6 +258,31 @@ export const ERRORS = {
     status: 500,
     title: 'Data directory in use',
     meaning: 'Another process has the data directory.',
+  },
+  'log-moved': {
+    status: 500,
+    title: 'Log moved',
+    meaning: 'The log of this data directory was moved elsewhere, or is on its way to here.',
+  },
+  'log-not-moved': {
+    status: 500,
+    title: 'Log not moved',
+    meaning: 'A node of a cluster was started beside an embedded log with work that has not ended.',
+  },
+  'copy-refused': {
+    status: 500,
+    title: 'Copy refused',
+    meaning: 'A log is not copied: there is none, it is in use, or something else is where the copy belongs.',
+  },
+  'chain-broken': {
+    status: 500,
+    title: 'Chain broken',
+    meaning: 'An event of a log that is copied or checked is not as it was appended.',
+  },
+  'backup-broken': {
+    status: 500,
+    title: 'Backup broken',
+    meaning: 'A backup is not what was made: unfinished, altered or damaged.',
   },
   'loopback-only': {
     status: 500,

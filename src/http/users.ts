@@ -63,7 +63,7 @@ async function assertOwn(app: RunningApp, user: User, what: 'job' | 'session', i
   await fresh(app, kind, id)
   const view: JobView | SessionView | undefined = await (what === 'job' ? app.reads.job(id) : app.reads.session(id))
   // Views lag behind other nodes, and a deleted job has none: the log knows.
-  const owner = view?.ownerId ?? recordedOwner((await app.history(kind, id))[0])
+  const owner = view?.ownerId ?? recordedOwner((await app.history(kind, id, { limit: 1 }))[0])
   if (owner === user.id || (owner === undefined && create)) return
   throw new NotFound(what, id)
 }

@@ -1,4 +1,8 @@
-/** Whether read.db was made from this log, and not from one that was there before, or that a backup has set back. */
+/**
+ * Whether read.db was made from this log, and not from one that was there before, or that a backup has set back. When the
+ * stream of the marked event was deleted since, that cannot be told any more: the answer is no, and read.db is made again
+ * of what is left. So it is when a server's scavenge took the newest events, which sets the head of EventStoreDB back.
+ */
 import type { EventStore } from '../events/index.ts'
 import type { Engine } from './engine.ts'
 

@@ -164,6 +164,8 @@ export type ItemView =
   | (ItemBase & { readonly kind: 'task'; readonly jobId: string; readonly message: string | undefined })
   | (ItemBase & { readonly kind: 'block'; readonly block: JsonObject })
 
+export type TranscriptQuery = { readonly after?: number; readonly limit?: number } | { readonly last: number }
+
 export interface TranscriptView {
   readonly session: SessionView
   readonly items: readonly ItemView[]
@@ -253,6 +255,8 @@ export interface WaitingTask {
   readonly lockKey: string | undefined
   readonly submittedAt: number
   readonly crashes: number
+  /** Which run of it waits, from 1. */
+  readonly run: number
 }
 
 // Live ---------------------------------------------------------------------------------------------------------------
@@ -323,10 +327,8 @@ export interface ReadModels {
     readonly limit?: number
     readonly cursor?: string
   }): Promise<Page<SessionView>>
-  transcript(
-    id: string,
-    query?: { readonly after?: number; readonly limit?: number },
-  ): Promise<TranscriptView | undefined>
+  /** In their order: the items from index `after` on, at most `limit`; or the `last` so many. Default all. */
+  transcript(id: string, query?: TranscriptQuery): Promise<TranscriptView | undefined>
   schedules(): Promise<readonly ScheduleView[]>
   schedule(name: string): Promise<ScheduleView | undefined>
   occurrences(name: string, query: { readonly limit?: number; readonly cursor?: string }): Promise<Page<OccurrenceView>>

@@ -64,6 +64,8 @@ export class Leash {
       readStream: (stream, options) => this.#answer(store.readStream(stream, options)),
       readAll: (options) => this.#answer(store.readAll(options)),
       head: () => this.#answer(store.head()),
+      deleteStream: (stream, expected) => this.#change(() => store.deleteStream(stream, expected)),
+      capStream: (stream, maxCount) => this.#change(() => store.capStream(stream, maxCount)),
       subscribe: (options, subscriber) => this.#subscribe(store, options, subscriber),
       // The log outlives the node.
       close: async () => this.cut(),
@@ -89,6 +91,10 @@ export class Leash {
     this.cut()
     crashed()
     return never()
+  }
+
+  async #change<T>(change: () => Promise<T>): Promise<T> {
+    return this.#isCut ? never() : this.#answer(change())
   }
 
   async #answer<T>(asked: Promise<T>): Promise<T> {

@@ -103,7 +103,7 @@ describe('a held lock', () => {
 
   test('of a submit that joined, asked for again: it stays joined, even when the joined one has ended', () => {
     const joined = given(acquired('t1')).when(acquire('t2', 'join')).recordsA('LockJoined')
-    expect(joined.context.joins).toEqual([{ asker: 't2', taskId: 't1' }])
+    expect(joined.context.joins).toEqual([{ asker: 't2', taskId: 't1', asked: 0 }])
     const again: Given = { type: 'LockJoined', data: { taskId: 't1', asker: 't2' } }
     given(acquired('t1'), again).when(acquire('t2', 'join')).nothing()
     given(acquired('t1'), again, released('t1')).when(acquire('t2', 'join')).nothing()

@@ -1,4 +1,5 @@
 /** Random legal histories: whatever is asked of an actor in whatever order, its promises hold. */
+import { deserialize, serialize } from 'node:v8'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createActor } from 'xstate'
@@ -71,7 +72,10 @@ function run<Command, Context extends Applied>(
 const LONG = { maxLength: 40, size: 'max' } as const
 
 const claims = fc.constantFrom('current', 'former')
-const error = fc.record({ type: fc.constant('Error'), message: fc.constant('broken'), retryable: fc.boolean() })
+const error = fc.record(
+  { type: fc.constant('Error'), message: fc.constant('broken'), retryable: fc.boolean() },
+  { noNullPrototype: true },
+)
 
 const taskCommands = fc.oneof(
   { weight: 2, arbitrary: fc.constant<Asked<TaskCommand, TaskContext>>(() => ({ type: 'start', node: 'n' })) },
@@ -284,6 +288,22 @@ function promises<Command, Context extends Applied>(
       const { value, context } = actor.getSnapshot()
       const last = steps.at(-1)?.after ?? evolutionOf(kind).initial
       expect({ value: String(value), context }).toEqual(last)
+    })
+  })
+
+  test('a snapshot at any place and the facts after it lead to the same state as all of them', () => {
+    const { initial, next } = evolutionOf(kind)
+    holdsForAll(kind, history, (steps) => {
+      const facts = factsOf(steps)
+      const whole = steps.at(-1)?.after ?? initial
+      let state = initial
+      for (let cut = 0; cut <= facts.length; cut++) {
+        const kept = deserialize(serialize(state)) as State<Context>
+        expect(kept).toStrictEqual(state)
+        expect(facts.slice(cut).reduce((at, fact) => next(at, fact) ?? at, kept)).toStrictEqual(whole)
+        const fact = facts[cut]
+        if (fact) state = next(state, fact) ?? state
+      }
     })
   })
 

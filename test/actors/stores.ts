@@ -4,6 +4,9 @@ import {
   type EventData,
   type EventStore,
   type ExpectedRevision,
+  openMemoryStore,
+  type ReadStreamOptions,
+  type RecordedEvent,
   StoreUnavailable,
 } from '../../src/events/index.ts'
 
@@ -18,6 +21,8 @@ export function withAppend(store: EventStore, append: (append: Append) => Append
     readAll: (options) => store.readAll(options),
     subscribe: (options, subscriber) => store.subscribe(options, subscriber),
     head: () => store.head(),
+    deleteStream: (stream, expected) => store.deleteStream(stream, expected),
+    capStream: (stream, maxCount) => store.capStream(stream, maxCount),
     close: () => store.close(),
   }
 }
@@ -33,4 +38,35 @@ export function interrupting(
     await before(stream, events)
     return append(stream, expected, events)
   })
+}
+
+/** Counts the events that are read of streams. */
+export class CountingStore implements EventStore {
+  readonly #store: EventStore
+  read = 0
+
+  constructor(store: EventStore = openMemoryStore()) {
+    this.#store = store
+  }
+
+  append: EventStore['append'] = (...of): Promise<AppendResult> => this.#store.append(...of)
+  readAll: EventStore['readAll'] = (options) => this.#store.readAll(options)
+  subscribe: EventStore['subscribe'] = (...of) => this.#store.subscribe(...of)
+  head: EventStore['head'] = () => this.#store.head()
+  deleteStream: EventStore['deleteStream'] = (...of) => this.#store.deleteStream(...of)
+  capStream: EventStore['capStream'] = (...of) => this.#store.capStream(...of)
+  close: EventStore['close'] = () => this.#store.close()
+
+  async readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
+    const events = await this.#store.readStream(stream, options)
+    this.read += events.length
+    return events
+  }
+
+  /** How many events `work` reads. */
+  async during(work: () => Promise<unknown>): Promise<number> {
+    const before = this.read
+    await work()
+    return this.read - before
+  }
 }

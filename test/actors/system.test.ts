@@ -22,6 +22,7 @@ import {
   type JsonObject,
   openMemoryStore,
   StoreUnavailable,
+  StreamDeleted,
 } from '../../src/events/index.ts'
 import { submission } from './given.ts'
 import { interrupting, unavailable, withAppend } from './stores.ts'
@@ -445,5 +446,105 @@ describe('a history', () => {
     expect(expectedHash(first.metadata.hash ?? '', { ...second, data: { ...second.data, node: 'other' } })).not.toBe(
       second.metadata.hash,
     )
+  })
+})
+
+describe('an actor whose stream was deleted for good', () => {
+  const cancel: TaskCommand = { type: 'cancel' }
+  const revisionOf = async (store: EventStore, id = 't1') =>
+    (await store.readStream(`demo.task-${id}`, { direction: 'backwards', limit: 1 }))[0]?.revision ?? 'no-stream'
+
+  // A promise: see docs/promises.md.
+  test.each([
+    ['another node deleted it', false],
+    ['this system, the sole owner, deleted it', true],
+  ])('is as one that never was, though it was resident: %s', async (_, exclusive) => {
+    const store = openMemoryStore()
+    const system = systemOn(store, { exclusive })
+    await runningTask(system)
+    const revision = await revisionOf(store)
+    if (exclusive) await system.deleteStream('demo.task-t1', revision)
+    else await store.deleteStream('demo.task-t1', revision)
+    expect(await system.read(taskKind, 't1')).toMatchObject({ state: { value: 'new' }, position: -1n })
+    await expect(system.execute(taskKind, 't1', cancel, BY)).rejects.toThrow(CommandRefused)
+    expect(system.peek(taskKind, 't1')?.value).toBe('new')
+  })
+
+  // A promise: see docs/promises.md.
+  test.each([
+    ['a command', {}],
+    ['one for what is new', { fresh: true }],
+    ['one that must land', { mustLand: true }],
+    ['one that must land, for what is new', { fresh: true, mustLand: true }],
+  ])('is not begun again, by %s, and nothing is asked twice', async (_, how) => {
+    for (const exclusive of [false, true]) {
+      let appends = 0
+      const store = withAppend(openMemoryStore(), (append) => (...of) => {
+        appends++
+        return append(...of)
+      })
+      const system = systemOn(store, { exclusive })
+      await system.execute(taskKind, 't1', submit, BY)
+      await system.deleteStream('demo.task-t1', 0n)
+      appends = 0
+      for (let i = 1; i <= 2; i++) {
+        const error = await system.execute(taskKind, 't1', submit, { ...BY, ...how }).catch((reason) => reason)
+        expect(error).toBeInstanceOf(StreamDeleted)
+        expect(error).toMatchObject({ stream: 'demo.task-t1' })
+        expect(appends).toBe(i)
+      }
+      expect(await typesOf(store)).toEqual([])
+    }
+  })
+
+  test('is found out by whoever decides on what it knew', async () => {
+    const store = openMemoryStore()
+    const [ours, theirs] = [systemOn(store), systemOn(store)]
+    const claim = await runningTask(ours)
+    await theirs.read(taskKind, 't1')
+    await ours.deleteStream('demo.task-t1', 1n)
+    // Theirs still holds the claim for good: the append finds the tombstone, and after that nothing is known any more.
+    const complete: TaskCommand = { type: 'complete', claim, result: null }
+    await expect(theirs.execute(taskKind, 't1', complete, { ...BY, mustLand: true })).rejects.toThrow(StreamDeleted)
+    await expect(theirs.execute(taskKind, 't1', complete, { ...BY, mustLand: true })).rejects.toMatchObject({
+      code: 'attempt-fenced',
+    })
+    // "Nothing to do" must not rest on what is gone either.
+    await expect(theirs.execute(taskKind, 't1', submit, BY)).rejects.toThrow(StreamDeleted)
+  })
+
+  test('owes nobody a callback', async () => {
+    const store = openMemoryStore()
+    const system = systemOn(store)
+    await store.deleteStream('demo.task-t1', 'no-stream')
+    const settle: TaskCommand = { type: 'settleCallback', run: 1, url: 'http://x', tries: 1, status: 200 }
+    expect((await system.execute(taskKind, 't1', settle, { ...BY, mustLand: true })).facts).toEqual([])
+  })
+
+  test('is deleted at the revision that was named, or not at all', async () => {
+    const store = openMemoryStore()
+    const system = systemOn(store, { exclusive: true })
+    await runningTask(system)
+    await expect(system.deleteStream('demo.task-t1', 0n)).rejects.toMatchObject({ code: 'wrong-expected-revision' })
+    expect((await system.execute(taskKind, 't1', cancel, BY)).facts).toHaveLength(1)
+  })
+
+  test('is deleted in the end when the store gives no answer for a while', async () => {
+    const memory = openMemoryStore()
+    let answers = 0
+    const clock = new ManualClock()
+    const store: EventStore = {
+      ...withAppend(memory, (append) => append),
+      deleteStream: async (...of) => {
+        await memory.deleteStream(...of)
+        if (++answers < 3) throw unavailable()
+      },
+    }
+    const system = systemOn(store, { clock })
+    await system.execute(taskKind, 't1', submit, BY)
+    const deleted = system.deleteStream('demo.task-t1', 0n)
+    await clock.advance(1000)
+    await deleted
+    expect(answers).toBe(3)
   })
 })

@@ -68,14 +68,34 @@ test('a directory belongs to one node, and is free when that one has stopped', a
   expect(second.nodeId).not.toBe(first.nodeId)
 })
 
-test('read models are made again when their file is gone', async () => {
+test('a node beside an embedded log is refused while that has work, and told of it when it has none', async () => {
+  const { url } = await server()
+  const data = await directory()
+  const embedded = createApp({ name: 'demo' })
+  embedded.task('work', async () => 'done')
+  const alone = await startApp(embedded, { data, report: () => {} })
+  const { taskId } = await alone.submit({ name: 'work', params: { n: 1 }, delay: 3_600_000 }, caller)
+  await stop(alone)
+  await expect(node(url, data)).rejects.toMatchObject({ code: 'log-not-moved', stream: `demo.task-${taskId}` })
+
+  const again = await startApp(embedded, { data, report: () => {} })
+  await again.cancelJob(taskId, caller)
+  await stop(again)
+  const told: unknown[] = []
+  const app = createApp({ name: 'demo' })
+  const engine = await startApp(app, { eventstore: url, data, report: (what) => void told.push(what) })
+  onTestFinished(() => stop(engine))
+  expect(told).toEqual([expect.stringMatching(/embedded log of demo.*has ended.*capsule migrate/)])
+})
+
+test('read models and snapshots are made again when their files are gone', async () => {
   const { url } = await server()
   const data = await directory()
   const first = await node(url, data)
   const { taskId } = await first.submit({ name: 'work', params: { n: 1 } }, caller)
   await first.waitForJob(taskId, 30_000)
   await stop(first)
-  await rm(join(data, 'read.db'))
+  for (const file of ['read.db', 'snapshots.db']) await rm(join(data, file))
   const second = await node(url, data)
   expect(await second.reads.job(taskId)).toMatchObject({ status: 'completed' })
 })

@@ -53,6 +53,8 @@ describe('submitMany', () => {
       readAll: (...args) => store.readAll(...args),
       subscribe: (...args) => store.subscribe(...args),
       head: () => store.head(),
+      deleteStream: (...args) => store.deleteStream(...args),
+      capStream: (...args) => store.capStream(...args),
       close: () => store.close(),
     })
     const { add } = await adding(undefined, { wrapStore })

@@ -95,7 +95,7 @@ it.each([
     'SQL anywhere',
     'src/execution/a.ts',
     `import { DatabaseSync } from 'node:sqlite'`,
-    'node:sqlite is imported in src/events/stores/sqlite/ and src/projections/ only',
+    'node:sqlite is imported in src/events/stores/sqlite/ and src/actors/snapshots/ and src/projections/ only',
   ],
   ['Node without its name', 'src/events/a.ts', `import 'fs'`, 'write node:fs'],
 ])('refuses %s', async (_, file, text, reason) => {

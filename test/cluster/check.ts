@@ -5,9 +5,11 @@
  *     EVENTSTORE_URL=esdb://127.0.0.1:2113?tls=false npm run cluster-check -- --tasks 5000 --nodes 3 --seconds 90 --seed 1
  *
  * With CHECK_STORE_PID, the process id of the server on this machine, the server is also stopped for 30 s (SIGSTOP). With
- * CHECK_STORE_START too, a command that starts it again, it is killed instead, and is away for 30 s.
+ * CHECK_STORE_START too, a command that starts it again, it is killed instead, and is away for 30 s. CHECK_STORE_TROUBLE is a
+ * command that is run three times while tasks are submitted: one that kills the leader of a cluster and starts it again, say.
  */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +24,7 @@ const LIMITS = { narrow: 4 }
 const BATCH = 10
 const OUTAGE_MS = 30_000
 const FAILOVERS = 3
+const STORE_TROUBLES = 3
 /** As the design promises. */
 const FAILOVER_MS = 10_000
 /** No promise: a check that waits in vain ends. */
@@ -172,12 +175,14 @@ class Check {
     })().then(() => {
       done = true
     })
+    const troubled = this.#troubleStore((seconds * 1000) / 4)
     while (!done) {
       await sleep(this.#random.between(1_000, 4_000))
       const up = this.#nodes.filter((node) => node.isUp)
       if (up.length > 1) void this.#trouble(this.#random.pick(up))
     }
     await submitting
+    await troubled
     await this.#tail.until('everything submitted', () => this.#acknowledged.size >= tasks)
     await this.#tail.until('everything to end', () => this.#tail.open <= 2)
     const took = (performance.now() - began) / 1000
@@ -187,6 +192,16 @@ class Check {
         `10 to 14 s; ${retriedSubmits} submits were repeated on another node`,
     )
     await Promise.all(this.#nodes.map((node) => node.ready))
+  }
+
+  async #troubleStore(everyMs: number): Promise<void> {
+    const command = process.env.CHECK_STORE_TROUBLE
+    for (let time = 0; command !== undefined && time < STORE_TROUBLES; time++) {
+      await sleep(everyMs)
+      const child = spawn(command, { shell: true, stdio: 'inherit' })
+      const [code] = (await once(child, 'exit')) as [number | null]
+      console.log(`trouble for the store: ${command} ended with ${code}`)
+    }
   }
 
   async #trouble(node: NodeProcess): Promise<void> {

@@ -5,7 +5,6 @@ import {
   type AppendResult,
   type EventData,
   type EventStore,
-  type EventStoreDB,
   type EventStoreDBOptions,
   EventTooLarge,
   type ExpectedRevision,
@@ -15,8 +14,8 @@ import {
   START,
   StoreClosed,
   StoreUnavailable,
+  StreamDeleted,
   type SubscribeOptions,
-  WrongExpectedRevision,
 } from '../../src/events/index.ts'
 import { type Call, FakeServer, type Fault, Log, type ServerOptions } from './eventstoredb/server.ts'
 import { Wiretap } from './eventstoredb/wiretap.ts'
@@ -40,7 +39,7 @@ async function start(options: Partial<ServerOptions> & { log: Log }): Promise<Fa
   return server
 }
 
-async function open(url: string, options: Partial<EventStoreDBOptions> = PATIENT): Promise<EventStoreDB> {
+async function open(url: string, options: Partial<EventStoreDBOptions> = PATIENT): Promise<EventStore> {
   const store = await openEventStoreDB({ url, ...options })
   opened.push(store)
   return store
@@ -372,26 +371,59 @@ describe('several apps on one server', () => {
   })
 })
 
-describe('retention', () => {
-  it('deletes a whole stream at a revision, which goes on counting', async () => {
-    const { store } = await wired()
-    await store.append('a.task-1', 'no-stream', [event(), event()])
-    const error = await failure(store.deleteStream('a.task-1', 0n))
-    expect(error).toBeInstanceOf(WrongExpectedRevision)
-    expect(error).toMatchObject({ stream: 'a.task-1', expected: 0n, actual: 1n })
-    expect(await failure(store.deleteStream('a.none', 0n))).toMatchObject({ actual: 'no-stream' })
-    await store.deleteStream('a.task-1', 1n)
-    expect(await store.readStream('a.task-1')).toEqual([])
-    expect((await store.append('a.task-1', 'no-stream', [event()])).revision).toBe(2n)
-    expect(await store.readStream('a.task-1')).toHaveLength(1)
+describe('a tombstone', () => {
+  it('knows that its answer was lost', async () => {
+    const { store } = await wired({ fault: faults('tombstone', 'lost') })
+    await store.append('a.task-1', 'no-stream', [event()])
+    expect(await failure(store.deleteStream('a.task-1', 0n))).toMatchObject({
+      code: 'store-unavailable',
+      retryable: true,
+    })
+    await store.deleteStream('a.task-1', 0n)
+    expect(await failure(store.append('a.task-1', 'any', [event()]))).toBeInstanceOf(StreamDeleted)
   })
 
-  it('caps a stream', async () => {
-    const { store } = await wired()
-    for (let i = 0; i < 5; i++) await store.append('a.node-1', 'any', [event()])
-    await store.capStream('a.node-1', 2)
-    expect((await store.readStream('a.node-1')).map((one) => one.revision)).toEqual([3n, 4n])
-    expect(await store.head()).toBe((await store.readStream('a.node-1')).at(-1)?.position)
+  it('is never waited for without end', async () => {
+    const { store } = await wired({ fault: (call) => (call === 'tombstone' ? 'hang' : undefined) }, HASTY)
+    expect(await failure(store.deleteStream('a.task-1', 'no-stream'))).toMatchObject({ code: 'store-unavailable' })
+  })
+
+  it('is asked of the leader', async () => {
+    const log = new Log()
+    const leader = await start({ log })
+    const { store } = await wired({ log, fault: () => 'not-leader', leader: () => leader.port })
+    await store.deleteStream('a.task-1', 'no-stream')
+    expect(log.streams.get('a.task-1')?.deleted).toBe(true)
+  })
+
+  it('does not end the connection when the stream is deleted already', async () => {
+    const { store, server } = await wired()
+    const seen = follow(store)
+    await seen.caughtUp
+    await store.deleteStream('a.task-1', 'no-stream')
+    await store.deleteStream('a.task-1', 'no-stream')
+    await store.readStream('a.task-1')
+    await failure(store.append('a.task-1', 'any', [event()]))
+    await store.append('a.task-2', 'any', [event()])
+    await seen.count(1)
+    expect(server().subscribedFrom).toHaveLength(1)
+  })
+
+  it('is never itself seen, before or after a scavenge, and the head stays', async () => {
+    const { store, log } = await wired()
+    const first = await store.append('a.task-1', 'no-stream', [event()])
+    const { position } = await store.append('a.task-2', 'no-stream', [event(), event()])
+    await store.deleteStream('a.task-2', 1n)
+    const streams = async () => (await store.readAll()).map(({ stream }) => stream)
+    expect(await streams()).toEqual(['a.task-1', 'a.task-2', 'a.task-2'])
+    expect(await store.head()).toBe(position)
+    log.scavenge()
+    expect(await streams()).toEqual(['a.task-1'])
+    expect(await store.head()).toBe(position)
+    const seen = follow(store)
+    expect(await seen.caughtUp).toBeGreaterThanOrEqual(position)
+    const last = await store.append('a.task-3', 'no-stream', [event()])
+    expect((await seen.count(2)).map((one) => one.position)).toEqual([first.position, last.position])
   })
 })
 

@@ -14,12 +14,14 @@ import {
   type EventData,
   openSqliteReader,
   openSqliteStore,
+  type Position,
   type RecordedEvent,
   type SqliteStore,
   START,
   StoreClosed,
   StoreCorrupt,
   StoreUnavailable,
+  StreamDeleted,
 } from '../../src/events/index.ts'
 
 let directory: string
@@ -50,9 +52,13 @@ function event(type = 'Noted', text = 'x'): EventData {
 }
 
 /** Starts a process with the log open; resolves when it has it. */
-async function appendingProcess(mode: 'idle' | 'busy'): Promise<{ child: ChildProcess; lines: AsyncIterator<string> }> {
+async function appendingProcess(
+  mode: 'idle' | 'busy' | 'delete',
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ child: ChildProcess; lines: AsyncIterator<string> }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'append-child.ts'), directory, mode], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
@@ -133,7 +139,7 @@ describe('a directory that cannot be used', () => {
     await (await openStore()).close()
     tamper('PRAGMA user_version = 99')
     await expect(openSqliteStore({ directory })).rejects.toThrow(/newer version.*99/)
-    tamper('PRAGMA user_version = 1')
+    tamper('PRAGMA user_version = 2')
     await openStore()
   })
 
@@ -141,6 +147,161 @@ describe('a directory that cannot be used', () => {
     tamper('CREATE TABLE other (a)')
     await expect(openSqliteStore({ directory })).rejects.toThrow()
     await expect(openSqliteStore({ directory })).rejects.toThrow(/another program/)
+  })
+})
+
+describe('a log of schema version 1', () => {
+  /** As that version made it, with two streams of two events. */
+  function versionOne(): void {
+    tamper(`
+      PRAGMA journal_mode = WAL;
+      CREATE TABLE events (
+        position    INTEGER PRIMARY KEY,
+        stream      TEXT    NOT NULL,
+        revision    INTEGER NOT NULL,
+        recorded_at INTEGER NOT NULL,
+        id          TEXT    NOT NULL,
+        type        TEXT    NOT NULL,
+        metadata    TEXT    NOT NULL,
+        data        TEXT    NOT NULL
+      ) STRICT;
+      CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
+      PRAGMA application_id = 0x63617073;
+      PRAGMA user_version = 1;
+      INSERT INTO events VALUES
+        (0, 'a.task-1', 0, 5, 'i0', 'A', '{"v":1}', '{}'), (1, 'a.task-2', 0, 5, 'i1', 'B', '{"v":1}', '{}'),
+        (2, 'a.task-2', 1, 5, 'i2', 'C', '{"v":1}', '{}'), (3, 'a.task-1', 1, 5, 'i3', 'D', '{"v":1}', '{}');
+    `)
+  }
+
+  function versionOf(): unknown {
+    const db = new DatabaseSync(join(directory, 'events.db'))
+    const [version] = db.prepare('PRAGMA user_version').all()
+    db.close()
+    return version
+  }
+
+  // A promise: see docs/promises.md.
+  it('is brought up to date at open, with all it holds', async () => {
+    versionOne()
+    const one = await openStore()
+    expect((await one.readAll()).map(({ type, position }) => [type, position])).toEqual([
+      ['A', 0n],
+      ['B', 1n],
+      ['C', 2n],
+      ['D', 3n],
+    ])
+    expect(await one.head()).toBe(3n)
+    await one.deleteStream('a.task-1', 1n)
+    expect((await one.append('a.task-2', 1n, [event()])).position).toBe(4n)
+    await one.close()
+    expect(versionOf()).toEqual({ user_version: 2 })
+    expect(await (await openStore()).readStream('a.task-1')).toEqual([])
+  })
+
+  // A promise: see docs/promises.md.
+  it('is left as it was when it cannot be brought up to date', async () => {
+    versionOne()
+    // The second of the new tables is there already: the first must not stay.
+    tamper('CREATE TABLE caps (a)')
+    await expect(openSqliteStore({ directory })).rejects.toBeInstanceOf(StoreUnavailable)
+    expect(versionOf()).toEqual({ user_version: 1 })
+    tamper('DROP TABLE caps')
+    expect(await (await openStore()).readAll()).toHaveLength(4)
+  })
+
+  it('is read without that, and as what it becomes under the reader', async () => {
+    versionOne()
+    const reader = openSqliteReader({ directory })
+    onTestFinished(() => reader.close())
+    expect(await reader.head()).toBe(3n)
+    expect(await reader.readStream('a.task-2')).toHaveLength(2)
+    expect(versionOf()).toEqual({ user_version: 1 })
+    const one = await openStore()
+    await one.deleteStream('a.task-1', 1n)
+    expect(await reader.head()).toBe(3n)
+    expect(await reader.readStream('a.task-1')).toEqual([])
+    expect(reader.readAllRaw({ from: 2n as Position })).toEqual({ events: [], scannedTo: 3n })
+  })
+})
+
+describe('a deletion', () => {
+  // A promise: see docs/promises.md.
+  it.each([
+    { fault: 'store:before-delete', left: 1 },
+    { fault: 'store:after-delete', left: 0 },
+  ])(
+    'is there or not after a crash at $fault, and may be repeated',
+    async ({ fault, left }) => {
+      const { child } = await appendingProcess('delete', { CAPSULE_FAULT: fault })
+      await once(child, 'exit')
+      const one = await openStore()
+      expect(await one.readStream('child.task-1')).toHaveLength(left)
+      expect(await one.head()).toBe(0n)
+      await one.deleteStream('child.task-1', 0n)
+      await expect(one.append('child.task-1', 'any', [event()])).rejects.toBeInstanceOf(StreamDeleted)
+      expect((await one.append('child.task-2', 'any', [event()])).position).toBe(1n)
+    },
+    20_000,
+  )
+
+  it('is not kept by a full disk, and deletes when there is room again', async () => {
+    process.env.CAPSULE_FAULT = 'store:full-delete:2'
+    onTestFinished(() => {
+      delete process.env.CAPSULE_FAULT
+    })
+    const one = await openStore()
+    for (const i of [1, 2, 3]) await one.append(`a.task-${i}`, 'no-stream', [event()])
+    await one.deleteStream('a.task-1', 0n)
+    await expect(one.deleteStream('a.task-3', 0n)).rejects.toMatchObject({ code: 'store-unavailable', retryable: true })
+    expect(await one.readStream('a.task-3')).toHaveLength(1)
+    await one.append('a.task-3', 0n, [event()])
+    await one.deleteStream('a.task-3', 1n)
+    expect((await one.readAll()).map(({ position }) => position)).toEqual([1n])
+    expect((await one.append('a.task-2', 0n, [event()])).position).toBe(4n)
+  })
+
+  it('gives its room to what comes', async () => {
+    const one = await openStore()
+    const file = join(directory, 'events.db')
+    const write = async (stream: string) => {
+      for (let i = 0; i < 20; i++) {
+        const batch = Array.from({ length: 50 }, () => event('Noted', 'z'.repeat(2000)))
+        await one.append(stream, 'any', batch)
+      }
+      await one.deleteStream(stream, 999n)
+    }
+    await write('a.task-0')
+    const { size } = await stat(file)
+    expect(size).toBeGreaterThan(1_500_000)
+    for (let i = 1; i < 6; i++) await write(`a.task-${i}`)
+    expect((await stat(file)).size).toBeLessThan(size * 2)
+  }, 20_000)
+
+  it('does not pass for the whole of a stream that is read meanwhile', async () => {
+    const one = await openStore()
+    await one.append(
+      'a.task-1',
+      'no-stream',
+      Array.from({ length: 1200 }, () => event()),
+    )
+    const reading = one.readStream('a.task-1')
+    await one.deleteStream('a.task-1', 1199n)
+    expect([0, 1200]).toContain((await reading).length)
+  })
+
+  it('of the newest events lets a reader reach the head', async () => {
+    const one = await openStore()
+    await one.append('a.task-1', 'no-stream', [event(), event()])
+    await one.append('a.task-2', 'no-stream', [event(), event()])
+    await one.deleteStream('a.task-2', 1n)
+    const reader = openSqliteReader({ directory, signal: one.signal })
+    onTestFinished(() => reader.close())
+    expect(await reader.head()).toBe(3n)
+    const { events, scannedTo } = reader.readAllRaw({ limit: 2 })
+    expect(events).toHaveLength(2)
+    expect(scannedTo).toBe(1n)
+    expect(reader.readAllRaw({ from: scannedTo, limit: 2 })).toEqual({ events: [], scannedTo: 3n })
   })
 })
 
@@ -180,6 +341,17 @@ describe('a damaged log', () => {
     await written()
     tamper("DELETE FROM events WHERE stream = 'a.task-1' AND revision = 0")
     await expect((await openStore()).readStream('a.task-1')).rejects.toBeInstanceOf(StoreCorrupt)
+  })
+
+  it('is reported when a revision of a capped stream is missing, but not when its first ones are', async () => {
+    await written()
+    const before = await openStore()
+    await before.capStream('a.task-1', 50)
+    await before.close()
+    tamper("DELETE FROM events WHERE stream = 'a.task-1' AND revision = 170")
+    const one = await openStore()
+    expect(await one.readStream('a.task-1', { from: 100n, limit: 10 })).toHaveLength(10)
+    await expect(one.readStream('a.task-1')).rejects.toThrow(/revision 171 where 170 belongs/)
   })
 
   it('is reported when an event is not JSON any more, and ends a subscription', async () => {
@@ -340,6 +512,23 @@ describe('the store as a whole', () => {
 })
 
 describe('a reader', () => {
+  // SQLite itself would wait for it, for five seconds.
+  it('that stays at one moment of the log holds up neither appends nor the end of the store', async () => {
+    const one = await openStore()
+    await one.append('a.task-1', 'no-stream', [event()])
+    const other = new DatabaseSync(join(directory, 'events.db'), { readOnly: true })
+    onTestFinished(() => other.close())
+    other.exec('BEGIN')
+    const count = () => other.prepare('SELECT count(*) AS count FROM events').get()?.count
+    expect(count()).toBe(1)
+    for (let i = 0; i < 20; i++) await one.append('a.task-2', 'any', [event('Noted', 'w'.repeat(200_000))])
+    await one.close()
+    expect(count()).toBe(1)
+    other.exec('COMMIT')
+    expect(count()).toBe(21)
+    expect(await (await openStore()).head()).toBe(20n)
+  }, 4_000)
+
   it('reads what is committed, as text too, beside the store and after it', async () => {
     const one = await openStore()
     await one.append('a.task-1', 'no-stream', [event('A'), event('B')])
@@ -347,7 +536,10 @@ describe('a reader', () => {
     expect(await reader.readAll()).toEqual(await one.readAll())
     expect(await reader.readStream('a.task-1')).toEqual(await one.readStream('a.task-1'))
     const raw = reader.readAllRaw({ prefixes: ['a.'], limit: 1 })
-    expect(raw).toMatchObject([{ position: 0, stream: 'a.task-1', revision: 0, type: 'A', data: '{"text":"x"}' }])
+    expect(raw).toMatchObject({
+      events: [{ position: 0, stream: 'a.task-1', revision: 0, type: 'A', data: '{"text":"x"}' }],
+      scannedTo: 0n,
+    })
     await one.close()
     expect(await reader.head()).toBe(1n)
     reader.close()

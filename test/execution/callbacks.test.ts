@@ -265,6 +265,8 @@ test('a log that cannot be read for a while delays a callback, and uses up no tr
     readAll: (...args) => store.readAll(...args),
     subscribe: (...args) => store.subscribe(...args),
     head: () => store.head(),
+    deleteStream: (...args) => store.deleteStream(...args),
+    capStream: (...args) => store.capStream(...args),
     close: () => store.close(),
   })
   const t = await calling(work, { test: { wrapStore } })

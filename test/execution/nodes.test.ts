@@ -132,6 +132,14 @@ class Cluster {
         this.#assertUp()
         return log.head()
       },
+      deleteStream: async (...of) => {
+        this.#assertUp()
+        return log.deleteStream(...of)
+      },
+      capStream: async (...of) => {
+        this.#assertUp()
+        return log.capStream(...of)
+      },
       close: () => log.close(),
     }
   }
@@ -316,6 +324,42 @@ describe('several nodes on one log', () => {
     c.kill(0)
     await c.advance('12s')
     expect(order).toEqual(['0', '0', '1'])
+  })
+
+  test('a waiter that is displaced before its submit is through is recorded, and cancelled', async () => {
+    const c = await cluster(2, (app) => {
+      app.task('held', { lock: 'one', onLocked: 'queue' }, () => new Promise(() => {}))
+      app.task('newest', { lock: 'one', onLocked: 'replace' }, () => 'ran')
+    })
+    const [a, b] = c.nodes
+    await b?.engine.submit({ name: 'held', params: {} }, caller)
+    await settled()
+    const cut = a?.leash.cutAt({ when: 'before', type: 'TaskSubmitted' })
+    void a?.engine.submit({ name: 'held', params: {} }, caller)
+    await cut
+    const newest = await b?.engine.submit({ name: 'newest', params: {} }, caller)
+    const queued = (await c.events('lock-')).find(({ type }) => type === 'LockQueued')
+    const displaced = await c.events(`task-${queued?.data.taskId}`)
+    expect(displaced.map(({ type }) => type)).toEqual(['TaskSubmitted', 'TaskCancelled'])
+    await c.advance('20s')
+    expect((await c.events(`task-${newest?.taskId}`)).at(-1)?.type).toBe('TaskCompleted')
+  })
+
+  test('what a node left between two streams is put right, though it died before it was heard of', async () => {
+    const c = new Cluster((app) => app.task('work', { lock: 'one' }, () => 'done'))
+    onTestFinished(async () => {
+      for (const { leash } of c.nodes) leash.cut()
+      await c.log.close()
+    })
+    const a = await c.add()
+    await c.add()
+    const cut = c.nodes[0]?.leash.cutAt({ when: 'before', type: 'TaskSubmitted' })
+    void a.submit({ name: 'work', params: {} }, caller)
+    await cut
+    expect(await c.events('task-')).toEqual([])
+    await c.advance('10s')
+    expect((await c.events('task-')).at(-1)?.type).toBe('TaskCompleted')
+    expect((await c.events('lock-')).at(-1)?.type).toBe('LockReleased')
   })
 
   // A promise: see docs/promises.md.

@@ -1,5 +1,10 @@
 /** Crashes at each step, and what the next start makes of what they left. */
 import { describe, expect, test } from 'vitest'
+import { ActorSystem, ManualClock, taskKind } from '../../src/actors/index.ts'
+import type { EventStore } from '../../src/events/index.ts'
+import { LockKeeper } from '../../src/execution/locks.ts'
+import { submission } from '../actors/given.ts'
+import { interrupting } from '../actors/stores.ts'
 import { dataOf, running, storyOf } from './app.ts'
 
 const LOCK = 'k'
@@ -224,6 +229,48 @@ describe('a crash between a lock and its task', () => {
     expect((await t.events(`lock-${LOCK}`)).at(-1)?.type).toBe('LockReleased')
   })
 })
+
+test('a task that waited when the node started is claimed for the run that waited, and for no later one', async () => {
+  let isAhead = false
+  const t = await running(
+    (app, sleep) => {
+      app.task('blocker', () => sleep('1h'))
+      app.task('holder', { lock: LOCK, onLocked: 'queue', priority: 1 }, () => sleep(10))
+    },
+    {
+      concurrency: 1,
+      wrapStore: (store) =>
+        interrupting(store, async (stream, [event]) => {
+          if (!isAhead || event?.type !== 'TaskStarted' || stream !== `demo.task-${waited}`) return
+          isAhead = false
+          await requeueBehindAnother(store, waited)
+        }),
+    },
+  )
+  await t.client.submit('blocker')
+  const waited = await t.client.submit('holder')
+  await t.settle()
+  t.crash()
+  isAhead = true
+  await t.restart()
+  expect(isAhead).toBe(false)
+  expect(await storyOf(t, 'another')).toEqual(['Submitted', 'Started'])
+  expect(await storyOf(t, waited)).toEqual(['Submitted', 'Cancelled', 'Requeued'])
+})
+
+/** What other nodes did before this one heard of it: the task ended, another took its lock, and it is to run again. */
+async function requeueBehindAnother(store: EventStore, taskId: string): Promise<void> {
+  const system = new ActorSystem({ app: 'demo', store, clock: new ManualClock() })
+  const locks = new LockKeeper(system, 'another')
+  const by = { by: 'user:bob' } as const
+  const asked = submission({ name: 'holder', params: {}, lockKey: LOCK, onLocked: 'queue', priority: 1 })
+  await system.execute(taskKind, taskId, { type: 'cancel' }, by)
+  await locks.release(LOCK, taskId, 'cancelled', 1)
+  await locks.acquire('another', asked, by, { carry: true })
+  await system.execute(taskKind, 'another', { type: 'submit', submission: asked }, by)
+  await locks.acquire(taskId, asked, by, { requeue: true, run: 2 })
+  await system.execute(taskKind, taskId, { type: 'requeue' }, by)
+}
 
 // A promise: see docs/promises.md.
 test('every crash point of a busy app: after a restart each task has ended once, and no lock is held', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { occurrenceTaskId } from '../../src/actors/index.ts'
 import { type CronOptions, currentSession } from '../../src/app/index.ts'
 import type { TestApp } from '../../src/testing/index.ts'
+import { CountingStore } from '../actors/stores.ts'
 import { dataOf, declared, gate, running, storyOf } from './app.ts'
 
 const noop = () => {}
@@ -261,6 +262,20 @@ describe('operators', () => {
     expect((await t.client.job(taskId)).status).toBe('running')
     expect(await decisions(t)).toEqual(['00:01 due', '00:01 manual'])
   })
+})
+
+test('a trigger that is repeated is answered as the first time, from the end of the schedule’s history', async () => {
+  let store = new CountingStore()
+  const t = await running((app) => app.schedule('tick', '* * * * *', noop), {
+    wrapStore: (log) => (store = new CountingStore(log)),
+  })
+  const trigger = () => t.running.triggerSchedule('tick', { by: 'user:ada', ownerId: 'ada', commandId: 'k' })
+  await t.advance('500m')
+  const { taskId } = await trigger()
+  await t.advance('150m')
+  const read = await store.during(async () => expect((await trigger()).taskId).toBe(taskId))
+  // Two events for each occurrence: the second two hundred from the end have it.
+  expect(read).toBe(400)
 })
 
 describe('a declaration', () => {

@@ -65,6 +65,30 @@ describe('an outage', () => {
     expect(ran).toBe(1)
   })
 
+  test('while one is to run again under its lock: who asked is told, and it runs if the lock has recorded it', async () => {
+    const { state, wrapStore } = outage()
+    let runs = 0
+    const t = await running(
+      (app) =>
+        app.task('work', { lock: 'one', retries: 0 }, () => {
+          runs++
+          throw new Error('broken')
+        }),
+      { wrapStore },
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    state.isDown = true
+    const retried = t.client.retry(id)
+    retried.catch(() => {})
+    await t.advance(10)
+    await expect(retried).rejects.toThrow(StoreUnavailable)
+    state.isDown = false
+    await t.advance(10)
+    expect(runs).toBe(2)
+    expect((await t.events('lock-one')).at(-1)?.type).toBe('LockReleased')
+  })
+
   test('while progress is reported: the attempt goes on', async () => {
     const { state, wrapStore } = outage()
     Object.assign(state, { records: false })

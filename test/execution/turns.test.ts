@@ -293,6 +293,21 @@ describe('what handlers say', () => {
     ])
   })
 
+  test('history with a limit reaches past what is shown and was not said', async () => {
+    let history: readonly { role: string; text: string }[] = []
+    const t = await running(
+      answering(async (session, { text }) => {
+        for (let n = 0; n < 20; n++) await session.showImage(`/${text}-${n}.png`)
+        history = await session.history({ limit: 2 })
+      }),
+    )
+    for (const text of ['one', 'two', 'three']) {
+      await t.client.say('s', text)
+      await t.settle()
+    }
+    expect(history.map(({ text }) => text)).toEqual(['two', 'three'])
+  })
+
   test('that is no text is an error that says what to use', async () => {
     const t = await running(answering((session) => session.reply({ a: 1 } as unknown as string)))
     await t.client.say('s', 'go')

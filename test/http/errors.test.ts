@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import * as actors from '../../src/actors/index.ts'
-import { DataDirectoryInUse, StoreClosed, StoreUnavailable } from '../../src/events/index.ts'
+import { DataDirectoryInUse, StoreClosed, StoreUnavailable, StreamDeleted } from '../../src/events/index.ts'
 import { ERRORS, errorEntry, HttpRefusal, toProblem } from '../../src/http/errors.ts'
 
 describe('the registry of errors', () => {
@@ -43,6 +43,7 @@ describe('a problem', () => {
     [new actors.HistoryCorrupt('s', 3n, 'why'), 'history-corrupt', 500],
     [new StoreUnavailable('No answer.', { retryable: true }), 'store-unavailable', 503],
     [new StoreClosed(), 'store-closed', 503],
+    [new StreamDeleted('a.task-1'), 'stream-deleted', 410],
     [new DataDirectoryInUse({ directory: 'd', pid: 7 }), 'data-directory-in-use', 500],
   ])('of %s says what the error says', (error, code, status) => {
     const { problem, headers } = toProblem(error, '/x')

@@ -1,13 +1,14 @@
 /** The whole way: HTTP over the real app on an in-memory log, as a browser and a script use it. */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createApp, startApp } from '../../src/app/index.ts'
+import { createApp, type StartOptions, startApp } from '../../src/app/index.ts'
+import { openMemoryStore } from '../../src/events/index.ts'
 import { createServer } from '../../src/http/index.ts'
 import * as schemas from '../../src/http/schemas.ts'
 import type { BoardChange, Job, TranscriptChange } from '../../src/http/wire.ts'
 import { LiveClient } from './serving.ts'
 
-async function demo() {
+async function demo(options: StartOptions = { data: 'memory' }) {
   const app = createApp({ name: 'demo' })
   const gate = Promise.withResolvers<void>()
   app.task('add', { input: z.object({ a: z.number(), b: z.number() }), tags: ['math'] }, async ({ a, b }) => ({
@@ -27,7 +28,7 @@ async function demo() {
   })
   app.schedule('digest', '0 9 * * 1-5', async () => {})
   const errors: unknown[] = []
-  const running = await startApp(app, { data: 'memory', report: (error) => errors.push(error) })
+  const running = await startApp(app, { ...options, report: (error) => errors.push(error) })
   const server = await createServer(running, { port: 0, onError: (error) => errors.push(error) })
   const url = await server.listen()
   onTestFinished(async () => {
@@ -87,6 +88,27 @@ describe('a script', () => {
     expect(busy).toMatchObject({ status: 200, body: { error: { type: 'LockHeldError' } } })
     gate.resolve()
     expect(await ended(url, String(answer.body.job_id))).toMatchObject({ status: 'completed', result: { ok: true } })
+  })
+
+  // A promise: see docs/promises.md.
+  it('is told of a key whose task was retired that it is gone, and to use another', async () => {
+    const store = openMemoryStore()
+    // One node of several: another one retires the task.
+    const { ask, url } = await demo({ store, shared: true })
+    const submit = (key: string) =>
+      ask('POST', '/api/v1/tasks/add/$submit', { params: { a: 2, b: 2 } }, { 'idempotency-key': key })
+    const { id } = (await submit('k-1')).body
+    await ended(url, id)
+    await store.deleteStream(`demo.task-${id}`, 2n)
+    expect(await submit('k-1')).toMatchObject({
+      status: 410,
+      body: { type: 'urn:capsule:error:task-retired', detail: expect.stringContaining('Use another key') },
+    })
+    expect((await ask('POST', `/api/v1/jobs/${id}/$cancel`)).status).toBe(404)
+    expect((await submit('k-2')).status).toBe(202)
+    await store.deleteStream('demo.session-s1', 'no-stream')
+    const message = { text: 'hello' }
+    expect((await ask('POST', '/api/v1/sessions/s1/messages', message)).status).toBe(404)
   })
 
   it('submits, repeats, follows, reads the history, and deletes', async () => {

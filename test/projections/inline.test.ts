@@ -118,4 +118,42 @@ describe('openReadModels', () => {
     expect(await reads.countJobs({})).toBe(turns)
     await reads.close()
   })
+
+  // A promise: see docs/promises.md.
+  it('are right when streams were deleted while they were away, also the one of their mark', async () => {
+    const path = file()
+    const store = openMemoryStore()
+    await append(store, 'task', 't1', [submitted(), started(), completed()])
+    await append(store, 'task', 't2', [submitted()])
+    await append(store, 'task', 't3', [submitted(), started(), completed()])
+    const first = await openReadModels({ app: APP, store, file: path })
+    await first.waitFor(await store.head())
+    await first.close()
+
+    // The last event of the log, which the file remembers, goes: it cannot tell another log by it, and is made again.
+    await store.deleteStream(`${APP}.task-t3`, 2n)
+    await store.deleteStream(`${APP}.task-t1`, 2n)
+    const second = await openReadModels({ app: APP, store, file: path })
+    await second.waitFor(await store.head())
+    expect((await second.jobs({})).items.map(({ id, status }) => [id, status])).toEqual([['t2', 'pending']])
+    expect(await second.job('t3')).toBeUndefined()
+    const position = await append(store, 'task', 't4', [submitted()])
+    await second.waitFor(position)
+    expect(await second.countJobs({})).toBe(2)
+    await second.close()
+  })
+
+  it('take in what is left of a stream of which the first events are gone', async () => {
+    const store = openMemoryStore()
+    const reads = await openReadModels({ app: APP, store, onError: (error) => expect(error).toBeUndefined() })
+    // As a scavenge under way leaves it: the rest of it goes next.
+    await append(store, 'task', 't1', [started(), completed()])
+    await append(store, 'session', 's1', [{ type: 'MessageReceived', data: { messageId: 'm1', text: 'hi' } }])
+    await append(store, 'schedule', 'x', [{ type: 'SchedulePaused', data: {} }])
+    await append(store, 'lock', 'l', [{ type: 'LockReleased', data: { taskId: 't1', reason: 'completed' } }])
+    const position = await append(store, 'task', 't2', [submitted()])
+    await reads.waitFor(position)
+    expect((await reads.jobs({})).items.map(({ id }) => id)).toEqual(['t2'])
+    await reads.close()
+  })
 })

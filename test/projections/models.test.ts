@@ -95,6 +95,17 @@ describe('jobs', () => {
     })
   })
 
+  it('say to a starting node which run of them waits', () => {
+    const fails = { type: 'TaskFailed', data: { claim: 'c', error: failure() } } as const
+    history.task('a', submitted(), started(1), fails, { type: 'TaskRequeued', data: { run: 2 } })
+    history.task('b', submitted())
+    read()
+    expect([...readWork(db).waiting].map(({ id, run }) => [id, run])).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ])
+  })
+
   it('vanish from every view when deleted, and are still work', () => {
     history.task('a', submitted({ sessionId: 's1' }), started(), { type: 'TaskDeleted', data: {} })
     history.task('b', submitted(), { type: 'TaskDeleted', data: {} })
@@ -172,6 +183,17 @@ describe('sessions', () => {
     const items = read().ask('transcript', 's1')?.items ?? []
     return items.flatMap((item) => (item.kind === 'message' ? [[item.id, item.state]] : []))
   }
+
+  it('show their end alone, in order', () => {
+    history.session('s1', ...Array.from({ length: 9 }, (_, n) => message(`m${n}`)))
+    const end = (last: number) =>
+      read()
+        .ask('transcript', 's1', { last })
+        ?.items.map(({ id }) => id)
+    expect(end(2)).toEqual(['m7', 'm8'])
+    expect(end(100)).toHaveLength(9)
+    expect(end(0)).toEqual([])
+  })
 
   it('move a message through its turn, while the next one waits', () => {
     history.session('s1', message('m1'), message('m2'))

@@ -16,6 +16,8 @@ function open() {
     readStream: (...of) => log.readStream(...of),
     readAll: (...of) => log.readAll(...of),
     head: () => log.head(),
+    deleteStream: (...of) => log.deleteStream(...of),
+    capStream: (...of) => log.capStream(...of),
     close: () => log.close(),
     subscribe(options, given) {
       subscriber = given

@@ -182,6 +182,21 @@ describe('openReadModelsInWorker', () => {
     expect((await reads.status()).every(({ failed }) => failed === undefined)).toBe(true)
   })
 
+  it('reaches the head though the newest events were deleted, and rests there', async () => {
+    await append(store, 'task', 't1', [submitted()])
+    await append(store, 'task', 't2', [submitted()])
+    await reads.close()
+    await store.deleteStream(`${APP}.task-t2`, 0n)
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `read.db${suffix}`), { force: true })
+    reads = await open()
+    const head = await store.head()
+    await reads.waitFor(head)
+    expect(reads.position).toBe(head)
+    expect((await reads.jobs({})).items.map(({ id }) => id)).toEqual(['t1'])
+    await reads.waitFor(await append(store, 'task', 't3', [submitted()]))
+    expect(await reads.countJobs({})).toBe(2)
+  })
+
   it('names an event that it cannot take in, takes in those before it, and goes on once it can', async () => {
     const before = await append(store, 'task', 't1', [submitted()])
     await reads.waitFor(before)

@@ -14,6 +14,7 @@ import {
   type ReadAllOptions,
   type ReadStreamOptions,
   type RecordedEvent,
+  type Revision,
   StoreUnavailable,
   type SubscribeOptions,
   type Subscriber,
@@ -152,25 +153,38 @@ export class Connection implements EventStore {
     return this.sleeps.at(-1)?.to ?? 0
   }
 
-  async append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
+  append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
+    return this.#change('append', () => this.#log.recorded.append(stream, expected, events))
+  }
+
+  deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
+    return this.#change('deletion', () => this.#log.recorded.deleteStream(stream, expected))
+  }
+
+  /** It only spares room, so nobody would notice a fault of it. */
+  async capStream(stream: string, maxCount: number): Promise<void> {
+    if (this.#isCut) await never()
+    await this.#log.recorded.capStream(stream, maxCount)
+  }
+
+  async #change<T>(what: string, record: () => Promise<T>): Promise<T> {
     const { random } = this.#log
     const { failBefore, failAfter } = this.#log.faults
     const failsBefore = this.#log.isDown || random.chance(failBefore)
     const failsAfter = random.chance(failAfter)
-    const record = () => this.#log.recorded.append(stream, expected, events)
     if (!failsBefore) {
       const arrive = () => void record().catch(() => {})
       this.#travelling.add(arrive)
       await this.#travel()
       this.#travelling.delete(arrive)
     } else await this.#travel()
-    if (failsBefore) throw unavailable('append was not recorded')
+    if (failsBefore) throw unavailable(`${what} was not recorded`)
     const result = await record()
     // It may have travelled until the faults were over, after which nobody starts another process.
     if (random.chance(this.#log.faults.killAfter)) this.#kill()
     await this.#travel()
     await this.#awake()
-    if (failsAfter) throw unavailable('append was recorded, and its answer lost')
+    if (failsAfter) throw unavailable(`${what} was recorded, and its answer lost`)
     return result
   }
 

@@ -2,6 +2,7 @@
  * Rules switched off, one at a time, to see that the invariants miss them: a test of the tests. Nothing in src knows of
  * it. A mutation stands between the node and its log, or takes the place of a public method or decider for a while.
  */
+import { deserialize, serialize } from 'node:v8'
 import {
   type ActorKind,
   ActorSystem,
@@ -9,9 +10,12 @@ import {
   type Clock,
   type LockCommand,
   type LockContext,
+  limitKind,
   lockKind,
   type Origin,
   type Outcome,
+  type Snapshot,
+  type SnapshotStore,
   type State,
   type TaskCommand,
   type TaskContext,
@@ -19,6 +23,7 @@ import {
 } from '../../src/actors/index.ts'
 import type { Applied } from '../../src/actors/kind.ts'
 import { type EventStore, type Position, parseStream, START, StoreUnavailable } from '../../src/events/index.ts'
+import { Aftermath } from '../../src/execution/aftermath.ts'
 import { LockKeeper } from '../../src/execution/locks.ts'
 import { Schedules } from '../../src/execution/schedules.ts'
 import { APP } from './simulated-app.ts'
@@ -28,6 +33,7 @@ export interface Mutation {
   readonly wrapStore?: (store: EventStore) => EventStore
   readonly makeSystem?: (options: ActorSystemOptions) => ActorSystem
   readonly wrapClock?: (clock: Clock) => Clock
+  readonly wrapSnapshots?: (snapshots: SnapshotStore) => SnapshotStore
   /** @returns how to undo it */
   readonly install?: () => () => void
 }
@@ -96,8 +102,32 @@ function over(
     readAll: (options) => store.readAll(options),
     subscribe: (options, subscriber) => store.subscribe(options, subscriber),
     head: () => store.head(),
+    deleteStream: (stream, expected) => store.deleteStream(stream, expected),
+    capStream: (stream, maxCount) => store.capStream(stream, maxCount),
     close: () => store.close(),
   }
+}
+
+// Snapshots ----------------------------------------------------------------------------------------------------------
+
+/** A snapshot says that it is newer than the state in it: what happened in between is forgotten. */
+function keepLate(snapshots: SnapshotStore): SnapshotStore {
+  const former = new Map<string, Snapshot>()
+  return {
+    load: (stream, version) => snapshots.load(stream, version),
+    save(stream, version, snapshot) {
+      const { state } = former.get(stream) ?? snapshot
+      former.set(stream, snapshot)
+      snapshots.save(stream, version, { ...snapshot, state: withRevision(state, snapshot.revision) })
+    },
+    drop: (stream) => snapshots.drop(stream),
+    close: () => snapshots.close(),
+  }
+}
+
+function withRevision(state: Uint8Array, revision: number): Uint8Array {
+  const { value, context } = deserialize(state) as State<Applied>
+  return serialize({ value, context: { ...context, revision } })
 }
 
 // Deciders -----------------------------------------------------------------------------------------------------------
@@ -250,6 +280,48 @@ function noOccurrenceRepair(): () => void {
   }
 }
 
+function noFinishRepair(): () => void {
+  const { start, finish } = Schedules.prototype
+  const started = new WeakSet<Schedules>()
+  Schedules.prototype.start = async function () {
+    started.add(this)
+    await start.call(this)
+  }
+  // What a start puts right comes before it ticks.
+  Schedules.prototype.finish = async function (...occurrence) {
+    if (started.has(this)) await finish.apply(this, occurrence)
+  }
+  return () => Object.assign(Schedules.prototype, { start, finish })
+}
+
+function noReleaseRepair(): () => void {
+  const { release } = LockKeeper.prototype
+  // Who follows a run to its end knows which it was.
+  LockKeeper.prototype.release = async function (key, taskId, reason, run) {
+    if (run !== undefined) await release.call(this, key, taskId, reason, run)
+  }
+  return () => {
+    LockKeeper.prototype.release = release
+  }
+}
+
+function noAftermathRepair(): () => void {
+  const { start } = Aftermath.prototype
+  Aftermath.prototype.start = async () => {}
+  return () => {
+    Aftermath.prototype.start = start
+  }
+}
+
+function noReclaim(): () => void {
+  const { decide } = limitKind
+  limitKind.decide = (command, limit, context) =>
+    decide({ ...command, returns: command.returns.filter(({ reason }) => reason !== 'reclaimed') }, limit, context)
+  return () => {
+    limitKind.decide = decide
+  }
+}
+
 function field(of: unknown, name: string): unknown {
   return typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined
 }
@@ -266,9 +338,14 @@ export const MUTATIONS: readonly Mutation[] = [
   { name: 'a start leaves open the turns that died with the process', makeSystem: swallow('interruptTurn') },
   { name: 'a crash between lock and task is not repaired', install: noLockRepair },
   { name: 'a crash between schedule and task is not repaired', install: noOccurrenceRepair },
+  { name: 'a crash between a run and the release of its lock is not repaired', install: noReleaseRepair },
+  { name: 'a crash between a run and the end of its occurrence is not repaired', install: noFinishRepair },
+  { name: 'a crash between a run and its onFailure is not repaired', install: noAftermathRepair },
+  { name: 'a crash between permit and claim is not repaired', install: noReclaim },
   { name: 'a lock is released before its task has ended', makeSystem: releaseFirst() },
   { name: 'the silence of a node is judged by an observer that lags behind the log', wrapStore: judgeByEar },
   { name: 'an observer that slept judges at once', wrapClock: hideLateness },
   { name: 'a command repeated on another node is carried out again', wrapStore: forgetOthersCommands },
+  { name: 'a snapshot is of an earlier state than it says', wrapSnapshots: keepLate },
   { name: 'a repeated command is carried out again', makeSystem: forgetCommands() },
 ]

@@ -1,5 +1,5 @@
 /** One process of the simulated app: a node with all that belongs to it, on a connection that can be cut. */
-import { ActorSystem, type ActorSystemOptions, type Clock } from '../../src/actors/index.ts'
+import { ActorSystem, type ActorSystemOptions, type Clock, type SnapshotStore } from '../../src/actors/index.ts'
 import { Engine } from '../../src/app/engine.ts'
 import { handlersOf } from '../../src/app/handlers.ts'
 import type { App } from '../../src/app/index.ts'
@@ -21,6 +21,8 @@ export interface ProcessOptions {
   readonly newId: () => string
   readonly random: () => number
   readonly executions: Execution[]
+  /** Of the directory that the process uses: those of processes before it, perhaps old ones. */
+  readonly snapshots: SnapshotStore
   readonly report: (error: unknown, doing: string) => void
   /** For mutations: what stands between the node and its connection. */
   readonly wrapStore?: ((store: EventStore) => EventStore) | undefined
@@ -29,6 +31,9 @@ export interface ProcessOptions {
   /** For mutations: the node's time. */
   readonly wrapClock?: ((clock: Clock) => Clock) | undefined
 }
+
+/** Often: few streams of a simulated life are longer. */
+const SNAPSHOT_EVERY = 3
 
 export class Process {
   readonly id: string
@@ -76,6 +81,7 @@ export class Process {
       exclusive: options.alone,
       residents,
       newId: options.newId,
+      snapshots: { store: options.snapshots, every: SNAPSHOT_EVERY, report },
     })
     const node = new Node({
       system,

@@ -7,7 +7,7 @@
  * event loop lets all of those run.
  */
 import { createHash } from 'node:crypto'
-import { CapsuleError, ManualClock } from '../../src/actors/index.ts'
+import { CapsuleError, ManualClock, MemorySnapshots, type SnapshotStore } from '../../src/actors/index.ts'
 import { type RecordedEvent, START, StoreClosed, StoreUnavailable } from '../../src/events/index.ts'
 import { ReadModelBehind, ReadModelsClosed } from '../../src/projections/index.ts'
 import { type Command, Commands } from './commands.ts'
@@ -24,6 +24,7 @@ export interface SimulationOptions {
   readonly wrapStore?: ProcessOptions['wrapStore']
   readonly makeSystem?: ProcessOptions['makeSystem']
   readonly wrapClock?: ProcessOptions['wrapClock']
+  readonly wrapSnapshots?: (snapshots: SnapshotStore) => SnapshotStore
   /** Told each step as it is taken. */
   readonly trace?: (line: string) => void
 }
@@ -65,6 +66,8 @@ interface Member {
 
 /** Codes of errors that say that something is broken, not that a command does not fit. */
 const BROKEN = ['history-corrupt', 'written-by-newer-code', 'too-contended', 'mailbox-full']
+/** Which process uses which is as good as any order; several at once do not mind. */
+const DIRECTORIES = 3
 /** Longer than anything takes once the faults are over: several turns, each until its timeout of ten minutes. */
 const SETTLE_MINUTES = 240
 
@@ -82,6 +85,8 @@ class Simulation {
   readonly #log: FaultyLog
   readonly #commands: Commands
   readonly #executions: Execution[] = []
+  /** Of each directory: whoever comes back to one finds what was kept there, however old. */
+  readonly #snapshots = Array.from({ length: DIRECTORIES }, () => new MemorySnapshots())
   readonly #acknowledged: Acknowledged[] = []
   readonly #violations: string[] = []
   /** Commands that a live process has not answered. */
@@ -180,6 +185,7 @@ class Simulation {
     this.#tell(`process ${id} starts`)
     const { nodes, concurrency, residents, scheduled } = this.#weather
     const connection = this.#log.connect(() => this.#crash(member))
+    const snapshots = this.#snapshots[this.#processes % DIRECTORIES] ?? new MemorySnapshots()
     const member: Member = { id, connection, process: undefined }
     this.#members.add(member)
     const report = (error: unknown, doing: string): void => {
@@ -197,6 +203,7 @@ class Simulation {
         newId: () => this.#newId(),
         random: () => this.#jitter.next(),
         executions: this.#executions,
+        snapshots: this.#options.wrapSnapshots?.(snapshots) ?? snapshots,
         report,
         wrapStore: this.#options.wrapStore,
         makeSystem: this.#options.makeSystem,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { CapsuleApp } from '../../web-components/app/index.ts'
 import { aMessage, aReply, aSchedule, FakeServer } from './chat-fake-server.ts'
+import { atRest } from './support.ts'
 
 let server: FakeServer
 const home = window.location.href
@@ -214,11 +215,7 @@ describe('for screen readers', () => {
     await expect.element(page.getByText('Done.')).toBeVisible()
     if (width < 760) await page.getByRole('button', { name: 'Conversations' }).click()
     await expect.element(page.getByRole('link', { name: /Vendor statements/ })).toBeVisible()
-    const app = document.querySelector('capsule-app')
-    const ending = app?.shadowRoot
-      ?.getAnimations()
-      .filter(({ effect }) => effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY)
-    await Promise.all(ending?.map(({ finished }) => finished) ?? [])
+    await atRest()
     const { violations } = await axe.run(document.body)
     expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
   })

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { CapsuleChat } from '../../web-components/chat/index.ts'
 import { aJob, aMessage, aNotice, aReply, aTaskItem, FakeServer, problemOf } from './chat-fake-server.ts'
+import { atRest } from './support.ts'
 
 let server: FakeServer
 
@@ -488,6 +489,7 @@ describe('for screen readers', () => {
     document.body.append(main)
     await expect.poll(() => view(chat)?.querySelector('.streaming strong')?.textContent).toBe('writ')
     await frames()
+    await atRest()
     const { violations } = await axe.run(main)
     expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
   })

@@ -5,6 +5,7 @@ import type { Occurrence } from '../../src/http/wire.ts'
 import { CapsuleSchedules } from '../../web-components/schedules/index.ts'
 import { nextWords, outcome, summary } from '../../web-components/schedules/words.ts'
 import { aJob, aSchedule, FakeServer, problemOf } from './chat-fake-server.ts'
+import { atRest } from './support.ts'
 
 let server: FakeServer
 
@@ -152,6 +153,7 @@ describe('the list', () => {
     const schedules = open(width)
     await page.getByRole('button', { name: 'Occurrences of weekday_digest' }).click()
     await expect.element(page.getByText('Past occurrences')).toBeVisible()
+    await atRest()
     const { violations } = await axe.run(schedules, { rules: { 'heading-order': { enabled: false } } })
     expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
   })

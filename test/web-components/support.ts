@@ -47,8 +47,24 @@ export function words(node: Node | null | undefined): string {
   return (node?.textContent ?? '').replace(/\s+/g, ' ').trim()
 }
 
-/** Expects axe to find nothing against WCAG 2.2 AA. */
+/** Resolves when what fades or slides in has come to rest; what goes on for ever (a spinner) is not waited for. */
+export async function atRest(): Promise<void> {
+  const ending = treesOf(document)
+    .flatMap((tree) => tree.getAnimations())
+    .filter(({ effect }) => effect?.getComputedTiming().endTime !== Number.POSITIVE_INFINITY)
+  // One that is cancelled with its element is at rest as well.
+  await Promise.allSettled(ending.map(({ finished }) => finished))
+}
+
+/** The tree and all shadow trees in it: each knows only its own animations. */
+function treesOf(tree: Document | ShadowRoot): (Document | ShadowRoot)[] {
+  const shadows = Array.from(tree.querySelectorAll('*'), ({ shadowRoot }) => shadowRoot ?? [])
+  return [tree, ...shadows.flat().flatMap(treesOf)]
+}
+
+/** Expects axe to find nothing against WCAG 2.2 AA, once what comes in is all there. */
 export async function expectAccessible(element: Element): Promise<void> {
+  await atRest()
   const results: AxeResults = await axe.run(element, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
     // Of whole pages, which a component is not.

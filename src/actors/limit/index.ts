@@ -8,6 +8,7 @@ export { type LimitContext, limitMachine, MOST_PER_WINDOW, type Permit } from '.
 
 export const limitKind: ActorKind<LimitCommand, LimitContext> = {
   kind: 'limit',
+  version: 1,
   machine: limitMachine,
   evolve: evolveLimit,
   decide: decideLimit,

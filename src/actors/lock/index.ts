@@ -4,10 +4,11 @@ import { decideLock, type LockCommand } from './decide.ts'
 import { evolveLock, type LockContext, lockMachine } from './machine.ts'
 
 export { decideLock, joinable, type LockCommand, placeOf } from './decide.ts'
-export { type LockContext, lockMachine, type Party } from './machine.ts'
+export { type Join, type LockContext, lockMachine, type Party } from './machine.ts'
 
 export const lockKind: ActorKind<LockCommand, LockContext> = {
   kind: 'lock',
+  version: 1,
   machine: lockMachine,
   evolve: evolveLock,
   decide: decideLock,

@@ -9,15 +9,25 @@ export interface Party {
   readonly ownerId: string
   /** Of the lock's stream, when it became the holder: the fencing token. Before that, when it began to wait. */
   readonly revision: number
+  /** Of the event by which it asked: what was promised to it then is read there. */
+  readonly asked: number
   /** Of the task, from 1. */
   readonly run: number
+}
+
+/** A submit that was answered with a live task. */
+export interface Join {
+  readonly asker: string
+  readonly taskId: string
+  /** As of the Party that the task was. */
+  readonly asked: number | undefined
 }
 
 export interface LockContext extends Applied {
   readonly holder: Party | undefined
   readonly queue: readonly Party[]
   /** Submits that were answered with a live task, latest last: a repeat gets the same answer. */
-  readonly joins: readonly { readonly asker: string; readonly taskId: string }[]
+  readonly joins: readonly Join[]
 }
 
 const REMEMBERED_JOINS = 256
@@ -50,14 +60,16 @@ function changes(context: LockContext, fact: Recorded<LockFact>): Partial<LockCo
     }
     case 'LockJoined': {
       const { asker, taskId } = fact.data
-      return asker === undefined ? {} : { joins: [...context.joins.slice(1 - REMEMBERED_JOINS), { asker, taskId }] }
+      if (asker === undefined) return {}
+      const asked = [context.holder, ...context.queue].find((party) => party?.taskId === taskId)?.asked
+      return { joins: [...context.joins.slice(1 - REMEMBERED_JOINS), { asker, taskId, asked }] }
     }
   }
 }
 
 function party({ data, revision }: Recorded<Extract<LockFact, { type: 'LockAcquired' | 'LockQueued' }>>): Party {
   const { taskId, name, ownerId, run = 1 } = data
-  return { taskId, name, ownerId, revision, run }
+  return { taskId, name, ownerId, revision, asked: revision, run }
 }
 
 export const lockMachine = setup({

@@ -8,6 +8,7 @@ export { type ScheduleContext, scheduleMachine } from './machine.ts'
 
 export const scheduleKind: ActorKind<ScheduleCommand, ScheduleContext> = {
   kind: 'schedule',
+  version: 1,
   machine: scheduleMachine,
   evolve: evolveSchedule,
   decide: decideSchedule,

@@ -8,6 +8,7 @@ export { type Message, type SessionContext, sessionMachine, type Turn } from './
 
 export const sessionKind: ActorKind<SessionCommand, SessionContext> = {
   kind: 'session',
+  version: 1,
   machine: sessionMachine,
   evolve: evolveSession,
   decide: decideSession,

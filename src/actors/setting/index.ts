@@ -23,6 +23,7 @@ export function decideSetting(
 
 export const settingKind: ActorKind<SettingCommand, SettingContext> = {
   kind: 'setting',
+  version: 1,
   machine: settingMachine,
   evolve: evolveSetting,
   decide: decideSetting,

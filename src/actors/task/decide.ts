@@ -275,6 +275,8 @@ function remove(task: Task): TaskDecision {
 /** Once for each run, however often it was tried. */
 function settleCallback(command: Extract<TaskCommand, { type: 'settleCallback' }>, task: Task): TaskDecision {
   const { run, url, tries } = command
+  // A task that was retired meanwhile is told of nothing any more.
+  if (task.value === 'new') return nothing
   if (task.context.settledCallbacks.includes(run)) return nothing
   return 'status' in command
     ? { facts: [{ type: 'CallbackDelivered', data: { run, url, status: command.status, tries } }] }

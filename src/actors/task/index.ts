@@ -11,6 +11,7 @@ export { type Claim, type TaskContext, taskMachine } from './machine.ts'
 
 export const taskKind: ActorKind<TaskCommand, TaskContext> = {
   kind: 'task',
+  version: 1,
   machine: taskMachine,
   evolve: evolveTask,
   decide: decideTask,

@@ -26,6 +26,7 @@ export const scheduleEvents = {
   OccurrenceSkipped: event(
     z.object({ due: instant, reason: z.enum(['overlap', 'missed', 'paused']), detail: text.optional() }),
   ),
+  /** `status` is the task's, or 'retired' where its stream was deleted before its end was noted here. */
   OccurrenceFinished: event(z.object({ due: instant, taskId: id, status: text })),
   SchedulePaused: event(z.object({ reason: text.optional() })),
   ScheduleResumed: event(z.object({})),

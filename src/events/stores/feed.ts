@@ -29,10 +29,13 @@ export class Feed {
   #ended: Error | undefined
   readonly #readPage: ReadPage
   readonly #followers = new Set<Follower>()
+  readonly giveWay: (() => Promise<unknown>) | undefined
 
-  constructor(head: Position, readPage: ReadPage) {
+  /** @param giveWay resolves when whoever waits for the answer of an append has had its turn. Default: at once */
+  constructor(head: Position, readPage: ReadPage, giveWay?: () => Promise<unknown>) {
     this.#head = head
     this.#readPage = readPage
+    this.giveWay = giveWay
   }
 
   /** Position of the last event that was acknowledged. */
@@ -181,6 +184,7 @@ class Follower {
         this.#wake = resolve
       })
       this.#wake = undefined
+      await this.#feed.giveWay?.()
     }
   }
 

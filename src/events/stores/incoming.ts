@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { EventTooLarge, type ExpectedRevision } from '../errors.ts'
-import { type EventData, type EventMetadata, type JsonObject, MAX_EVENT_BYTES } from '../event.ts'
+import { type EventData, type EventMetadata, type JsonObject, MAX_EVENT_BYTES, type Revision } from '../event.ts'
 
 export interface Incoming {
   readonly id: string
@@ -17,11 +17,28 @@ export interface Incoming {
 
 /** @throws TypeError when the call itself makes no sense. */
 export function checkAppend(stream: string, expected: ExpectedRevision, events: readonly EventData[]): void {
+  checkStream(stream, expected)
+  if (events.length === 0) throw new TypeError(`Nothing to append to ${stream}`)
+}
+
+/** @throws TypeError when the call itself makes no sense. */
+export function checkDelete(stream: string, expected: Revision | 'no-stream'): void {
+  checkStream(stream, expected)
+}
+
+/** @throws TypeError when the call itself makes no sense. */
+export function checkCap(stream: string, maxCount: number): void {
+  checkStream(stream, 'any')
+  if (!Number.isSafeInteger(maxCount) || maxCount < 1) {
+    throw new TypeError(`${stream} cannot be capped at ${maxCount} events: it must be a whole number, at least 1`)
+  }
+}
+
+function checkStream(stream: string, expected: ExpectedRevision): void {
   if (stream === '' || !stream.isWellFormed()) throw new TypeError(`"${stream}" is not a stream name`)
   if (typeof expected === 'bigint' && expected < 0n) {
     throw new TypeError(`${expected} is not a revision: the first is 0, and before it comes 'no-stream'`)
   }
-  if (events.length === 0) throw new TypeError(`Nothing to append to ${stream}`)
 }
 
 /** @throws EventTooLarge */

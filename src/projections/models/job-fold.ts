@@ -10,6 +10,8 @@ export interface JobRecord extends JobView {
   /** TaskDeleted: it is in no view, but it still runs, holds its lock, and is recovered. */
   readonly hidden: boolean
   readonly expiresAt: number | undefined
+  /** Which run of it this is, from 1. */
+  readonly run: number
 }
 
 /**
@@ -83,6 +85,7 @@ export function foldJob(job: JobRecord | undefined, id: string, event: RecordedE
     case 'TaskRequeued':
       return {
         ...job,
+        run: fact.data.run,
         status: 'pending',
         result: null,
         error: undefined,
@@ -139,6 +142,7 @@ function submitted(id: string, fact: TaskFact, submission: Submission, event: Re
     position: event.position,
     hidden: false,
     expiresAt: instant(submission.expiresAt),
+    run: 1,
   }
 }
 

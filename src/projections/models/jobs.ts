@@ -11,7 +11,7 @@ import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 import type { JobStatus } from '../views.ts'
 import { foldJob, type JobRecord, sortTime } from './job-fold.ts'
 
-const V = 'jobs_v2'
+const V = 'jobs_v3'
 export const JOBS = `${V}_rows`
 export const INPUTS = `${V}_inputs`
 export const WORDS = `${V}_words`
@@ -34,7 +34,7 @@ export const HIDDEN = 8
 
 export const jobsModel: ReadModel = {
   name: 'jobs',
-  version: 2,
+  version: 3,
   kinds: ['task'],
   // n counts submissions: newest first is the table's own order, backwards.
   tables: `
@@ -59,6 +59,7 @@ export const jobsModel: ReadModel = {
       started_at INTEGER,
       finished_at INTEGER,
       deadline INTEGER,
+      run INTEGER NOT NULL,
       attempt INTEGER NOT NULL,
       failures INTEGER NOT NULL,
       crashes INTEGER NOT NULL,
@@ -98,7 +99,7 @@ export const jobsModel: ReadModel = {
 /** All that a JobRecord is made of, for {@link jobOf}. */
 export const JOB_COLUMNS = `j.n, j.id, jn.word AS name, j.status, j.session, jo.word AS owner, j.title, j.tags, j.priority,
   j.retries, j.lock_key, j.occurrence_schedule, j.occurrence_due, j.submitted_at, j.expires_at, j.run_at, j.started_at,
-  j.finished_at, j.deadline, j.attempt, j.failures, j.crashes, jw.word AS node, j.claim, j.cancel_requested,
+  j.finished_at, j.deadline, j.run, j.attempt, j.failures, j.crashes, jw.word AS node, j.claim, j.cancel_requested,
   j.cancelled_by, j.position, j.progress, j.error, j.result, i.params`
 export const JOB_JOINS = `JOIN ${WORDS} jn ON jn.n = j.name JOIN ${WORDS} jo ON jo.n = j.owner
   LEFT JOIN ${WORDS} jw ON jw.n = j.node JOIN ${INPUTS} i ON i.n = j.n`
@@ -146,6 +147,7 @@ export function jobOf(row: Row): JobRecord {
     position: position(row.position),
     hidden: code >= HIDDEN,
     expiresAt: maybeInt(row.expires_at),
+    run: int(row.run),
   }
 }
 
@@ -190,12 +192,12 @@ class JobsProjection implements Projection {
     this.#nextN = this.#readNextN()
     this.#select = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`)
     this.#insert = db.prepare(`INSERT INTO ${JOBS} (
-      run_at, started_at, finished_at, deadline, attempt, failures, crashes, node, claim, cancel_requested, cancelled_by,
+      run_at, started_at, finished_at, deadline, run, attempt, failures, crashes, node, claim, cancel_requested, cancelled_by,
       position, progress, error, result, status, sort, n, id, name, session, owner, title, tags, priority, retries,
       lock_key, occurrence_schedule, occurrence_due, submitted_at, expires_at
-    ) VALUES (${Array(31).fill('?').join(',')})`)
+    ) VALUES (${Array(32).fill('?').join(',')})`)
     this.#insertInput = db.prepare(`INSERT INTO ${INPUTS} (n, params) VALUES (?, ?)`)
-    const changing = `run_at = ?, started_at = ?, finished_at = ?, deadline = ?, attempt = ?, failures = ?, crashes = ?,
+    const changing = `run_at = ?, started_at = ?, finished_at = ?, deadline = ?, run = ?, attempt = ?, failures = ?, crashes = ?,
       node = ?, claim = ?, cancel_requested = ?, cancelled_by = ?, position = ?, progress = ?, error = ?, result = ?`
     // SQLite rewrites the index entries of every column that is named here, changed or not: so two statements.
     this.#update = db.prepare(`UPDATE ${JOBS} SET ${changing} WHERE n = ?`)
@@ -261,6 +263,7 @@ class JobsProjection implements Projection {
       after.startedAt ?? null,
       after.finishedAt ?? null,
       after.deadline ?? null,
+      after.run,
       after.attempt,
       after.failures,
       after.crashes,

@@ -81,12 +81,8 @@ function occurrenceOf(row: Row): OccurrenceView {
     trigger: trigger === undefined ? undefined : oneOf<(typeof TRIGGERS)[number]>(TRIGGERS, trigger),
     reason: reason === undefined ? undefined : oneOf<(typeof REASONS)[number]>(REASONS, reason),
     jobId: maybeText(row.task),
-    status:
-      code !== undefined
-        ? statusOf(code % HIDDEN)
-        : finished === undefined
-          ? undefined
-          : oneOf(TASK_STATUSES, finished),
+    // How a task ended that was retired before anybody noted it is not known.
+    status: code !== undefined ? statusOf(code % HIDDEN) : TASK_STATUSES.find((one) => one === finished),
     position: positionOf(row.position),
   }
 }

@@ -5,7 +5,7 @@ import { int, maybeInt, type Row } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { SESSION_JOBS } from '../models/jobs.ts'
 import { headOf, ITEMS, itemOf, SESSIONS } from '../models/sessions.ts'
-import type { ItemView, Page, ReadModels, SessionView, TranscriptView } from '../views.ts'
+import type { ItemView, Page, ReadModels, SessionView, TranscriptQuery, TranscriptView } from '../views.ts'
 import { pageSize } from './jobs.ts'
 
 const WITH_JOBS = `SELECT s.*, j.running, j.waiting, j.completed, j.failed, j.position AS jobs_position
@@ -37,17 +37,16 @@ export function findSessions(
   return { items: page.map(sessionOf), next, total: undefined, position }
 }
 
-/** The items from index `after` on, in their order; all by default. */
-export function findTranscript(
-  db: DatabaseSync,
-  id: string,
-  query: { readonly after?: number; readonly limit?: number } = {},
-): TranscriptView | undefined {
+export function findTranscript(db: DatabaseSync, id: string, query: TranscriptQuery = {}): TranscriptView | undefined {
   const row = db.prepare(`${WITH_JOBS} WHERE s.id = ?`).get(id)
   if (row === undefined) return undefined
-  const items = db
-    .prepare(`SELECT item FROM ${ITEMS} WHERE session = ? AND idx > ? ORDER BY idx LIMIT ?`)
-    .all(int(row.n), query.after ?? -1, query.limit ?? -1)
+  const n = int(row.n)
+  const items =
+    'last' in query
+      ? db.prepare(`SELECT item FROM ${ITEMS} WHERE session = ? ORDER BY idx DESC LIMIT ?`).all(n, query.last).reverse()
+      : db
+          .prepare(`SELECT item FROM ${ITEMS} WHERE session = ? AND idx > ? ORDER BY idx LIMIT ?`)
+          .all(n, query.after ?? -1, query.limit ?? -1)
   return { session: sessionOf(row), items: items.map(itemOf) }
 }
 

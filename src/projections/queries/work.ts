@@ -41,7 +41,7 @@ function* waitingTasks(db: DatabaseSync): Generator<WaitingTask> {
   const { pending, scheduled, retry } = STATUS_CODE
   const codes = [pending, scheduled, retry].flatMap((code) => [code, code + HIDDEN])
   const rows = db.prepare(
-    `SELECT id, name, status, owner, priority, run_at, expires_at, lock_key, submitted_at, crashes FROM ${JOBS} NOT INDEXED
+    `SELECT id, name, status, owner, priority, run_at, expires_at, lock_key, submitted_at, crashes, run FROM ${JOBS} NOT INDEXED
      WHERE status IN (${codes.join(',')}) ORDER BY n`,
   )
   // Arrays are a third cheaper than objects, and there may be a million.
@@ -59,6 +59,7 @@ function* waitingTasks(db: DatabaseSync): Generator<WaitingTask> {
       lockKey: maybeText(row[7]),
       submittedAt: int(row[8]),
       crashes: int(row[9]),
+      run: int(row[10]),
     }
   }
 }

@@ -55,8 +55,8 @@ function fileSource(options: {
     readAll: (of) => reader.readAll(of),
     head: () => reader.head(),
     read: (from, limit) => {
-      const events = reader.readAllRaw({ from, limit }).map(parsed)
-      return { events, isLast: events.length < limit }
+      const { events, scannedTo } = reader.readAllRaw({ from, limit })
+      return { events: events.map(parsed), isLast: events.length < limit, scannedTo }
     },
     waitForMore: (after, timeoutMs) => reader.waitForHead(after, timeoutMs),
     close: async () => reader.close(),

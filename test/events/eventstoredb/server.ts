@@ -1,7 +1,8 @@
 /**
  * A server that speaks the public protocol of EventStoreDB over a log in memory, for the faults that a real one shows only
  * by luck. It does what version 23.10 was seen to do: same ids at the same revision are one append, `$all` is inclusive
- * forwards and exclusive backwards, a subscriber that falls behind is dropped.
+ * forwards and exclusive backwards, a subscriber that falls behind is dropped. A tombstone is an event of its own in
+ * `$all`, of a stream that from then on answers everything with "deleted", and so does its metadata if it had none.
  */
 import gossipRpc, { type IGossipServer } from '@eventstore/db-client/generated/gossip_grpc_pb.js'
 import gossip from '@eventstore/db-client/generated/gossip_pb.js'
@@ -11,10 +12,10 @@ import rpc, { type IStreamsServer } from '@eventstore/db-client/generated/stream
 import streams, {
   type BatchAppendReq,
   type BatchAppendResp,
-  type DeleteReq,
-  type DeleteResp,
   type ReadReq,
   type ReadResp,
+  type TombstoneReq,
+  type TombstoneResp,
 } from '@eventstore/db-client/generated/streams_pb.js'
 import grpc, {
   type Metadata,
@@ -29,7 +30,7 @@ import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 
 interface Entry {
   readonly stream: string
-  readonly revision: number
+  readonly revision: string
   readonly id: string
   readonly type: string
   readonly contentType: string
@@ -41,8 +42,6 @@ interface Entry {
 
 interface StreamState {
   readonly entries: Entry[]
-  /** Revisions below are gone for who reads the stream. */
-  first: number
   deleted: boolean
   maxCount: number
 }
@@ -53,7 +52,8 @@ export interface Written {
   readonly events: readonly Omit<Entry, 'stream' | 'revision' | 'position' | 'created'>[]
 }
 
-type Outcome = { readonly last: Entry } | { readonly actual: number | 'no-stream' }
+type Refused = { readonly actual: number | 'no-stream' | 'deleted' }
+type Outcome = { readonly last: Entry } | Refused
 
 /** What outlives a server: give the same log to another, and that is a restart or the other node of a cluster. */
 export class Log {
@@ -69,7 +69,7 @@ export class Log {
   state(stream: string): StreamState {
     const found = this.streams.get(stream)
     if (found) return found
-    const made = { entries: [], first: 0, deleted: false, maxCount: Number.POSITIVE_INFINITY }
+    const made = { entries: [], deleted: false, maxCount: Number.POSITIVE_INFINITY }
     this.streams.set(stream, made)
     return made
   }
@@ -77,21 +77,19 @@ export class Log {
   append({ stream, expected, events }: Written): Outcome {
     const state = this.state(stream)
     const { entries } = state
+    const isMetadataOfDeleted = stream.startsWith('$$') && this.streams.get(stream.slice(2))?.deleted
+    if (state.deleted || (isMetadataOfDeleted && entries.length === 0)) return { actual: 'deleted' }
     const isAt = (index: number) => events.every((event, i) => entries[index + i]?.id === event.id)
     const known =
       expected === 'any' ? entries.findIndex((entry) => entry.id === events[0]?.id) : revisionAfter(expected)
     const last = entries[known + events.length - 1]
     if (known >= 0 && known < entries.length && last && isAt(known)) return { last }
-    const isNew = entries.length === 0 || state.deleted
-    const free = expected === 'any' || (expected === 'no-stream' ? isNew : expected === entries.length - 1)
+    const free = expected === 'any' || known === entries.length
     if (!free) return { actual: entries.length === 0 ? 'no-stream' : entries.length - 1 }
-    state.deleted = false
     let newest: Entry | undefined
     for (const event of events) {
-      const position = (this.all.at(-1)?.position ?? 300) + 100 + event.data.length
-      newest = { ...event, stream, revision: entries.length, position, created: Date.now() }
+      newest = this.#record(stream, `${entries.length}`, event)
       entries.push(newest)
-      this.all.push(newest)
     }
     if (!newest) return { actual: entries.length - 1 }
     if (stream.startsWith('$$')) this.#setMetadata(stream.slice(2), newest)
@@ -106,13 +104,36 @@ export class Log {
     this.append({ stream, expected: 'any', events: [event] })
   }
 
-  delete(stream: string, expected: number): { actual: number | 'no-stream' } | undefined {
+  tombstone(stream: string, expected: number | 'no-stream'): Refused | undefined {
     const state = this.state(stream)
-    const last = state.entries.length - 1
-    if (last !== expected) return { actual: last < 0 ? 'no-stream' : last }
-    state.first = state.entries.length
+    if (state.deleted) return { actual: 'deleted' }
+    if (revisionAfter(expected) !== state.entries.length) {
+      return { actual: state.entries.length === 0 ? 'no-stream' : state.entries.length - 1 }
+    }
     state.deleted = true
+    const nothing = new Uint8Array()
+    const event = { id: crypto.randomUUID(), type: '$streamDeleted', contentType: 'application/octet-stream' }
+    this.#record(stream, LAST_REVISION, { ...event, data: nothing, metadata: nothing })
+    for (const listener of this.#listeners) listener()
     return undefined
+  }
+
+  /** What a scavenge takes: the events of deleted streams, and what is beyond a cap. Tombstones stay. */
+  scavenge(): void {
+    for (const { entries, deleted, maxCount } of this.streams.values()) {
+      const gone = new Set(deleted ? entries : entries.slice(0, Math.max(entries.length - maxCount, 0)))
+      for (let i = this.all.length - 1; i >= 0; i--) {
+        const entry = this.all[i]
+        if (entry && gone.has(entry)) this.all.splice(i, 1)
+      }
+    }
+  }
+
+  #record(stream: string, revision: string, event: Written['events'][number]): Entry {
+    const position = (this.all.at(-1)?.position ?? 300) + 100 + event.data.length
+    const entry = { ...event, stream, revision, position, created: Date.now() }
+    this.all.push(entry)
+    return entry
   }
 
   #setMetadata(stream: string, { data }: Entry): void {
@@ -121,11 +142,14 @@ export class Log {
   }
 }
 
+/** Of the tombstone's own event, as the server numbers it: the largest there is. */
+const LAST_REVISION = '9223372036854775807'
+
 function revisionAfter(expected: number | 'no-stream'): number {
   return expected === 'no-stream' ? 0 : expected + 1
 }
 
-export type Call = 'append' | 'read' | 'subscribe' | 'delete'
+export type Call = 'append' | 'read' | 'subscribe' | 'tombstone'
 
 /** What goes wrong with a call. `lost`: it is done, and the connection breaks before the answer. */
 export type Fault = 'unavailable' | 'not-leader' | 'denied' | 'timeout' | 'deadline' | 'hang' | 'lost' | 'busy'
@@ -168,13 +192,13 @@ export class FakeServer {
       if (!running) throw new Error('The server was called before it had started')
       return running
     }
-    const service: Pick<IStreamsServer, 'read' | 'batchAppend' | 'delete'> = {
+    const service: Pick<IStreamsServer, 'read' | 'batchAppend' | 'tombstone'> = {
       batchAppend: (call) => self().#batchAppend(options, call),
       read: (call) => void self().#read(options, call),
-      delete: (call, done) => self().#delete(options, call, done),
+      tombstone: (call, done) => self().#tombstone(options, call, done),
     }
     const refused = (_: unknown, done?: sendUnaryData<never>) => done?.({ code: grpc.status.UNIMPLEMENTED })
-    server.addService(rpc.StreamsService, { ...service, append: refused, tombstone: refused })
+    server.addService(rpc.StreamsService, { ...service, append: refused, delete: refused })
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${options.port ?? 0}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
         error ? reject(error) : resolve(bound),
@@ -235,6 +259,11 @@ export class FakeServer {
       }
       const outcome = options.log.append(written)
       if (fault === 'lost') return void call.emit('error', toStatus('unavailable', options))
+      if ('actual' in outcome && outcome.actual === 'deleted') {
+        const identifier = new shared.StreamIdentifier().setStreamName(Buffer.from(written.stream))
+        const facts = new shared.StreamDeleted().setStreamIdentifier(identifier)
+        return failed('event_store.client.StreamDeleted', facts.serializeBinary())
+      }
       if ('actual' in outcome) {
         const facts = new shared.WrongExpectedVersion()
         if (outcome.actual === 'no-stream') facts.setCurrentNoStream(new empty.Empty())
@@ -259,6 +288,7 @@ export class FakeServer {
     if (fault) return void call.emit('error', toStatus(fault, options))
     if (!request) return
     if (isSubscription) return this.#subscription(log, request, call)
+    if (request.hasStream() && log.streams.get(stream)?.deleted) return void call.emit('error', streamDeleted(stream))
     const forwards = request.getReadDirection() === streams.ReadReq.Options.ReadDirection.FORWARDS
     const count = Number(request.getCount())
     const { entries, missing } = request.hasStream()
@@ -324,21 +354,27 @@ export class FakeServer {
     }
   }
 
-  #delete(options: ServerOptions, call: ServerUnaryCall<DeleteReq, DeleteResp>, done: sendUnaryData<DeleteResp>): void {
+  #tombstone(
+    options: ServerOptions,
+    call: ServerUnaryCall<TombstoneReq, TombstoneResp>,
+    done: sendUnaryData<TombstoneResp>,
+  ): void {
     const request = call.request.getOptions()
     const name = request?.getStreamIdentifier()?.getStreamName_asU8() ?? new Uint8Array()
     const stream = Buffer.from(name).toString()
-    const fault = options.fault?.('delete', stream)
+    const fault = options.fault?.('tombstone', stream)
     if (fault === 'hang') return
-    if (fault) return done(toStatus(fault, options))
-    const expected = Number(request?.getRevision())
-    const refused = options.log.delete(stream, expected)
-    if (!refused) return done(null, new streams.DeleteResp())
+    if (fault && fault !== 'lost') return done(toStatus(fault, options))
+    const expected = request?.hasNoStream() ? 'no-stream' : Number(request?.getRevision())
+    const refused = options.log.tombstone(stream, expected)
+    if (fault === 'lost') return done(toStatus('unavailable', options))
+    if (!refused) return done(null, new streams.TombstoneResp())
+    if (refused.actual === 'deleted') return done(streamDeleted(stream))
     const metadata = trailers({
       exception: 'wrong-expected-version',
       'stream-name': stream,
-      'expected-version': `${expected}`,
-      ...(refused.actual !== 'no-stream' && { 'actual-version': `${refused.actual}` }),
+      'expected-version': `${expected === 'no-stream' ? -1 : expected}`,
+      'actual-version': `${refused.actual === 'no-stream' ? -1 : refused.actual}`,
     })
     done({ code: grpc.status.FAILED_PRECONDITION, details: 'Append failed due to WrongExpectedVersion.', metadata })
   }
@@ -364,15 +400,15 @@ function readAppend(request: BatchAppendReq): Written {
 
 function ofStream(log: Log, stream: string, request: ReadReq.Options, forwards: boolean) {
   const state = log.streams.get(stream)
-  if (!state || state.deleted || state.entries.length === 0) return { entries: [], missing: true }
-  const first = Math.max(state.first, state.entries.length - state.maxCount)
-  const visible = state.entries.filter((entry) => entry.revision >= first)
+  if (!state || state.entries.length === 0) return { entries: [], missing: true }
+  const first = state.entries.length - state.maxCount
+  const visible = state.entries.filter((entry) => Number(entry.revision) >= first)
   const options = request.getStream()
   const revision = options?.hasRevision() ? Number(options.getRevision()) : undefined
   const from = revision ?? (options?.hasEnd() ? Number.POSITIVE_INFINITY : 0)
   const entries = forwards
-    ? visible.filter((entry) => entry.revision >= from)
-    : visible.filter((entry) => entry.revision <= from).reverse()
+    ? visible.filter((entry) => Number(entry.revision) >= from)
+    : visible.filter((entry) => Number(entry.revision) <= from).reverse()
   return { entries, missing: false }
 }
 
@@ -394,7 +430,7 @@ function entryResponse(entry: Entry): ReadResp {
   const event = new streams.ReadResp.ReadEvent.RecordedEvent()
   event.setId(new shared.UUID().setString(entry.id))
   event.setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from(entry.stream)))
-  event.setStreamRevision(`${entry.revision}`)
+  event.setStreamRevision(entry.revision)
   event.setCommitPosition(`${entry.position}`).setPreparePosition(`${entry.position}`)
   const TICKS = 10_000
   event
@@ -440,6 +476,11 @@ function toStatus(fault: Fault, options: ServerOptions): ServerErrorResponse {
     default:
       return failure(grpc.status.UNAVAILABLE, 'Server Is Not Ready')
   }
+}
+
+function streamDeleted(stream: string): ServerErrorResponse {
+  const facts = trailers({ exception: 'stream-deleted', 'stream-name': stream })
+  return failure(grpc.status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, facts)
 }
 
 function failure(code: number, details: string, metadata: Metadata = new grpc.Metadata()): ServerErrorResponse {

@@ -2,8 +2,9 @@
  * The store of a cluster: EventStoreDB, or KurrentDB, over gRPC. Nothing of its client is loaded before a store is
  * opened, so that who keeps the embedded store does not pay for it.
  */
-import type { Revision } from '../../event.ts'
 import type { EventStore } from '../../store.ts'
+
+export { addressOf, isConnectionString } from './address.ts'
 
 export interface EventStoreDBOptions {
   /** `esdb://user:password@host:2113,host2:2113?tls=true`; `esdb+discover://`, `kurrentdb://` and `kurrentdb+discover://` too. */
@@ -24,28 +25,18 @@ export interface EventStoreDBOptions {
   readonly longestBackoffMs?: number
 }
 
-export interface EventStoreDB extends EventStore {
-  /**
-   * Removes a whole stream. The server marks it as deleted and drops its events with the next scavenge; until then they
-   * still are in `readAll` and subscriptions. It remembers the last revision: an append that expects `'no-stream'` then
-   * goes on counting, it does not begin at 0 again.
-   * @throws WrongExpectedRevision, StoreUnavailable, StoreClosed
-   */
-  deleteStream(stream: string, expected: Revision): Promise<void>
-
-  /**
-   * Keeps only the newest `maxCount` events of a stream, from now on: the others are gone for who reads the stream at
-   * once, and from the log with the next scavenge. For `node-` streams only, which are outside the hash chain.
-   */
-  capStream(stream: string, maxCount: number): Promise<void>
-}
-
 /**
- * Opens the log on a server. It does not wait for the server: while that is away calls throw StoreUnavailable, and
+ * Opens the log on a server.
+ *
+ * `deleteStream` is the server's tombstone, `capStream` its `$maxCount`. Either takes effect for who reads the stream at
+ * once; `readAll` and subscriptions give the events until the next scavenge, which somebody has to start. A store that is
+ * opened after a scavenge took the newest events finds the head at the newest one that is left.
+ *
+ * It does not wait for the server: while that is away calls throw StoreUnavailable, and
  * subscriptions go on once it is back.
  * @throws StoreUnavailable, not retryable, for a connection string that cannot be read
  */
-export async function openEventStoreDB(options: EventStoreDBOptions): Promise<EventStoreDB> {
+export async function openEventStoreDB(options: EventStoreDBOptions): Promise<EventStore> {
   const { openStore } = await import('./store.ts')
   return openStore(options)
 }

@@ -4,28 +4,30 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { BACKWARDS, END, START as FIRST, FORWARDS, WrongExpectedVersionError } from '@eventstore/db-client'
+import { BACKWARDS, END, START as FIRST, FORWARDS, NO_STREAM, WrongExpectedVersionError } from '@eventstore/db-client'
 import {
   EventTooLarge,
   type ExpectedRevision,
   StoreClosed,
   StoreUnavailable,
+  StreamDeleted,
   WrongExpectedRevision,
 } from '../../errors.ts'
 import { type EventData, type Position, type RecordedEvent, type Revision, START } from '../../event.ts'
 import type {
   AppendResult,
+  EventStore,
   ReadAllOptions,
   ReadStreamOptions,
   SubscribeOptions,
   Subscriber,
   Subscription,
 } from '../../store.ts'
-import { accept, checkAppend } from '../incoming.ts'
+import { accept, checkAppend, checkCap, checkDelete } from '../incoming.ts'
 import { Connection } from './connection.ts'
 import { asNotLeader, GivenUp, noAnswer, toStoreError, typeOf } from './failure.ts'
 import { Follower } from './follower.ts'
-import type { EventStoreDB, EventStoreDBOptions } from './index.ts'
+import type { EventStoreDBOptions } from './index.ts'
 import { Pump, READ_AHEAD } from './pump.ts'
 import { asResolved, recorded } from './recorded.ts'
 import { endOf, newest, Scope, search } from './scan.ts'
@@ -40,11 +42,11 @@ const ATTEMPTS = 4
 const BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 2000
 
-export function openStore(options: EventStoreDBOptions): EventStoreDB {
+export function openStore(options: EventStoreDBOptions): EventStore {
   return new Store(options, readSettings(options))
 }
 
-class Store implements EventStoreDB {
+class Store implements EventStore {
   readonly #options: EventStoreDBOptions
   readonly #timeoutMs: number
   readonly #connection: Connection
@@ -95,6 +97,7 @@ class Store implements EventStoreDB {
           }
         }
       } catch (error) {
+        if (typeOf(error) === 'stream-deleted') return []
         if (typeOf(error) !== 'stream-not-found') throw error
       } finally {
         pump.close()
@@ -148,31 +151,38 @@ class Store implements EventStoreDB {
     })
   }
 
-  async deleteStream(stream: string, expected: Revision): Promise<void> {
+  async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
     this.#assertOpen()
-    const options = { expectedRevision: expected, requiresLeader: true }
+    checkDelete(stream, expected)
+    const expectedRevision = expected === 'no-stream' ? NO_STREAM : expected
     try {
       await this.#track(
-        this.#call((wire) => this.#bounded(wire.deleteStream(stream, options), `the deletion of ${stream}`)),
+        this.#call((wire) => {
+          const work = wire.tombstoneStream(stream, { expectedRevision, requiresLeader: true })
+          return this.#bounded(work, `the deletion of ${stream}`)
+        }),
       )
     } catch (error) {
+      if (typeOf(error) === 'stream-deleted') return
       if (!(error instanceof WrongExpectedVersionError)) throw error
-      const actual = error.actualVersion
-      throw new WrongExpectedRevision({ stream, expected, actual: typeof actual === 'bigint' ? actual : 'no-stream' })
+      // A stream that is not there is at -1.
+      const at = error.actualVersion
+      const actual = typeof at === 'bigint' && at >= 0n ? at : 'no-stream'
+      throw new WrongExpectedRevision({ stream, expected, actual })
     }
   }
 
   async capStream(stream: string, maxCount: number): Promise<void> {
     this.#assertOpen()
+    checkCap(stream, maxCount)
     const metadata = { $maxCount: maxCount }
-    const event = {
-      id: randomUUID(),
-      type: '$metadata',
-
-      dataText: JSON.stringify(metadata),
-      metadataText: '{}',
+    const event = { id: randomUUID(), type: '$metadata', dataText: JSON.stringify(metadata), metadataText: '{}' }
+    try {
+      await this.#track(this.#append(`$$${stream}`, 'any', [event]))
+    } catch (error) {
+      // What the server says of a deleted stream depends on whether it was capped before.
+      if (!(error instanceof StreamDeleted)) throw error
     }
-    await this.#track(this.#append(`$$${stream}`, 'any', [event]))
   }
 
   close(): Promise<void> {
@@ -195,7 +205,7 @@ class Store implements EventStoreDB {
       try {
         return await wire.append(stream, expected, events)
       } catch (error) {
-        if (error instanceof WrongExpectedRevision || error instanceof EventTooLarge) throw error
+        if (isAnswer(error)) throw error
         if (!(error instanceof GivenUp)) this.#connection.failed(error, wire)
         // The server gives up an append that waits behind its own twin, and knows it when it comes again. With 'any' it
         // knows it only for as long as it remembers.
@@ -212,7 +222,7 @@ class Store implements EventStoreDB {
       try {
         return await work(wire)
       } catch (error) {
-        if (typeOf(error) === 'wrong-expected-version') throw error
+        if (typeOf(error) === 'wrong-expected-version' || typeOf(error) === 'stream-deleted') throw error
         this.#connection.failed(error, wire)
         if (!asNotLeader(error) || attempt === ATTEMPTS) throw toStoreError(error)
       }
@@ -268,4 +278,9 @@ class Store implements EventStoreDB {
   #assertOpen(): void {
     if (this.#closing) throw new StoreClosed()
   }
+}
+
+/** Whether the server has decided an append, so that asking again or elsewhere gives the same. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof WrongExpectedRevision || error instanceof StreamDeleted || error instanceof EventTooLarge
 }

@@ -10,7 +10,13 @@ import shared, { type UUID } from '@eventstore/db-client/generated/shared_pb.js'
 import rpc from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import streams, { type BatchAppendReq, type BatchAppendResp } from '@eventstore/db-client/generated/streams_pb.js'
 import { Channel, type ChannelOptions, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
-import { EventTooLarge, type ExpectedRevision, StoreUnavailable, WrongExpectedRevision } from '../../errors.ts'
+import {
+  EventTooLarge,
+  type ExpectedRevision,
+  StoreUnavailable,
+  StreamDeleted,
+  WrongExpectedRevision,
+} from '../../errors.ts'
 import type { Position } from '../../event.ts'
 import type { AppendResult } from '../../store.ts'
 import type { Incoming } from '../incoming.ts'
@@ -81,7 +87,7 @@ export class Wire extends EventStoreDBClient {
     return this.#closed
   }
 
-  /** @throws WrongExpectedRevision, EventTooLarge, StoreUnavailable, NotLeader, GivenUp, or what gRPC says */
+  /** @throws WrongExpectedRevision, StreamDeleted, EventTooLarge, StoreUnavailable, NotLeader, GivenUp, or what gRPC says */
   async append(stream: string, expected: ExpectedRevision, events: readonly Sendable[]): Promise<AppendResult> {
     let bytes = 0
     const request = new streams.BatchAppendReq()
@@ -219,10 +225,7 @@ function refusal(answer: BatchAppendResp, { stream, expected, events, bytes }: S
         { retryable: false },
       )
     case `${DETAILS}StreamDeleted`:
-      return new StoreUnavailable(
-        `${stream} was deleted for ever with a tombstone, which capsule never does. It takes no more events.`,
-        { retryable: false },
-      )
+      return new StreamDeleted(stream)
     case `${DETAILS}Timeout`:
       return new GivenUp('The server gave the append up.')
   }

@@ -2,7 +2,7 @@
  * Faults on demand, for tests that must know what the worst moment leaves behind.
  *
  * `CAPSULE_FAULT=store:<before|after|full>-append:<EventType>[:<n>]` strikes at the n-th append, counted from 1, that
- * contains an event of that type: `before` kills the process with SIGKILL right before the commit, `after` right after it
+ * contains an event of that type, `store:<before|after|full>-delete[:<n>]` at the n-th deletion of a stream: `before` kills the process with SIGKILL right before the commit, `after` right after it
  * (so nobody got the answer), `full` fails the commit once as a full disk would. `CAPSULE_FAULT=store:full-while:<file>`
  * fails every commit so for as long as the file is there. Unset, the writer has no hook at all.
  */
@@ -11,6 +11,8 @@ import { existsSync } from 'node:fs'
 export interface Fault {
   /** Called for each append that is about to be committed. */
   noticed(types: readonly string[]): void
+  /** Called for each deletion of a stream that is about to be committed. */
+  deleted(): void
   beforeCommit(): void
   afterCommit(): void
 }
@@ -19,13 +21,14 @@ export interface Fault {
 export function readFault(setting: string | undefined): Fault | undefined {
   if (!setting?.startsWith('store:')) return undefined
   if (setting.startsWith(FULL_WHILE)) return fullWhile(setting.slice(FULL_WHILE.length))
-  const match = /^store:(before|after|full)-append:([A-Za-z0-9]+)(?::(\d+))?$/.exec(setting)
+  const match = /^store:(before|after|full)-(?:append:([A-Za-z0-9]+)|delete)(?::(\d+))?$/.exec(setting)
   if (!match) {
     throw new TypeError(
-      `CAPSULE_FAULT="${setting}": expected store:<before|after|full>-append:<EventType>[:<n>] or ${FULL_WHILE}<file>`,
+      `CAPSULE_FAULT="${setting}": expected store:<before|after|full>-append:<EventType>[:<n>], ` +
+        `store:<before|after|full>-delete[:<n>] or ${FULL_WHILE}<file>`,
     )
   }
-  const [, moment, type = '', n = '1'] = match
+  const [, moment, type, n = '1'] = match
   let left = Number(n)
   let struck = false
   const strikes = (at: string): boolean => {
@@ -35,7 +38,10 @@ export function readFault(setting: string | undefined): Fault | undefined {
   }
   return {
     noticed(types) {
-      if (types.includes(type)) left--
+      if (type !== undefined && types.includes(type)) left--
+    },
+    deleted() {
+      if (type === undefined) left--
     },
     beforeCommit() {
       if (strikes('before')) die()
@@ -53,6 +59,7 @@ const SQLITE_FULL = 13
 function fullWhile(file: string): Fault {
   return {
     noticed() {},
+    deleted() {},
     beforeCommit() {
       if (existsSync(file)) throw diskFull()
     },

@@ -7,7 +7,26 @@ export const EVENTS_FILE = 'events.db'
 
 /** "caps" in ASCII: marks the file as ours. */
 const APPLICATION_ID = 0x63617073
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
+
+/**
+ * Since version 2: streams that were deleted, and such as keep only their last events. A tombstone's `head` is that of the
+ * log when it was made, so that positions go on from there though the last events are gone. Tombstones stay, and their
+ * numbers rise as their heads do.
+ */
+const TOMBSTONES = `
+  CREATE TABLE tombstones (
+    number     INTEGER PRIMARY KEY,
+    stream     TEXT    NOT NULL UNIQUE,
+    head       INTEGER NOT NULL,
+    deleted_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE caps (
+    stream    TEXT    PRIMARY KEY,
+    max_count INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
 
 /**
  * One table and one index. The stream's name is in the row and in the index: a filter by prefix needs no join, and a
@@ -26,7 +45,15 @@ const SCHEMA = `
   ) STRICT;
   CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
+  ${TOMBSTONES}
+`
+
+/** The last position that was ever used, as `position`; -1 when there is none. */
+export const LAST_POSITION = `
+  SELECT max(
+    ifnull((SELECT position FROM events ORDER BY position DESC LIMIT 1), -1),
+    ifnull((SELECT head FROM tombstones ORDER BY number DESC LIMIT 1), -1)
+  ) AS position
 `
 
 /** How long SQLite itself waits for a lock, in milliseconds; only recovery and the last close ever take one. */
@@ -38,10 +65,9 @@ const CHECKPOINT_PAGES = 1000
 export function openForWriting(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT })
   try {
-    if (checkVersion(db, file) === 'empty') {
-      db.exec('PRAGMA journal_mode = WAL')
-      db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`)
-    }
+    const version = checkVersion(db, file)
+    if (version === 'empty') db.exec('PRAGMA journal_mode = WAL')
+    if (version !== SCHEMA_VERSION) db.exec(`BEGIN IMMEDIATE; ${version === 'empty' ? SCHEMA : TOMBSTONES} COMMIT`)
     db.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
@@ -55,6 +81,7 @@ export function openForWriting(file: string): DatabaseSync {
   }
 }
 
+/** A file of an earlier version is read as it is: only who writes to it brings it up to date. */
 export function openForReading(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: BUSY_TIMEOUT, readOnly: true })
   try {
@@ -66,7 +93,13 @@ export function openForReading(file: string): DatabaseSync {
   }
 }
 
-function checkVersion(db: DatabaseSync, file: string): 'ours' | 'empty' {
+/** Whether deletions can be recorded in the file: not before somebody has opened it for writing. */
+export function hasTombstones(db: DatabaseSync): boolean {
+  return pragma(db, 'user_version') >= 2
+}
+
+/** @throws StoreUnavailable for a file that is not ours, or of a later version */
+function checkVersion(db: DatabaseSync, file: string): number | 'empty' {
   const application = pragma(db, 'application_id')
   const version = pragma(db, 'user_version')
   if (application === 0 && version === 0 && pragma(db, 'schema_version') === 0) return 'empty'
@@ -75,18 +108,29 @@ function checkVersion(db: DatabaseSync, file: string): 'ours' | 'empty' {
       retryable: false,
     })
   }
-  if (version !== SCHEMA_VERSION) {
+  if (version < 1 || version > SCHEMA_VERSION) {
     throw new StoreUnavailable(
       `${file} was written by a newer version of capsule-actors (schema ${version}, this one knows ${SCHEMA_VERSION}). ` +
         'Run that version, or a later one.',
       { retryable: false },
     )
   }
-  return 'ours'
+  return version
 }
 
 function pragma(db: DatabaseSync, name: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+}
+
+/** The first text, in SQLite's order of bytes, after all that begin with the prefix. */
+export function firstAfter(prefix: string): string | Uint8Array {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
+  while (points.at(-1) === 0x10ffff) points.pop()
+  const last = points.pop()
+  // A blob comes after every text.
+  if (last === undefined) return new Uint8Array()
+  // The halves of surrogate pairs are not characters.
+  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
 // Primary result codes, https://sqlite.org/rescode.html

@@ -7,19 +7,28 @@
 export const NO_STREAM = -1
 export const ANY = -2
 
-/** One batch: for each append `stream, expected, count`, then for each event `id, type, data, metadata`. */
+/** In the place of an append's count, which is 1 or more: what else is done to a stream. */
+export const DELETION = 0
+export const CAP = -1
+
+/**
+ * One batch: for each append `stream, expected, count`, then for each event `id, type, data, metadata`; for a deletion
+ * `stream, expected, DELETION`; for a cap `stream, maxCount, CAP`.
+ */
 export interface Batch {
   readonly recordedAt: number
-  readonly appends: number
+  readonly changes: number
   readonly items: readonly (string | number)[]
 }
 
 export type ToWriter = Batch | 'close'
 
-/** For each append three numbers: an outcome and its two facts. */
+/** For each change three numbers: an outcome and its two facts. */
 export const APPENDED = 0 // last revision, last position
 export const REPEATED = 1 // last revision, last position
 export const CONFLICT = 2 // actual revision or NO_STREAM, 0
+export const DONE = 3 // 0, 0
+export const GONE = 4 // 0, 0: the stream was deleted
 
 /** Why a transaction, or opening, failed; errors do not travel between threads with their class, so their facts do. */
 export interface Failure {

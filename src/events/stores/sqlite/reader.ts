@@ -9,7 +9,15 @@ import { StoreClosed, StoreCorrupt, StoreError } from '../../errors.ts'
 import { type Position, type RecordedEvent, START } from '../../event.ts'
 import type { ReadAllOptions, ReadStreamOptions } from '../../store.ts'
 import type { Page } from '../feed.ts'
-import { EVENTS_FILE, openForReading, toFailure, toStoreError } from './file.ts'
+import {
+  EVENTS_FILE,
+  firstAfter,
+  hasTombstones,
+  LAST_POSITION,
+  openForReading,
+  toFailure,
+  toStoreError,
+} from './file.ts'
 import { Signal } from './signal.ts'
 
 /** Events of one read; then the event loop has its turn. */
@@ -34,9 +42,17 @@ export interface RawEvent {
   readonly data: string
 }
 
+export interface RawPage {
+  readonly events: readonly RawEvent[]
+  /** All events up to here that were asked for are in this page or an earlier one; what was deleted left holes. */
+  readonly scannedTo: Position
+}
+
 export interface SqliteReaderOptions {
   /** The store's data directory. */
   readonly directory: string
+  /** Of the log in the directory. Default: that of the store. */
+  readonly file?: string
   /** The store's `signal`: lets `waitForHead` wake at once instead of polling. */
   readonly signal?: SharedArrayBuffer | undefined
 }
@@ -46,7 +62,7 @@ export interface SqliteReader {
   readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]>
   readAll(options?: ReadAllOptions): Promise<readonly RecordedEvent[]>
   /** Like `readAll`, without parsing. One page is read in one go: keep `limit` moderate. */
-  readAllRaw(options?: ReadAllOptions): readonly RawEvent[]
+  readAllRaw(options?: ReadAllOptions): RawPage
   head(): Promise<Position>
   /**
    * Resolves with the head as soon as it is past `after`, or with the head as it is after `timeoutMs`.
@@ -65,10 +81,11 @@ export class FileReader implements SqliteReader {
   readonly #db: DatabaseSync
   readonly #signal: Signal | undefined
   readonly #statements = new Map<string, StatementSync>()
+  #hasTombstones = false
   #closed = false
 
   constructor(options: SqliteReaderOptions) {
-    this.#db = rethrow(() => openForReading(join(options.directory, EVENTS_FILE)))
+    this.#db = rethrow(() => openForReading(join(options.directory, options.file ?? EVENTS_FILE)))
     this.#signal = options.signal && new Signal(options.signal)
   }
 
@@ -87,7 +104,11 @@ export class FileReader implements SqliteReader {
         const revision = Number(row.revision)
         // Backwards, the first one found is the end of the stream.
         if (revision !== next && (forwards || events.length > 0)) {
-          throw new StoreCorrupt(`Stream ${stream} has revision ${revision} where ${next} belongs`)
+          if (!forwards || row !== rows[0] || !this.#isCapped(stream)) {
+            throw new StoreCorrupt(`Stream ${stream} has revision ${revision} where ${next} belongs`)
+          }
+          // The stream has lost its beginning; between two pages, also what was read of it.
+          events.length = 0
         }
         events.push(toEvent(row))
         next = forwards ? revision + 1 : revision - 1
@@ -95,7 +116,8 @@ export class FileReader implements SqliteReader {
       if (rows.length < want) break
       await setImmediate()
     }
-    return events
+    // One of several pages may have come before the stream was deleted, and must not pass for the whole of it.
+    return events.length >= PAGE && this.#isDeleted(stream) ? [] : events
   }
 
   async readAll(options: ReadAllOptions = {}): Promise<readonly RecordedEvent[]> {
@@ -112,9 +134,11 @@ export class FileReader implements SqliteReader {
     return events
   }
 
-  readAllRaw(options: ReadAllOptions = {}): readonly RawEvent[] {
+  readAllRaw(options: ReadAllOptions = {}): RawPage {
     const { from = START, prefixes, limit = DEFAULT_LIMIT } = options
-    return this.#page(Number(from), Number.MAX_SAFE_INTEGER, prefixes, limit, Number.MAX_SAFE_INTEGER).rows.map(toRaw)
+    const head = Math.max(this.#readHead(), Number(from))
+    const { rows, scannedTo } = this.#page(Number(from), head, prefixes, limit, Number.MAX_SAFE_INTEGER)
+    return { events: rows.map(toRaw), scannedTo: BigInt(scannedTo) as Position }
   }
 
   /** One page for a subscription, with a turn of the event loop before it. */
@@ -168,7 +192,22 @@ export class FileReader implements SqliteReader {
   }
 
   #readHead(): number {
-    return this.#all('SELECT position FROM events ORDER BY position DESC LIMIT 1')[0]?.position ?? -1
+    const sql = this.#knowsDeletions() ? LAST_POSITION : 'SELECT max(position) AS position FROM events'
+    return this.#all(sql)[0]?.position ?? -1
+  }
+
+  #isDeleted(stream: string): boolean {
+    return this.#knowsDeletions() && this.#all('SELECT 1 FROM tombstones WHERE stream = ?', stream).length > 0
+  }
+
+  #isCapped(stream: string): boolean {
+    return this.#knowsDeletions() && this.#all('SELECT 1 FROM caps WHERE stream = ?', stream).length > 0
+  }
+
+  /** A file of version 1 has none; somebody else may have opened it for writing since this reader opened it. */
+  #knowsDeletions(): boolean {
+    this.#hasTombstones ||= !this.#closed && rethrow(() => hasTombstones(this.#db))
+    return this.#hasTombstones
   }
 
   #all(sql: string, ...parameters: (string | number | Uint8Array)[]): Row[] {
@@ -182,17 +221,6 @@ export class FileReader implements SqliteReader {
       return statement.all(...parameters) as unknown as Row[]
     })
   }
-}
-
-/** The first text, in SQLite's order of bytes, after all that begin with the prefix. */
-function firstAfter(prefix: string): string | Uint8Array {
-  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
-  while (points.at(-1) === 0x10ffff) points.pop()
-  const last = points.pop()
-  // A blob comes after every text.
-  if (last === undefined) return new Uint8Array()
-  // The halves of surrogate pairs are not characters.
-  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
 interface Row {

@@ -1,5 +1,5 @@
 /**
- * The embedded store as its process sees it: appends become batches for the writer's thread, answers become results and
+ * The embedded store as its process sees it: changes become batches for the writer's thread, answers become results and
  * live events, reads go to a read-only connection of this thread.
  */
 import { once } from 'node:events'
@@ -12,6 +12,7 @@ import {
   StoreCorrupt,
   StoreError,
   StoreUnavailable,
+  StreamDeleted,
   WrongExpectedRevision,
 } from '../../errors.ts'
 import type { EventData, Position, RecordedEvent, Revision } from '../../event.ts'
@@ -25,10 +26,21 @@ import type {
   Subscription,
 } from '../../store.ts'
 import { Feed } from '../feed.ts'
-import { accept, checkAppend, type Incoming } from '../incoming.ts'
+import { accept, checkAppend, checkCap, checkDelete, type Incoming } from '../incoming.ts'
 import { EVENTS_FILE, toFailure, toStoreError } from './file.ts'
 import { type DirectoryLock, lockDirectory } from './lock.ts'
-import { ANY, APPENDED, CONFLICT, type FromWriter, NO_STREAM, type ToWriter, type WriterOptions } from './protocol.ts'
+import {
+  ANY,
+  APPENDED,
+  CAP,
+  CONFLICT,
+  DELETION,
+  type FromWriter,
+  GONE,
+  NO_STREAM,
+  type ToWriter,
+  type WriterOptions,
+} from './protocol.ts'
 import { FileReader } from './reader.ts'
 import { createSignal, Signal } from './signal.ts'
 
@@ -47,21 +59,23 @@ export interface SqliteStore extends EventStore {
 
 /** Batches that may be on their way to the writer; what comes meanwhile waits and becomes one larger batch. */
 const UNDER_WAY = 3
-/** A batch is full with so many events or characters; the rest makes the next one. */
+/** A batch is full with so many events (or other changes) or characters; the rest makes the next one. */
 const BATCH_EVENTS = 4096
 const BATCH_CHARS = 8 * 1024 * 1024
 /** A batch is garbage once written; by default its thread would let tens of megabytes of them come together. */
 const WRITER_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 768 }
 
+/** A change to a stream that waits for its answer. */
 interface Pending {
   readonly stream: string
   readonly expected: ExpectedRevision
+  /** None for a change that appends nothing. */
   readonly events: readonly Incoming[]
   readonly resolve: (result: AppendResult) => void
   readonly reject: (error: Error) => void
 }
 
-/** A batch that still takes appends, or is under way. */
+/** A batch that still takes changes, or is under way. */
 class Gathering {
   readonly pending: Pending[] = []
   readonly items: (string | number)[] = []
@@ -100,6 +114,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     lock.release()
     throw error
   }
+}
+
+/** Whoever waits for an append goes first: followers hear of it in the loop's next phase. */
+function afterAnswers(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 function startWriter(workerData: WriterOptions): Worker {
@@ -162,7 +181,11 @@ class Store implements SqliteStore {
     this.#worker = worker
     this.#reader = reader
     this.#lock = lock
-    this.#feed = new Feed(BigInt(head) as Position, (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes))
+    this.#feed = new Feed(
+      BigInt(head) as Position,
+      (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes),
+      afterAnswers,
+    )
     worker.on('message', (message: FromWriter) => this.#heard(message))
     worker.on('error', (error) => setImmediate(() => this.#writerDied(error)))
     worker.on('exit', () => setImmediate(() => this.#writerDied(undefined)))
@@ -170,10 +193,32 @@ class Store implements SqliteStore {
 
   append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
     return new Promise((resolve, reject) => {
-      if (this.#closing) throw new StoreClosed()
-      if (this.#broken) throw this.#broken
+      this.#assertWritable()
       checkAppend(stream, expected, events)
-      this.#enqueue({ stream, expected, events: events.map((event) => accept(stream, event)), resolve, reject })
+      const accepted = events.map((event) => accept(stream, event))
+      const batch = this.#enqueue({ stream, expected, events: accepted, resolve, reject })
+      batch.items.push(stream, encodeExpected(expected), accepted.length)
+      for (const event of accepted) {
+        batch.items.push(event.id, event.type, event.dataText, event.metadataText)
+        batch.chars += event.dataText.length + event.metadataText.length
+      }
+    })
+  }
+
+  async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
+    await new Promise<AppendResult>((resolve, reject) => {
+      this.#assertWritable()
+      checkDelete(stream, expected)
+      const batch = this.#enqueue({ stream, expected, events: [], resolve, reject })
+      batch.items.push(stream, encodeExpected(expected), DELETION)
+    })
+  }
+
+  async capStream(stream: string, maxCount: number): Promise<void> {
+    await new Promise<AppendResult>((resolve, reject) => {
+      this.#assertWritable()
+      checkCap(stream, maxCount)
+      this.#enqueue({ stream, expected: 'any', events: [], resolve, reject }).items.push(stream, maxCount, CAP)
     })
   }
 
@@ -220,25 +265,21 @@ class Store implements SqliteStore {
     this.#lock.release()
   }
 
-  #enqueue(append: Pending): void {
+  /** @returns the batch that carries it, for its items */
+  #enqueue(change: Pending): Gathering {
     let batch = this.#waiting.at(-1)
     if (!batch || batch.events >= BATCH_EVENTS || batch.chars >= BATCH_CHARS) {
       batch = new Gathering()
       this.#waiting.push(batch)
     }
-    const { items } = batch
-    items.push(append.stream, encodeExpected(append.expected), append.events.length)
-    for (const event of append.events) {
-      items.push(event.id, event.type, event.dataText, event.metadataText)
-      batch.chars += event.dataText.length + event.metadataText.length
-    }
-    batch.events += append.events.length
-    batch.pending.push(append)
+    batch.events += Math.max(change.events.length, 1)
+    batch.pending.push(change)
     if (!this.#flushPlanned && this.#underWay.length < UNDER_WAY) {
       this.#flushPlanned = true
-      // All appends of this turn share a message.
+      // All changes of this turn share a message.
       queueMicrotask(() => this.#flush())
     }
+    return batch
   }
 
   #flush(): void {
@@ -248,7 +289,7 @@ class Store implements SqliteStore {
       if (!batch) break
       batch.recordedAt = this.#now()
       this.#underWay.push(batch)
-      this.#say({ recordedAt: batch.recordedAt, appends: batch.pending.length, items: batch.items })
+      this.#say({ recordedAt: batch.recordedAt, changes: batch.pending.length, items: batch.items })
     }
   }
 
@@ -310,7 +351,8 @@ class Store implements SqliteStore {
     for (const batch of batches) {
       for (const { stream, expected, resolve, reject } of batch.pending) {
         const revision = results[at + 1] ?? 0
-        if (results[at] === CONFLICT) {
+        if (results[at] === GONE) reject(new StreamDeleted(stream))
+        else if (results[at] === CONFLICT) {
           const actual: Revision | 'no-stream' = revision === NO_STREAM ? 'no-stream' : BigInt(revision)
           reject(new WrongExpectedRevision({ stream, expected, actual }))
         } else {
@@ -339,6 +381,11 @@ class Store implements SqliteStore {
 
   #assertOpen(): void {
     if (this.#closing) throw new StoreClosed()
+  }
+
+  #assertWritable(): void {
+    this.#assertOpen()
+    if (this.#broken) throw this.#broken
   }
 }
 

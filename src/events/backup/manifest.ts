@@ -1,0 +1,69 @@
+/** What lies beside a backup and proves it: the file `<backup>.json`. It is written last; a backup without it is none. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { BackupBroken } from '../copy/index.ts'
+
+const FORMAT = 1
+
+const manifest = z.object({
+  format: z.literal(FORMAT),
+  /** Apps that have events in it. */
+  apps: z.array(z.string()).readonly(),
+  /** All events, those of nodes too. */
+  events: z.number().int().nonnegative(),
+  /** Position of the last event, as a number in a text; "-1" when there is none. */
+  head: z.string().regex(/^-?\d+$/),
+  bytes: z.number().int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** ISO 8601, by the clock of the machine that made it. */
+  takenAt: z.string(),
+  /** What it was taken of: a directory, or a connection string without user and password. */
+  of: z.string(),
+  /** Version of capsule-actors that made it. */
+  version: z.string(),
+})
+export type BackupManifest = z.infer<typeof manifest>
+export type BackupFacts = Omit<BackupManifest, 'format'>
+
+export function manifestFile(file: string): string {
+  return `${file}.json`
+}
+
+export function manifestText(facts: BackupFacts): string {
+  return `${JSON.stringify({ format: FORMAT, ...facts }, undefined, 2)}\n`
+}
+
+/** @throws BackupBroken */
+export function readManifest(file: string): BackupManifest {
+  let text: string
+  try {
+    text = readFileSync(manifestFile(file), 'utf8')
+  } catch (cause) {
+    const message = `${file} has no ${manifestFile(file)} beside it: the backup was not finished, or only half of it is here.`
+    throw new BackupBroken({ file, fault: 'unfinished', message, cause })
+  }
+  const found = parse(text)
+  const parsed = manifest.safeParse(found)
+  if (parsed.success) return parsed.data
+  const format = z.object({ format: z.number() }).safeParse(found)
+  if (format.success && format.data.format !== FORMAT) {
+    const message = `${manifestFile(file)} has format ${format.data.format}, and this version knows ${FORMAT}: run the version that made it.`
+    throw new BackupBroken({ file, fault: 'unknown-format', message })
+  }
+  throw new BackupBroken({ file, fault: 'altered', message: `${manifestFile(file)} is not what was written.` })
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Of this package. */
+export function ownVersion(): string {
+  const text = readFileSync(join(import.meta.dirname, '../../../package.json'), 'utf8')
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
+}

@@ -1,0 +1,11 @@
+/** A process that moves the log of `demo` (argv: from, to), and dies by SIGKILL when it begins the phase in argv[4]. */
+import { migrateLog, placeOf } from '../../../src/events/index.ts'
+
+const [, , from = '', to = '', dieAt] = process.argv
+
+await migrateLog({
+  from: placeOf(from),
+  to: placeOf(to),
+  app: 'demo',
+  onProgress: ({ phase }) => void (phase === dieAt && process.kill(process.pid, 'SIGKILL')),
+})
