@@ -308,6 +308,10 @@ export class Engine implements RunningApp, Runs {
 
   // The whole ----------------------------------------------------------------------------------------------------------
 
+  head(): Promise<Position> {
+    return this.#parts.store.head()
+  }
+
   history(kind: StreamKind, id: string, options: { readonly limit?: number } = {}): Promise<readonly RecordedEvent[]> {
     return this.#parts.store.readStream(streamName(this.name, kind, id), options)
   }

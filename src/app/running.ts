@@ -146,6 +146,8 @@ export interface RunningApp {
   pauseSchedule(name: string, caller: Caller): Promise<Position>
   resumeSchedule(name: string, caller: Caller): Promise<Position>
 
+  /** Of the last event in the log. @throws StoreUnavailable */
+  head(): Promise<Position>
   /** An entity's events, oldest first, the first `limit` of them (default all); none if there is no such entity. */
   history(kind: StreamKind, id: string, options?: { readonly limit?: number }): Promise<readonly RecordedEvent[]>
   /** The position that a read of this entity must include to show what this node last acknowledged for it. */

@@ -6,6 +6,7 @@ import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
+import { registerProjections } from './projections.ts'
 import { registerRestore } from './restore.ts'
 import { type ServeFlags, serve } from './serve.ts'
 import { type WorkerFlags, worker } from './worker.ts'
@@ -51,6 +52,7 @@ program
 registerBackup(program)
 registerRestore(program)
 registerMigrate(program)
+registerProjections(program)
 
 try {
   await program.parseAsync()

@@ -91,6 +91,11 @@ export const ERRORS = {
     title: 'Not found',
     meaning: 'There is no job, session, schedule, lock or message of this id.',
   },
+  'unknown-read-model': {
+    status: 404,
+    title: 'Unknown read model',
+    meaning: 'There is no read model of this name; the detail lists those that there are.',
+  },
   'watch-target-missing': {
     status: 404,
     title: 'Not there any more',

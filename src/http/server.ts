@@ -15,6 +15,7 @@ import { LIVE_LIMITS, LIVE_PATH, Live, type LiveLimits } from './live.ts'
 import { lockRoutes } from './locks.ts'
 import { openApi } from './openapi.ts'
 import { pageRoutes } from './pages.ts'
+import { readModelRoutes } from './read-models.ts'
 import { type Route, signedIn, traceparentOf } from './route.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { sessionRoutes } from './sessions.ts'
@@ -77,6 +78,7 @@ export const ROUTES: readonly Route[] = [
   ...lockRoutes,
   ...pageRoutes,
   ...systemRoutes,
+  ...readModelRoutes,
   ...auditRoutes,
   ...signInRoutes,
 ]

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { z } from 'zod'
 import type { Timer } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
+import { readModel, toReadModel } from './read-models.ts'
 import { NOBODY, type Route, route } from './route.ts'
 
 const resource = 'System'
@@ -26,11 +27,13 @@ const system = z
     node: z.string().meta({ description: 'The id of this process in the log' }),
     version: z.string().meta({ description: 'Of the app' }),
     position: z.string().meta({ description: 'What every read includes at least' }),
+    head: z
+      .string()
+      .nullable()
+      .meta({ description: 'Of the last event in the log; null while the event store does not answer' }),
     uptime_seconds: z.number(),
     memory_bytes: z.int(),
-    read_models: z.array(
-      z.object({ name: z.string(), version: z.int(), position: z.string(), rebuilding: z.boolean() }),
-    ),
+    read_models: z.array(readModel),
   })
   .meta({ id: 'System' })
 
@@ -95,6 +98,7 @@ export const systemRoutes: readonly Route[] = [
     summary: 'Where it runs and how far it is',
     answers: { 200: { description: 'About this process', schema: system } },
     async handle({ app }): Promise<z.output<typeof system>> {
+      const head = await app.head().then(String, () => null)
       return {
         current_time: new Date().toISOString(),
         timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -104,9 +108,10 @@ export const systemRoutes: readonly Route[] = [
         node: app.nodeId,
         version: app.version,
         position: String(app.reads.position),
+        head,
         uptime_seconds: Math.round(process.uptime()),
         memory_bytes: process.memoryUsage.rss(),
-        read_models: (await app.reads.status()).map((model) => ({ ...model, position: String(model.position) })),
+        read_models: (await app.reads.status()).map(toReadModel),
       }
     },
   }),

@@ -18,6 +18,7 @@ import { findOccurrences, findSchedule, findSchedules } from './queries/schedule
 import { findSession, findSessions, findTranscript } from './queries/sessions.ts'
 import { readLocks } from './queries/work.ts'
 import { nothingTouched } from './read-model.ts'
+import type { LogPage } from './rebuilds.ts'
 import type { ReadModels } from './views.ts'
 import { openWatchHub, type WatchHub } from './watch/hub.ts'
 
@@ -33,6 +34,8 @@ export interface ReadCore {
   /** Takes in a batch and tells those who watch. @throws as Engine.apply, after telling what was taken in */
   apply(events: readonly RecordedEvent[]): void
   advance(to: Position): void
+  /** Takes in a page for the read models that are made again, as Engine.takeIn. */
+  takeIn(page: LogPage): void
   ask<Q extends QuestionName>(question: Q, ...asked: Asked<Q>): Answer<Q>
 }
 
@@ -45,8 +48,9 @@ export function openReadCore(options: {
   readonly app: string
   readonly clock?: Clock
 }): ReadCore {
-  const { db, app, clock = systemClock } = options
-  const engine = openEngine({ db, app, models: READ_MODELS })
+  const { app, clock = systemClock } = options
+  const engine = openEngine({ db: options.db, app, models: READ_MODELS })
+  const { db } = engine
   const hub = openWatchHub({ db, clock, position: () => engine.position })
   const answers: { readonly [Q in QuestionName]: (...asked: Asked<Q>) => Answer<Q> } = {
     job: (id) => findJob(db, id),
@@ -63,6 +67,10 @@ export function openReadCore(options: {
     occurrences: (name, query) => findOccurrences(db, name, query, engine.position),
     locks: () => readLocks(db),
     status: () => engine.status(),
+    rebuild(name) {
+      engine.rebuild(name)
+      return engine.status()
+    },
   }
   return {
     engine,
@@ -78,6 +86,9 @@ export function openReadCore(options: {
     advance(to) {
       engine.advance(to)
       hub.changed(nothingTouched())
+    },
+    takeIn(page) {
+      if (engine.takeIn(page)) hub.renew()
     },
     ask: (question, ...asked) => answers[question](...asked),
   }

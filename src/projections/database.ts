@@ -2,6 +2,9 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
+/** In a data directory. */
+export const READ_FILE = 'read.db'
+
 const CACHE_KIB = 32 * 1024
 
 /** Opens `file` (or ':memory:') for writing; one that SQLite cannot read is deleted and begun again. */
@@ -41,11 +44,38 @@ function open(file: string): DatabaseSync {
   }
 }
 
+/** All that `write` writes, or nothing of it. @throws what it throws */
+export function inTransaction(db: DatabaseSync, write: () => void): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    write()
+    db.exec('COMMIT')
+  } catch (error) {
+    // SQLite may have rolled back by itself, as when the disk is full.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
 const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
 const SQLITE_NOTADB = 26
 
 export function isCorrupt(error: unknown): boolean {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return false
-  const code = error.errcode & 0xff
+  const code = sqliteCode(error)
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB
+}
+
+export function isDiskFull(error: unknown): boolean {
+  return sqliteCode(error) === SQLITE_FULL
+}
+
+/** SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY, SQLITE_READONLY…: the fault of nothing that was to be written. */
+export function isDiskTrouble(error: unknown): boolean {
+  return [5, 6, 8, 10, SQLITE_CORRUPT, SQLITE_FULL, 14, SQLITE_NOTADB].includes(sqliteCode(error))
+}
+
+/** The primary result code, 0 for another error. */
+function sqliteCode(error: unknown): number {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0
 }

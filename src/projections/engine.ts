@@ -3,13 +3,20 @@
  * view says is always exactly the log up to its position. Synchronous; a host decides on which thread it runs.
  *
  * Everything here can be made again from the log. So when in doubt (another log, a read model of another version, an
- * event type that older code passed over) tables are dropped and rebuilt rather than repaired.
+ * event type that older code passed over) tables are dropped and rebuilt rather than repaired. The code of a new version
+ * cannot read the tables of the old one: until its own have caught up the engine is behind, and the old ones are kept for
+ * code that may come back. Made again on demand, a read model of the same version goes on answering (rebuilds.ts).
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { definition, isKnown, type Position, parseStream, type RecordedEvent, START } from '../events/index.ts'
+import { definition, type Position, parseStream, type RecordedEvent, START } from '../events/index.ts'
 import { int, maybeInt, maybeText, text } from './columns.ts'
-import { PoisonEvent } from './errors.ts'
-import type { LogEvent, Projection, ReadModel, Touched } from './read-model.ts'
+import { inTransaction } from './database.ts'
+import { PoisonEvent, UnknownReadModel } from './errors.ts'
+import { applyTo, sortByKind } from './log-events.ts'
+import type { ReadModel, Touched } from './read-model.ts'
+import { type InUse, type LogPage, Rebuilds } from './rebuilds.ts'
+import { createTables, dropTables, GENERATIONS, Names, withNames } from './tables.ts'
+import type { ReadModelStatus } from './views.ts'
 
 /** The last event taken in: if the log has another one there, read.db was made from another log. */
 export interface LogMark {
@@ -19,14 +26,9 @@ export interface LogMark {
   readonly position: Position
 }
 
-export interface ReadModelStatus {
-  readonly name: string
-  readonly version: number
-  readonly position: Position
-  readonly rebuilding: boolean
-}
-
 export interface Engine {
+  /** The database as queries see it: the names of tables are those of the ones in use. */
+  readonly db: DatabaseSync
   /** Everything up to here is in every read model; follow the log from here. */
   readonly position: Position
   /** Where the log must still say what it said, or undefined when nothing was taken in. */
@@ -40,20 +42,37 @@ export interface Engine {
   apply(events: readonly RecordedEvent[], touched: Touched): void
   /** There is nothing for us in the log up to here. */
   advance(to: Position): void
+  /**
+   * Begins to make read models again beside those in use: one, or all. Those of which that is under way go on.
+   * @throws UnknownReadModel
+   */
+  rebuild(name?: string): void
+  /** From where in the log {@link takeIn} wants the next page; undefined when nothing is made again. */
+  readonly rebuildPosition: Position | undefined
+  /**
+   * Takes in a page for those that are made again, all or none. No events may be applied between the reading of a page
+   * and this.
+   * @returns whether any has taken the place of the one in use: what it says may then be different
+   * @throws PoisonEvent when an event cannot be taken in; those before it have been
+   */
+  takeIn(page: LogPage): boolean
+  /** Drops what is made again, one or all, for a reason that the status tells from then on. */
+  giveUpRebuild(reason: string, name?: string): void
   /** Forgets everything: the log is another one. */
   reset(): void
   status(): readonly ReadModelStatus[]
 }
 
-interface Running {
-  readonly model: ReadModel
-  readonly projection: Projection
-  position: number
+interface Running extends InUse {
   /** Where a rebuild began to count as caught up: undefined when it is not one. */
   rebuildUntil: number | undefined
+  /** Events taken in since it was opened. */
+  events: number
 }
 
-const FORMAT = '1'
+const FORMAT = '2'
+/** It had no generations, and is otherwise the same. */
+const FORMAT_BEFORE = '1'
 
 /** Opens or creates the tables of `models` in `db`. */
 export function openEngine(options: {
@@ -70,21 +89,25 @@ export function openEngine(options: {
     CREATE TABLE IF NOT EXISTS skipped (
       kind TEXT NOT NULL, type TEXT NOT NULL, v INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (kind, type, v)
     ) WITHOUT ROWID;
+    ${GENERATIONS}
   `)
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?')
   const meta = (key: string) => maybeText(getMeta.get(key)?.value)
-  const identity = `${FORMAT} ${app}`
-  if (meta('identity') !== identity || nowKnown(db)) dropEverything(db)
+  const known = [FORMAT, FORMAT_BEFORE].map((format) => `${format} ${app}`)
+  if (!known.includes(meta('identity') ?? '') || nowKnown(db)) dropEverything(db)
   const setMeta = db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
-  setMeta.run('identity', identity)
+  setMeta.run('identity', `${FORMAT} ${app}`)
   return new SqliteEngine(db, app, models, setMeta, meta('mark'))
 }
 
 class SqliteEngine implements Engine {
+  readonly db: DatabaseSync
   readonly #db: DatabaseSync
+  readonly #names = new Names()
   readonly #app: string
   readonly #models: readonly ReadModel[]
   #running: Running[]
+  #rebuilds: Rebuilds
   #mark: LogMark | undefined
   #skipped: number
   readonly #setMeta: StatementSync
@@ -98,6 +121,7 @@ class SqliteEngine implements Engine {
     setMeta: StatementSync,
     mark: string | undefined,
   ) {
+    this.db = withNames(db, this.#names)
     this.#db = db
     this.#app = app
     this.#models = models
@@ -111,6 +135,7 @@ class SqliteEngine implements Engine {
     )
     this.#skipped = int(db.prepare('SELECT total(count) AS n FROM skipped').get()?.n)
     this.#running = this.#open()
+    this.#rebuilds = new Rebuilds(db, app, this.#running)
   }
 
   get position(): Position {
@@ -126,12 +151,39 @@ class SqliteEngine implements Engine {
   }
 
   status(): readonly ReadModelStatus[] {
-    return this.#running.map(({ model, position, rebuildUntil }) => ({
-      name: model.name,
-      version: model.version,
-      position: BigInt(position) as Position,
-      rebuilding: rebuildUntil !== undefined && position < rebuildUntil,
-    }))
+    return this.#running.map((running) => {
+      const { model, position: at, rebuildUntil, events } = running
+      const position = BigInt(at) as Position
+      const isBehind = rebuildUntil !== undefined && at < rebuildUntil
+      const rebuild = isBehind
+        ? { position, until: BigInt(rebuildUntil) as Position, events }
+        : this.#rebuilds.statusOf(running)
+      const failed = this.#rebuilds.failureOf(model)
+      return { name: model.name, version: model.version, position, rebuilding: rebuild !== undefined, rebuild, failed }
+    })
+  }
+
+  rebuild(name?: string): void {
+    const wanted = this.#running.filter(({ model }) => name === undefined || model.name === name)
+    if (name !== undefined && wanted.length === 0) {
+      throw new UnknownReadModel({ name, known: this.#models.map((model) => model.name) })
+    }
+    // One of a new version is being made already.
+    this.#rebuilds.begin(wanted.filter(({ rebuildUntil }) => rebuildUntil === undefined))
+  }
+
+  get rebuildPosition(): Position | undefined {
+    return this.#rebuilds.position
+  }
+
+  takeIn(page: LogPage): boolean {
+    const tookPlace = this.#rebuilds.takeIn(page, this.#running)
+    for (const { tables } of this.#running) this.#names.use(tables)
+    return tookPlace
+  }
+
+  giveUpRebuild(reason: string, name?: string): void {
+    this.#rebuilds.giveUp(reason, name)
   }
 
   apply(events: readonly RecordedEvent[], touched: Touched): void {
@@ -148,19 +200,17 @@ class SqliteEngine implements Engine {
     const last = events.at(-1)
     if (last === undefined) return
     this.#transaction(() => {
-      const byKind = this.#sort(events)
-      for (const running of this.#running) {
-        const mine: LogEvent[] = []
-        for (const kind of running.model.kinds) {
-          for (const event of byKind.get(kind) ?? []) if (event.position > running.position) mine.push(event)
-        }
-        if (running.model.kinds.length > 1) mine.sort((a, b) => a.position - b.position)
-        if (mine.length > 0) applyTo(running, mine, touched)
-      }
+      const byKind = sortByKind(this.#app, events, Number(this.position), (kind, { type, metadata }) => {
+        // Nothing is lost: when this code learns the type, the read models are rebuilt.
+        this.#skip.run(kind, type, metadata.v)
+        this.#skipped++
+      })
+      for (const running of this.#running) applyTo(running, byKind, { after: running.position }, touched)
       // A node's events are capped: an old one may be gone although the log is the same.
       const mark = events.findLast((event) => parseStream(this.#app, event.stream)?.kind !== 'node')
       this.#checkpoint(last.position, mark ?? this.#mark)
     })
+    for (const running of this.#running) running.events += events.length
   }
 
   advance(to: Position): void {
@@ -174,6 +224,7 @@ class SqliteEngine implements Engine {
     this.#mark = undefined
     this.#skipped = 0
     this.#running = this.#open()
+    this.#rebuilds = new Rebuilds(this.#db, this.#app, this.#running)
   }
 
   #transaction(write: () => void): void {
@@ -182,13 +233,9 @@ class SqliteEngine implements Engine {
       skipped: this.#skipped,
       mark: this.#mark,
     }
-    this.#db.exec('BEGIN IMMEDIATE')
     try {
-      write()
-      this.#db.exec('COMMIT')
+      inTransaction(this.#db, write)
     } catch (error) {
-      // SQLite may have rolled back by itself, as when the disk is full.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       for (const [i, running] of this.#running.entries()) {
         running.position = before.positions[i] ?? running.position
         running.projection.forget()
@@ -199,33 +246,6 @@ class SqliteEngine implements Engine {
     }
   }
 
-  #sort(events: readonly RecordedEvent[]): Map<string, LogEvent[]> {
-    const byKind = new Map<string, LogEvent[]>()
-    const from = Number(this.position)
-    for (const event of events) {
-      const position = Number(event.position)
-      const stream = position > from ? parseStream(this.#app, event.stream) : undefined
-      if (stream === undefined) continue
-      if (!isKnown(stream.kind, event)) {
-        // Nothing is lost: when this code learns the type, the read models are rebuilt.
-        this.#skip.run(stream.kind, event.type, event.metadata.v)
-        this.#skipped++
-        continue
-      }
-      const known = {
-        event,
-        kind: stream.kind,
-        key: decodeKey(stream.key),
-        at: Date.parse(event.metadata.at),
-        position,
-      }
-      const same = byKind.get(stream.kind)
-      if (same === undefined) byKind.set(stream.kind, [known])
-      else same.push(known)
-    }
-    return byKind
-  }
-
   #checkpoint(to: Position, mark: LogMark | undefined): void {
     const position = Number(to)
     for (const running of this.#running) {
@@ -233,7 +253,7 @@ class SqliteEngine implements Engine {
       running.position = position
       const caughtUp = running.rebuildUntil !== undefined && position >= running.rebuildUntil
       if (caughtUp) {
-        dropTables(this.#db, running.model, 'older')
+        forgetOtherVersions(this.#db, running.model)
         running.rebuildUntil = undefined
       }
       this.#setCheckpoint.run(position, running.rebuildUntil ?? null, running.model.name, running.model.version)
@@ -250,46 +270,25 @@ class SqliteEngine implements Engine {
     )
     const previous = this.#db.prepare('SELECT max(position) AS position FROM checkpoints WHERE name = ?')
     const insert = this.#db.prepare('INSERT INTO checkpoints VALUES (?, ?, ?, ?)')
+    const generation = this.#db.prepare('SELECT current FROM generations WHERE name = ? AND version = ?')
+    const forget = this.#db.prepare('DELETE FROM generations WHERE name = ? AND version = ?')
     return this.#models.map((model) => {
-      const found = checkpoint.get(model.name, model.version)
-      if (found !== undefined) {
-        const rebuildUntil = maybeInt(found.rebuild_until)
-        return { model, projection: model.open(this.#db), position: int(found.position), rebuildUntil }
+      const { name, version } = model
+      const found = checkpoint.get(name, version)
+      const rebuildUntil = maybeInt(found ? found.rebuild_until : previous.get(name)?.position)
+      if (found === undefined) {
+        inTransaction(this.#db, () => {
+          createTables(this.#db, model, 0)
+          forget.run(name, version)
+          insert.run(name, version, Number(START), rebuildUntil ?? null)
+        })
       }
-      const rebuildUntil = maybeInt(previous.get(model.name)?.position)
-      dropTables(this.#db, model, 'same')
-      this.#db.exec(`BEGIN; ${model.tables} COMMIT;`)
-      insert.run(model.name, model.version, Number(START), rebuildUntil ?? null)
-      return { model, projection: model.open(this.#db), position: Number(START), rebuildUntil }
+      const tables = { name, version, generation: maybeInt(generation.get(name, version)?.current) ?? 0 }
+      this.#names.use(tables)
+      const projection = model.open(withNames(this.#db, new Names([tables])))
+      const position = found === undefined ? Number(START) : int(found.position)
+      return { model, tables, projection, position, rebuildUntil, events: 0 }
     })
-  }
-}
-
-function applyTo(running: Running, events: readonly LogEvent[], touched: Touched): void {
-  try {
-    running.projection.apply(events, touched)
-  } catch (cause) {
-    // Of a batch it may be any; the caller then tries them one by one, and the one named is the one.
-    const event = events[0]?.event
-    if (event === undefined || isDiskTrouble(cause)) throw cause
-    const { stream, type, position } = event
-    throw new PoisonEvent({ readModel: running.model.name, stream, type, position, cause })
-  }
-}
-
-/** SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY, SQLITE_READONLY…: no event's fault. */
-function isDiskTrouble(cause: unknown): boolean {
-  const code =
-    cause instanceof Error && 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 0xff : 0
-  return [5, 6, 8, 10, 11, 13, 14, 26].includes(code)
-}
-
-function decodeKey(key: string): string {
-  if (!key.includes('%')) return key
-  try {
-    return decodeURIComponent(key)
-  } catch {
-    return key
   }
 }
 
@@ -310,22 +309,15 @@ function nowKnown(db: DatabaseSync): boolean {
 }
 
 function dropEverything(db: DatabaseSync): void {
-  const tables = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB '*_v[0-9]*'`).all()
-  db.exec(`BEGIN; ${tables.map(({ name }) => `DROP TABLE "${text(name)}";`).join(' ')}
-    DELETE FROM meta; DELETE FROM checkpoints; DELETE FROM skipped; COMMIT;`)
+  inTransaction(db, () => {
+    dropTables(db, () => true)
+    db.exec('DELETE FROM meta; DELETE FROM checkpoints; DELETE FROM skipped; DELETE FROM generations')
+  })
 }
 
-/** Drops the tables of this version of a read model, or those of all others. */
-function dropTables(db: DatabaseSync, model: ReadModel, which: 'same' | 'older'): void {
-  const own = `${model.name}_v${model.version}_`
-  for (const { name } of db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all()) {
-    const table = text(name)
-    if (!/^_v\d+_/.test(table.slice(model.name.length)) || !table.startsWith(model.name)) continue
-    if (table.startsWith(own) === (which === 'same')) db.exec(`DROP TABLE "${table}"`)
+function forgetOtherVersions(db: DatabaseSync, { name, version }: ReadModel): void {
+  dropTables(db, (set) => set.name === name && set.version !== version)
+  for (const table of ['checkpoints', 'generations']) {
+    db.prepare(`DELETE FROM ${table} WHERE name = ? AND version <> ?`).run(name, version)
   }
-  db.prepare(`DELETE FROM checkpoints WHERE name = ? AND (version = ?) = ?`).run(
-    model.name,
-    model.version,
-    which === 'same' ? 1 : 0,
-  )
 }

@@ -64,6 +64,18 @@ export class BadCursor extends ProjectionError {
   }
 }
 
+/** There is no read model of this name. */
+export class UnknownReadModel extends ProjectionError {
+  readonly code = 'unknown-read-model'
+  readonly readModel: string
+  readonly known: readonly string[]
+  constructor(facts: { name: string; known: readonly string[] }) {
+    super(`There is no read model ${facts.name}. There are ${facts.known.join(', ')}.`)
+    this.readModel = facts.name
+    this.known = facts.known
+  }
+}
+
 export class ReadModelsClosed extends ProjectionError {
   readonly code = 'read-models-closed'
   constructor() {

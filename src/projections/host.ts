@@ -20,6 +20,7 @@ export function questionsOf(ask: AskCore): Questions {
     occurrences: (name, query) => ask('occurrences', name, query),
     locks: () => ask('locks'),
     status: () => ask('status'),
+    rebuild: (name) => ask('rebuild', name),
   }
 }
 

@@ -6,6 +6,7 @@ import { openReadDatabase } from './database.ts'
 import { ReadModelsClosed } from './errors.ts'
 import { asError, questionsOf, reportError } from './host.ts'
 import { readWork } from './queries/work.ts'
+import { Rebuilder, type RebuilderOptions } from './rebuilder.ts'
 import { isSameLog } from './same-log.ts'
 import type { ReadModels } from './views.ts'
 import { Waiting } from './waiting.ts'
@@ -30,12 +31,22 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
   const core = openReadCore({ db, app, clock })
   if (!(await isSameLog(store, core.engine))) core.engine.reset()
   const waiting = new Waiting(clock, () => core.engine.position)
-  const follower = follow({ store, core, clock, onError, reached: () => waiting.reached(core.engine.position) })
+  const rebuilding = keepRebuilding({ core, clock, log: store, onError })
+  const follower = follow({
+    turn: rebuilding.turn,
+    store,
+    core,
+    clock,
+    onError,
+    reached: () => waiting.reached(core.engine.position),
+  })
   let closed = false
 
   async function ask<Q extends QuestionName>(question: Q, ...asked: Asked<Q>): Promise<Answer<Q>> {
     if (closed) throw new ReadModelsClosed()
-    return core.ask(question, ...asked)
+    const answer = core.ask(question, ...asked)
+    rebuilding.look()
+    return answer
   }
 
   return {
@@ -54,7 +65,7 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
     async close() {
       if (closed) return
       closed = true
-      await follower.close()
+      await Promise.all([follower.close(), rebuilding.close()])
       core.hub.close()
       waiting.close()
       db.close()
@@ -68,8 +79,10 @@ function follow(options: {
   readonly clock: Clock
   readonly onError: (error: Error) => void
   readonly reached: () => void
+  /** What must have ended before events are applied. */
+  readonly turn: () => Promise<void> | undefined
 }): Subscription {
-  const { store, core, clock, onError, reached } = options
+  const { store, core, clock, onError, reached, turn } = options
   const { engine } = core
   let stopped = false
   let wake: (() => void) | undefined
@@ -88,6 +101,8 @@ function follow(options: {
 
   async function take(chunk: readonly RecordedEvent[]): Promise<void> {
     for (let backoff = BACKOFF_MS.first; !stopped; backoff = Math.min(backoff * 2, BACKOFF_MS.max)) {
+      for (let other = turn(); other !== undefined; other = turn()) await other
+      if (stopped) return
       try {
         const from = engine.position
         core.apply(chunk[0] !== undefined && chunk[0].position > from ? chunk : chunk.filter((e) => e.position > from))
@@ -140,6 +155,49 @@ function follow(options: {
       stopped = true
       wake?.()
       await subscription.close()
+    },
+  }
+}
+
+/** Gives the read models that are made again their turns, whenever there are any. */
+function keepRebuilding(options: RebuilderOptions) {
+  const { clock, onError } = options
+  const rebuilder = new Rebuilder(options)
+  let turn: Promise<void> | undefined
+  let cancel: (() => void) | undefined
+  let stopped = false
+
+  function look(): void {
+    const { dueIn } = rebuilder
+    if (stopped || turn !== undefined || cancel !== undefined || dueIn === undefined) return
+    if (dueIn > 0) {
+      cancel = clock.after(dueIn, () => {
+        cancel = undefined
+        look()
+      })
+      return
+    }
+    turn = rebuilder
+      .turn(CHUNK)
+      .then(
+        () => {},
+        (error: unknown) => onError(asError(error)),
+      )
+      .finally(() => {
+        turn = undefined
+        // Others of this thread get theirs.
+        setImmediate(look)
+      })
+  }
+
+  look()
+  return {
+    look,
+    turn: () => turn,
+    async close() {
+      stopped = true
+      cancel?.()
+      await turn
     },
   }
 }

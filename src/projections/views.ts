@@ -6,6 +6,28 @@ import type { JsonObject, JsonValue, Position, ScheduleDefinition, TaskError, Ta
 
 export type JobStatus = TaskStatus
 
+export interface ReadModelStatus {
+  readonly name: string
+  readonly version: number
+  /** What it has taken in of the log. */
+  readonly position: Position
+  /** Whether it is being made again: beside the one in use, or because its version is new. */
+  readonly rebuilding: boolean
+  /** How far that is, while it is rebuilding. */
+  readonly rebuild: RebuildStatus | undefined
+  /** Why the last rebuild beside the one in use came to nothing. */
+  readonly failed: string | undefined
+}
+
+export interface RebuildStatus {
+  /** How far in the log it is. */
+  readonly position: Position
+  /** Where it will take its place, as far as is known by now. */
+  readonly until: Position
+  /** Events of the log that it has read. */
+  readonly events: number
+}
+
 /** A task over all its runs, as it stands: in the latest one. Instants are milliseconds since the epoch, by the events' `at`. */
 export interface JobView {
   readonly id: string
@@ -326,13 +348,13 @@ export interface ReadModels {
   /** As of one position, on this thread. Call after waitFor(head). */
   work(): WorkSnapshot
   watch<T extends WatchTopic>(topic: T, params: WatchTopics[T]['params'], sink: WatchSink<T>, from?: Position): Watch<T>
-  status(): Promise<
-    readonly {
-      readonly name: string
-      readonly version: number
-      readonly position: Position
-      readonly rebuilding: boolean
-    }[]
-  >
+  status(): Promise<readonly ReadModelStatus[]>
+  /**
+   * Begins to make read models again from the log, one or all; those of which that is under way go on. They answer as
+   * before until the new ones have caught up, which then take their place.
+   * @returns how they stand
+   * @throws UnknownReadModel
+   */
+  rebuild(name?: string): Promise<readonly ReadModelStatus[]>
   close(): Promise<void>
 }

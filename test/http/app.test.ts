@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as schemas from '../../src/http/schemas.ts'
-import { scheduleView } from './fake-app.ts'
+import { at, scheduleView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
 describe('about the app', () => {
@@ -111,8 +111,36 @@ describe('the system', () => {
       version: '1.2.3',
       position: '1',
       node_version: process.version,
-      read_models: [{ name: 'jobs', version: 1, position: '1', rebuilding: false }],
+      head: '1',
+      read_models: [
+        { name: 'jobs', version: 1, position: '1', rebuilding: false, rebuild: null, rebuild_failed: null },
+      ],
     })
+  })
+
+  it('says so while the event store does not answer', async () => {
+    const { app, get } = await serving()
+    app.headOfLog = undefined
+    expect(await get('/api/v1/system')).toMatchObject({ status: 200, body: { head: null, position: '1' } })
+  })
+
+  it('has read models made again, one or all, and tells how far they are', async () => {
+    const { app, get, post, refusal } = await serving()
+    const begun = { name: 'jobs', rebuilding: true, rebuild: { position: '-1', until: '1', events: 0 } }
+    expect(await post('/api/v1/system/read-models/jobs/$rebuild')).toMatchObject({ status: 202, body: begun })
+    expect(await post('/api/v1/system/read-models/$rebuild')).toMatchObject({ status: 202, body: [begun] })
+    app.reads.rebuilt = { position: at(0), until: at(1), events: 1 }
+    expect((await get('/api/v1/system')).body).toMatchObject({
+      read_models: [{ rebuilding: true, rebuild: { position: '0', until: '1', events: 1 } }],
+    })
+    app.reads.rebuilt = undefined
+    app.reads.rebuildFailed = 'The disk is full.'
+    expect((await get('/api/v1/system')).body).toMatchObject({
+      read_models: [{ rebuilding: false, rebuild: null, rebuild_failed: 'The disk is full.' }],
+    })
+    const problem = await refusal('POST', '/api/v1/system/read-models/jbos/$rebuild')
+    expect(problem).toMatchObject({ status: 404, detail: 'There is no read model jbos. There are jobs.' })
+    expect(codeOf(problem)).toBe('unknown-read-model')
   })
 })
 

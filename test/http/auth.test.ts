@@ -501,6 +501,8 @@ describe('a writer', () => {
     ['POST', '/api/v1/audit/$retire'],
     ['GET', '/api/v1/audit/$verify'],
     ['GET', '/api/v1/audit/events'],
+    ['POST', '/api/v1/system/read-models/$rebuild'],
+    ['POST', '/api/v1/system/read-models/jobs/$rebuild'],
   ])('may not %s %s, which concerns everybody; an admin may', async (method, path) => {
     const { ask } = await keyed()
     const refused = await ask<Problem>('ann', method, path)

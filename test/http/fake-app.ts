@@ -21,6 +21,7 @@ import {
   type Position,
   type RecordedEvent,
   START,
+  StoreUnavailable,
   type StreamKind,
 } from '../../src/events/index.ts'
 import {
@@ -30,10 +31,12 @@ import {
   type JobView,
   type OccurrenceView,
   ReadModelBehind,
+  type ReadModelStatus,
   type ReadModels,
   type ScheduleView,
   type SessionView,
   type TranscriptView,
+  UnknownReadModel,
   type Watch,
   type WatchSink,
   type WatchTopic,
@@ -243,8 +246,17 @@ export class FakeReads implements ReadModels {
   work(): never {
     throw new Error('not of interest over HTTP')
   }
+  /** What is made again. */
+  rebuilt: ReadModelStatus['rebuild']
+  rebuildFailed: string | undefined
   async status() {
-    return [{ name: 'jobs', version: 1, position: this.position, rebuilding: false }]
+    const { position, rebuilt: rebuild, rebuildFailed: failed } = this
+    return [{ name: 'jobs', version: 1, position, rebuilding: rebuild !== undefined, rebuild, failed }]
+  }
+  async rebuild(name?: string) {
+    if (name !== undefined && name !== 'jobs') throw new UnknownReadModel({ name, known: ['jobs'] })
+    this.rebuilt = { position: START, until: this.position, events: 0 }
+    return this.status()
   }
   async close() {}
 
@@ -478,6 +490,12 @@ export class FakeApp implements RunningApp {
   async verify(options: { readonly archive?: string } = {}) {
     this.verified.push(options)
     return this.verdict
+  }
+  /** Undefined while the event store does not answer. */
+  headOfLog: Position | undefined = at(1)
+  async head() {
+    if (this.headOfLog === undefined) throw new StoreUnavailable('no answer', { retryable: true })
+    return this.headOfLog
   }
   async history(_kind: StreamKind, id: string) {
     return this.histories.get(id) ?? []

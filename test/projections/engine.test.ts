@@ -110,7 +110,7 @@ describe('the engine', () => {
 
     const engine = open(listModel({ version: 2 }))
     expect(engine.position).toBe(-1n)
-    expect(engine.status()).toEqual([{ name: 'list', version: 2, position: -1n, rebuilding: true }])
+    expect(engine.status()).toMatchObject([{ name: 'list', version: 2, position: -1n, rebuilding: true }])
     engine.apply(history.events.slice(0, 1), nothingTouched())
     expect(tables()).toEqual(['list_v1_rows', 'list_v2_rows'])
     engine.apply(history.events.slice(1), nothingTouched())

@@ -75,6 +75,50 @@ describe('openReadModels', () => {
     await fourth.close()
   })
 
+  it('makes read models again while it answers and follows, and goes on with it at its next start', async () => {
+    const path = file()
+    const store = openMemoryStore()
+    for (let n = 0; n < 700; n++) await append(store, 'task', `t${n}`, [submitted()])
+    const first = await openReadModels({ app: APP, store, file: path })
+    await first.waitFor(await store.head())
+    await first.rebuild('jobs')
+    const during = await append(store, 'task', 't1', [started()])
+    await first.waitFor(during)
+    expect(await first.job('t1')).toMatchObject({ status: 'running' })
+    expect(first.work().waiting).toHaveLength(699)
+    await first.close()
+
+    const reads = await openReadModels({ app: APP, store, file: path })
+    expect(await reads.countJobs({})).toBe(700)
+    const status = async () => (await reads.status()).find(({ name }) => name === 'jobs')
+    while ((await status())?.rebuilding) await new Promise(setImmediate)
+    expect(await status()).toMatchObject({ position: during, failed: undefined })
+    expect(await reads.countJobs({})).toBe(700)
+    expect(reads.work().running).toMatchObject([{ id: 't1' }])
+    await reads.waitFor(await append(store, 'task', 't2', [started()]))
+    expect(await reads.job('t2')).toMatchObject({ status: 'running' })
+    await reads.close()
+  })
+
+  it('comes to the end of making one again although the log never stands still', async () => {
+    const store = openMemoryStore()
+    const reads = await openReadModels({ app: APP, store })
+    let turns = 0
+    const read = store.readAll.bind(store)
+    store.readAll = async (options) => {
+      const page = await read(options)
+      await append(store, 'task', `t${++turns}`, [submitted()])
+      for (let i = 0; i < 5; i++) await new Promise(setImmediate)
+      return page
+    }
+    await reads.rebuild('jobs')
+    while (turns < 20 && (await reads.status()).some(({ rebuilding }) => rebuilding)) await new Promise(setImmediate)
+    expect(turns).toBeLessThan(5)
+    await reads.waitFor(await store.head())
+    expect(await reads.countJobs({})).toBe(turns)
+    await reads.close()
+  })
+
   // A promise: see docs/promises.md.
   it('are right when streams were deleted while they were away, also the one of their mark', async () => {
     const path = file()

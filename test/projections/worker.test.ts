@@ -11,6 +11,7 @@ import {
   type ReadModels,
   ReadModelsClosed,
   ReadModelsUnavailable,
+  UnknownReadModel,
   type WatchSink,
   WatchTargetMissing,
 } from '../../src/projections/index.ts'
@@ -34,6 +35,10 @@ afterEach(async () => {
   await store.close()
   rmSync(directory, { recursive: true })
 })
+
+async function caughtUp(): Promise<void> {
+  while ((await reads.status()).some(({ rebuilding }) => rebuilding)) await new Promise(setImmediate)
+}
 
 function open(): Promise<ReadModels> {
   return openReadModelsInWorker({ app: APP, directory, signal: store.signal, onError: (error) => errors.push(error) })
@@ -123,6 +128,58 @@ describe('openReadModelsInWorker', () => {
     reads = await open()
     await reads.waitFor(head)
     expect(await reads.job('t1')).toBeDefined()
+  })
+
+  // A promise: see docs/promises.md.
+  it('makes read models again while it answers, follows and tells who watches, and starts as if nothing had been', async () => {
+    for (let n = 0; n < 300; n++) await append(store, 'task', `t${n}`, [submitted()])
+    const before = await append(store, 'task', 't0', [started()])
+    await reads.waitFor(before)
+    // What is wrong in the tables is so until the new ones take their place.
+    const db = new DatabaseSync(join(directory, 'read.db'))
+    db.exec(`UPDATE ${JOBS} SET attempt = 7 WHERE id = 't1'`)
+    db.close()
+    const job = listen<'job'>()
+    reads.watch('job', { id: 't1' }, job.sink)
+    await job.until(1)
+
+    const begun = await reads.rebuild()
+    expect(begun.map(({ rebuilding }) => rebuilding)).toEqual([true, true, true, true, true])
+    expect((await reads.rebuild('jobs')).map(({ name }) => name)).toContain('jobs')
+    const during = await append(store, 'task', 't2', [started()])
+    await reads.waitFor(during)
+    expect(await reads.job('t2')).toMatchObject({ status: 'running' })
+    expect(reads.work().running.map(({ id }) => id)).toEqual(['t0', 't2'])
+    expect(await reads.countJobs({})).toBe(300)
+
+    await caughtUp()
+    expect(reads.position >= during).toBe(true)
+    expect(await reads.countJobs({})).toBe(300)
+    expect(await reads.job('t1')).toMatchObject({ attempt: 0 })
+    expect([...reads.work().waiting]).toHaveLength(298)
+    expect((await job.until(2)).map(({ what }) => what)).toMatchObject([{ attempt: 7 }, { attempt: 0 }])
+    await reads.waitFor(await append(store, 'task', 't1', [started()]))
+    expect((await job.until(3))[2]?.what).toMatchObject([{ status: 'running' }])
+    await expect(reads.rebuild('jbos')).rejects.toThrow(UnknownReadModel)
+    expect(errors).toEqual([])
+
+    await reads.close()
+    reads = await open()
+    expect(reads.position).toBe(await store.head())
+    expect(await reads.job('t1')).toMatchObject({ status: 'running' })
+    expect(reads.work().running.map(({ id }) => id)).toEqual(['t0', 't1', 't2'])
+  })
+
+  it('goes on at its start with what was made again when it ended', async () => {
+    for (let n = 0; n < 300; n++) await append(store, 'task', `t${n}`, [submitted()])
+    await reads.waitFor(await store.head())
+    await reads.rebuild()
+    await reads.close()
+    reads = await open()
+    expect(await reads.countJobs({})).toBe(300)
+    await caughtUp()
+    expect(await reads.countJobs({})).toBe(300)
+    expect((await reads.status()).every(({ failed }) => failed === undefined)).toBe(true)
   })
 
   it('reaches the head though the newest events were deleted, and rests there', async () => {

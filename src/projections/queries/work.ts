@@ -7,13 +7,15 @@ import { PARTIES } from '../models/locks.ts'
 import { OWED, OWING } from '../models/owed.ts'
 import { OCCURRENCES } from '../models/schedules.ts'
 import { OPEN, SESSIONS } from '../models/sessions.ts'
+import { withNamesInUse } from '../tables.ts'
 import type { LockParty, LockView, WaitingTask, WorkSnapshot } from '../views.ts'
 
 /**
  * Reads in the transaction that the caller holds open until `waiting` has been iterated. Hidden jobs are work too:
  * TaskDeleted only hides.
  */
-export function readWork(db: DatabaseSync): WorkSnapshot {
+export function readWork(connection: DatabaseSync): WorkSnapshot {
+  const db = withNamesInUse(connection)
   const position = int(db.prepare('SELECT coalesce(min(position), -1) AS position FROM checkpoints').get()?.position)
   return {
     position: BigInt(position) as Position,

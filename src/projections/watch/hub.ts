@@ -20,6 +20,8 @@ export interface WatchHub {
   watch<T extends WatchTopic>(topic: T, params: WatchTopics[T]['params'], sink: WatchSink<T>, from?: Position): Watch<T>
   /** To be called after each batch. */
   changed(touched: Touched): void
+  /** Read models were replaced at the same position, so any of it may be different: everybody is told it anew. */
+  renew(): void
   close(): void
 }
 
@@ -42,6 +44,9 @@ export function openWatchHub(surroundings: Surroundings): WatchHub {
     watch: (topic, params, sink, from) => topics[topic].watch(params, sink, from),
     changed(touched) {
       for (const topic of Object.values(topics)) topic.changed(touched)
+    },
+    renew() {
+      for (const topic of Object.values(topics)) topic.renew()
     },
     close() {
       for (const topic of Object.values(topics)) topic.close()
@@ -87,6 +92,17 @@ class TopicHub<T extends WatchTopic> {
     for (const group of [...this.#groups.values()]) group.touch(touched)
     for (const watcher of [...this.#early]) {
       this.#early.delete(watcher)
+      this.#start(watcher)
+    }
+  }
+
+  renew(): void {
+    const groups = [...this.#groups.values()]
+    this.#groups.clear()
+    for (const group of groups) group.stop()
+    for (const watcher of groups.flatMap(({ watchers }) => [...watchers])) {
+      watcher.group = undefined
+      watcher.position = undefined
       this.#start(watcher)
     }
   }

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { type Position, START } from '../../events/index.ts'
 import { systemClock } from '../clock.ts'
 import type { Answer, Asked, QuestionName } from '../core.ts'
-import { openReadOnly } from '../database.ts'
+import { openReadOnly, READ_FILE } from '../database.ts'
 import { ReadModelsClosed, ReadModelsUnavailable } from '../errors.ts'
 import { questionsOf, reportError } from '../host.ts'
 import { readWork } from '../queries/work.ts'
@@ -16,7 +16,6 @@ import type { ReadModels, Watch, WatchSink, WatchTopic, WatchTopics, WorkSnapsho
 import { Waiting } from '../waiting.ts'
 import { type FromWorker, received, type Told, type ToWorker, type WorkerOptions } from './protocol.ts'
 
-const READ_FILE = 'read.db'
 const BACKOFF_MS = { first: 100, max: 10_000 }
 /** Rows and events are garbage soon: with less room for it they cost 100 MiB less, and as much time. */
 const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 768 }
@@ -78,6 +77,7 @@ class WorkerHost implements ReadModels {
   readonly occurrences = this.#questions.occurrences
   readonly locks = this.#questions.locks
   readonly status = this.#questions.status
+  readonly rebuild = this.#questions.rebuild
 
   constructor({ app, directory, signal, eventstore, onError = reportError }: WorkerHostOptions) {
     const log =

@@ -1,7 +1,7 @@
 /** What the calling thread and the thread of the read models say to each other. */
 import type { Position } from '../../events/index.ts'
 import type { Asked, QuestionName } from '../core.ts'
-import { BadCursor, PoisonEvent, WatchTargetMissing } from '../errors.ts'
+import { BadCursor, PoisonEvent, UnknownReadModel, WatchTargetMissing } from '../errors.ts'
 import type { WatchTopic, WatchTopics } from '../views.ts'
 
 /** Where the log is: in a data directory of this machine, or on the servers that a connection string names. */
@@ -63,6 +63,7 @@ export type Told =
 /** An error as facts: a clone between threads would lose its class and its fields. */
 export type SentError =
   | { readonly code: 'bad-cursor'; readonly cursor: string }
+  | { readonly code: 'unknown-read-model'; readonly name: string; readonly known: readonly string[] }
   | { readonly code: 'watch-target-missing'; readonly topic: string; readonly id: string }
   | {
       readonly code: 'poison-event'
@@ -77,6 +78,7 @@ export type SentError =
 export function sendable(error: unknown): SentError {
   if (error instanceof BadCursor) return { code: error.code, cursor: error.cursor }
   if (error instanceof WatchTargetMissing) return { code: error.code, topic: error.topic, id: error.id }
+  if (error instanceof UnknownReadModel) return { code: error.code, name: error.readModel, known: error.known }
   if (error instanceof PoisonEvent) {
     const { code, readModel, stream, type, position, cause } = error
     return { code, readModel, stream, type, position, reason: cause instanceof Error ? cause.message : String(cause) }
@@ -89,6 +91,8 @@ export function received(error: SentError): Error {
   switch (error.code) {
     case 'bad-cursor':
       return new BadCursor(error.cursor)
+    case 'unknown-read-model':
+      return new UnknownReadModel(error)
     case 'watch-target-missing':
       return new WatchTargetMissing(error)
     case 'poison-event':

@@ -27,7 +27,7 @@ export interface LogPage {
   readonly scannedTo?: Position | undefined
 }
 
-export interface LogSource extends Pick<EventStore, 'readStream' | 'head'> {
+export interface LogSource extends Pick<EventStore, 'readStream' | 'readAll' | 'head'> {
   /**
    * Up to `limit` events after a position. Asked again for the same position, it answers with the same events.
    * @throws StoreUnavailable, StoreCorrupt; StoreClosed when no more will ever come
@@ -52,6 +52,7 @@ function fileSource(options: {
   const reader = openSqliteReader(options)
   return {
     readStream: (stream, of) => reader.readStream(stream, of),
+    readAll: (of) => reader.readAll(of),
     head: () => reader.head(),
     read: (from, limit) => {
       const { events, scannedTo } = reader.readAllRaw({ from, limit })
@@ -112,6 +113,7 @@ export class StoreSource implements LogSource {
   }
 
   readonly readStream: EventStore['readStream'] = (...of) => this.#options.store.readStream(...of)
+  readonly readAll: EventStore['readAll'] = (...of) => this.#options.store.readAll(...of)
   readonly head: EventStore['head'] = () => this.#options.store.head()
 
   read(after: Position, limit: number): LogPage {

@@ -3,13 +3,16 @@
  * live queries. Started by host.ts.
  *
  * Following and answering take turns: a chunk of the log of about 8 ms while somebody asks (40 ms while nobody does),
- * then questions for about 10 ms, so that neither starves the other.
+ * then questions for about 10 ms, so that neither starves the other. While read models are made again, they have a chunk
+ * of their own in each round, in place of the rest.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { StoreClosed } from '../../events/index.ts'
+import { systemClock } from '../clock.ts'
 import { openReadCore, type QuestionName, type ReadCore } from '../core.ts'
 import { deleteReadDatabase, isCorrupt, openReadDatabase } from '../database.ts'
+import { Rebuilder } from '../rebuilder.ts'
 import { isSameLog } from '../same-log.ts'
 import type { Watch, WatchTopic, WatchTopics } from '../views.ts'
 import { type Ask, type FromWorker, type OpenWatch, sendable, type ToWorker, type WorkerOptions } from './protocol.ts'
@@ -62,6 +65,21 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
   post({ kind: 'ready', position: core.engine.position })
 
   const pace = new Pace()
+  const rebuildPace = new Pace()
+  const rebuilder = new Rebuilder({
+    core,
+    log: source,
+    clock: systemClock,
+    onError: (error) => post({ kind: 'trouble', error: sendable(error) }),
+  })
+  const rebuild = async () => {
+    const began = performance.now()
+    const limit = rebuildPace.chunk(desk.askedLately)
+    desk.answerAtOnce(true)
+    const read = await rebuilder.turn(limit).catch(giveUp)
+    desk.answerAtOnce(false)
+    rebuildPace.took(read, performance.now() - began)
+  }
   let backoff = BACKOFF_MS.first
   const closed = new Promise<void>((resolve) => closing.signal.addEventListener('abort', () => resolve()))
   while (!closing.signal.aborted) {
@@ -76,7 +94,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
       const took = performance.now() - began
       pace.took(events.length, took)
-      if (isLast || events.length === 0) {
+      if ((isLast || events.length === 0) && rebuilder.dueIn !== 0) {
         desk.answerAtOnce(true)
         if (events.length > 0) await setTimeout(Math.min(took * REST.times, REST.longest))
         else await source.waitForMore(core.engine.position, LONGEST_WAIT_MS)
@@ -97,6 +115,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
       desk.answerAtOnce(false)
       backoff = Math.min(backoff * 2, BACKOFF_MS.max)
     }
+    if (rebuilder.dueIn === 0) await rebuild()
     desk.serve()
     await setImmediate()
   }
