@@ -22,8 +22,10 @@ import {
   type Position,
   type ReadStreamOptions,
   type RecordedEvent,
+  START,
   type StreamKind,
   streamName,
+  streamPrefix,
   verifyLog,
   WAITING_STATUSES,
 } from '../events/index.ts'
@@ -318,6 +320,16 @@ export class Engine implements RunningApp, Runs {
 
   acknowledged(kind: StreamKind, id: string): Position {
     return this.#parts.system.acknowledged(streamName(this.name, kind, id))
+  }
+
+  async events(of: Parameters<RunningApp['events']>[0], limit: number): Promise<readonly RecordedEvent[]> {
+    const { store } = this.#parts
+    const prefix = streamPrefix(this.name)
+    if ('stream' in of) {
+      const { stream, from = 0n } = of
+      return stream.startsWith(prefix) ? store.readStream(stream, { from, limit }) : []
+    }
+    return store.readAll({ from: of.after ?? START, prefixes: [prefix], limit })
   }
 
   get archive(): string | undefined {

@@ -152,6 +152,14 @@ export interface RunningApp {
   history(kind: StreamKind, id: string, options?: { readonly limit?: number }): Promise<readonly RecordedEvent[]>
   /** The position that a read of this entity must include to show what this node last acknowledged for it. */
   acknowledged(kind: StreamKind, id: string): Position
+  /**
+   * Events as the log has them, in its order: of the whole app after a position, or of one stream from a revision on.
+   * @throws StoreError
+   */
+  events(
+    of: { readonly after?: Position } | { readonly stream: string; readonly from?: bigint },
+    limit: number,
+  ): Promise<readonly RecordedEvent[]>
   /** Where streams go that are retired; undefined when there is no such place. */
   readonly archive: string | undefined
   /**

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `capsule`. */
 import { Command, CommanderError } from 'commander'
+import { registerAudit } from './audit.ts'
 import { registerBackup } from './backup.ts'
 import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
@@ -8,6 +9,7 @@ import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
 import { registerProjections } from './projections.ts'
 import { registerRestore } from './restore.ts'
+import { registerRetire } from './retire.ts'
 import { type ServeFlags, serve } from './serve.ts'
 import { type WorkerFlags, worker } from './worker.ts'
 
@@ -53,6 +55,8 @@ registerBackup(program)
 registerRestore(program)
 registerMigrate(program)
 registerProjections(program)
+registerAudit(program)
+registerRetire(program)
 
 try {
   await program.parseAsync()

@@ -1,15 +1,15 @@
 /** /api/v1/audit: whether the log is as it was written, and what leaves it. For admins: it concerns everybody. */
 import { z } from 'zod'
 import type { RetireOutcome } from '../app/index.ts'
-import { type LogVerdict, START } from '../events/index.ts'
-import { acknowledge, type Route, route } from './route.ts'
+import { type LogVerdict, type RecordedEvent, START } from '../events/index.ts'
+import { acknowledge, paging, position, type Route, route } from './route.ts'
 
 const resource = 'Audit'
 const count = z.int().nonnegative()
 /** So that a request has an end; what is left goes with the next one. */
 const MOST_RETIRED = 10_000
 
-const retirement = z
+export const retirement = z
   .object({
     retired: count.meta({ description: 'Streams that went; in a dry run, that would go' }),
     events: count,
@@ -27,7 +27,7 @@ const retirement = z
   })
   .meta({ id: 'Retirement' })
 
-const verdict = z
+export const verdict = z
   .object({
     ok: z.boolean(),
     events: count,
@@ -47,7 +47,54 @@ const verdict = z
   })
   .meta({ id: 'Verdict' })
 
+/** All that its hash covers is as it was stored. */
+export const auditEvent = z
+  .object({
+    stream: z.string(),
+    revision: z.string(),
+    id: z.string(),
+    type: z.string(),
+    data: z.record(z.string(), z.unknown()),
+    metadata: z.record(z.string(), z.unknown()),
+    position: z.string(),
+    recorded_at: z.string().meta({ format: 'date-time' }),
+  })
+  .meta({ id: 'AuditEvent' })
+
 export const auditRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/api/v1/audit/events',
+    resource,
+    needs: 'admin',
+    summary: 'The log, oldest first',
+    query: z.object({
+      stream: z.string().min(1).optional().meta({ description: 'Only this one, as demo.task-01a2' }),
+      from: z
+        .string()
+        .regex(/^\d{1,19}$/)
+        .optional()
+        .meta({ description: 'First revision of the stream' }),
+      after: z.string().optional().meta({ description: 'Position: what comes after it' }),
+      limit: z.coerce.number().int().min(1).max(500).default(50),
+    }),
+    answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(auditEvent) } },
+    errors: ['malformed-request', 'invalid-input', 'store-unavailable'],
+    async handle(call) {
+      const { stream, from, after, limit } = call.query
+      const of =
+        stream === undefined
+          ? { after: after === undefined ? START : position('after', after) }
+          : { stream, from: BigInt(from ?? 0) }
+      const events = await call.app.events(of, limit)
+      const last = events.at(-1)
+      if (last && events.length === limit) {
+        paging(call, stream === undefined ? { after: `${last.position}` } : { from: `${last.revision + 1n}` })
+      }
+      return events.map(toAuditEvent)
+    },
+  }),
+
   route({
     method: 'POST',
     path: '/api/v1/audit/$retire',
@@ -111,7 +158,23 @@ export const auditRoutes: readonly Route[] = [
   }),
 ]
 
-function toRetirement(
+function toAuditEvent({
+  recordedAt,
+  revision,
+  position,
+  metadata,
+  ...event
+}: RecordedEvent): z.output<typeof auditEvent> {
+  return {
+    ...event,
+    metadata: { ...metadata },
+    revision: String(revision),
+    position: String(position),
+    recorded_at: new Date(recordedAt).toISOString(),
+  }
+}
+
+export function toRetirement(
   outcome: RetireOutcome,
   archive: string | undefined,
   dryRun: boolean,

@@ -470,6 +470,14 @@ export class FakeApp implements RunningApp {
     return this.#switch('resumeSchedule', name, caller, false)
   }
 
+  async events(of: { readonly after?: Position } | { readonly stream: string; readonly from?: bigint }, limit: number) {
+    const all = [...this.histories.values()].flat()
+    const wanted =
+      'stream' in of
+        ? all.filter(({ stream, revision }) => stream === of.stream && revision >= (of.from ?? 0n))
+        : all.filter(({ position }) => position > (of.after ?? START))
+    return wanted.slice(0, limit)
+  }
   archive: string | undefined = '/data/archive'
   retirement: RetireOutcome = {
     retired: 0,

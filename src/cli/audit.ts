@@ -1,0 +1,236 @@
+/** capsule audit: proves that a log is as it was written, hands it over, shows what happened. */
+import { open } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { z } from 'zod'
+import {
+  type EventMetadata,
+  type JsonObject,
+  lineOf,
+  type Position,
+  parsePosition,
+  type RecordedEvent,
+  START,
+  streamPrefix,
+  verifyLog,
+} from '../events/index.ts'
+import { auditEvent, toVerdict, verdict } from '../http/index.ts'
+import { Client } from './client.ts'
+import { CommandFailed } from './errors.ts'
+import { appOfPlace, type LogFlags, openLog, placeOfLog } from './log.ts'
+import { counted, ProgressLine } from './progress.ts'
+
+interface Flags extends LogFlags {
+  readonly json?: boolean
+}
+
+type Verdict = z.output<typeof verdict>
+
+export function registerAudit(program: Command): void {
+  const audit = program.command('audit').description('proves, hands over and shows what is in the log')
+  withWhere(audit.command('verify').description('holds every event against its hash chain; names the first break'))
+    .option(
+      '--archive [directory]',
+      'looks there, too, for every stream that was retired (default: archive in the data)',
+    )
+    .addHelpText('after', '\nExample:\n  capsule audit verify --data ./data --archive')
+    .action(verify)
+  withWhere(audit.command('export').description('writes the log to a file, an event a line'))
+    .requiredOption('--to <file.jsonl>', 'the file to make')
+    .option('--stream <name>', 'only this one, as task-01a2…')
+    .addHelpText('after', '\nExample:\n  capsule audit export --data ./data --to log.jsonl')
+    .action(exportLog)
+  withWhere(audit.command('show').description('what happened in one stream, with when and by whom'))
+    .argument('<stream>', 'as task-01a2…, session-…, lock-…')
+    .addHelpText('after', '\nExample:\n  capsule audit show task-01a2b3c4 --data ./data')
+    .action(show)
+}
+
+function withWhere(command: Command): Command {
+  return command
+    .option('--url <url>', 'a running server')
+    .option('--key <key>', 'an API key of the server, with the scope admin')
+    .option('--data <directory>', 'with no server: the data directory (default: $CAPSULE_DATA or .capsule)')
+    .option('--app <name>', 'whose log it is; needed on a cluster ($EVENTSTORE_URL)')
+    .option('--json', 'prints JSON')
+}
+
+/** A server reads all of its log for this. */
+const VERIFY_TIMEOUT_MS = 60 * 60_000
+
+async function verify(flags: Flags & { readonly archive?: string | true }): Promise<void> {
+  const found = await (flags.url === undefined ? verifyHere(flags) : verifyThere(flags, flags.url))
+  if (flags.json) process.stdout.write(`${JSON.stringify(found)}\n`)
+  else if (found.ok) process.stdout.write(told(found))
+  if (found.broken) {
+    if (!flags.json) throw new CommandFailed(toldBreak(found.broken))
+    process.exitCode = 1
+  }
+}
+
+async function verifyThere(flags: Flags & { readonly archive?: string | true }, url: string): Promise<Verdict> {
+  placeOfLog(flags)
+  if (typeof flags.archive === 'string') {
+    throw new CommandFailed('The archive is on the server, which knows where. Write --archive alone with --url.')
+  }
+  const client = new Client({
+    url,
+    timeoutMs: VERIFY_TIMEOUT_MS,
+    ...(flags.key === undefined ? {} : { key: flags.key }),
+  })
+  return client.get(`/api/v1/audit/$verify?archive=${flags.archive === true}`, verdict)
+}
+
+async function verifyHere(flags: Flags & { readonly archive?: string | true }): Promise<Verdict> {
+  const { directory } = placeOfLog(flags)
+  const log = await openLog(flags)
+  const line = new ProgressLine()
+  const { archive } = flags
+  try {
+    return toVerdict(
+      await verifyLog(log, {
+        onProgress: ({ events }) => line.show(`${counted(events, 'event')} verified`),
+        ...(log.app === undefined ? {} : { app: log.app }),
+        ...(archive === undefined ? {} : { archive: archive === true ? join(directory, 'archive') : resolve(archive) }),
+      }),
+    )
+  } finally {
+    line.clear()
+    await log.close()
+  }
+}
+
+function told({ events, streams, retired, archived, remaining }: Verdict): string {
+  const lines = [`${counted(events, 'event')} in ${counted(streams, 'stream')} are as they were appended.`]
+  if (retired > 0) {
+    const proof = archived === null ? 'give --archive to look for them there' : 'each is in the archive, whole'
+    lines.push(`${counted(retired, 'stream')} went from the log: ${proof}.`)
+  }
+  if (remaining > 0) {
+    lines.push(
+      `The log still gives ${counted(remaining, 'stream')} of these: a server until its scavenge, else capsule retire ends it.`,
+    )
+  }
+  return `${lines.join('\n')}\n`
+}
+
+const FAULTS: Readonly<Record<NonNullable<Verdict['broken']>['reason'], string>> = {
+  missing: 'is missing',
+  reordered: 'is not in its place',
+  altered: 'is not as it was appended',
+  unsealed: 'has no hash',
+  'not-archived': 'is not there',
+  'archive-altered': 'is not as it was written',
+}
+
+function toldBreak({ stream, revision, reason, file }: NonNullable<Verdict['broken']>): string {
+  const what = revision === null ? `the copy of ${stream}` : `revision ${revision} of ${stream}`
+  const where = file === null ? 'In the log' : `In ${file} of the archive`
+  return `${where} ${what} ${FAULTS[reason]}. Compare it with a backup from before.`
+}
+
+async function exportLog(flags: Flags & { readonly to: string; readonly stream?: string }): Promise<void> {
+  const line = new ProgressLine()
+  const file = await openNew(flags.to)
+  let events = 0
+  try {
+    for await (const page of pages(flags, flags.stream)) {
+      await file.write(page.map(lineOf).join(''))
+      events += page.length
+      line.show(`${counted(events, 'event')} written`)
+    }
+    await file.sync()
+  } finally {
+    line.clear()
+    await file.close()
+  }
+  const told = flags.json ? JSON.stringify({ file: flags.to, events }) : `${flags.to} has ${counted(events, 'event')}.`
+  process.stdout.write(`${told}\n`)
+}
+
+async function openNew(path: string) {
+  try {
+    return await open(path, 'wx')
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommandFailed(`${path} cannot be made (${why}). Name another file with --to.`, { cause })
+  }
+}
+
+async function show(stream: string, flags: Flags): Promise<void> {
+  let events = 0
+  for await (const page of pages(flags, stream)) {
+    events += page.length
+    for (const event of page) process.stdout.write(flags.json ? lineOf(event) : shown(event))
+  }
+  if (events === 0) throw new CommandFailed(`There is no stream ${stream} in the log. It may have been retired.`)
+}
+
+function shown({ revision, type, data, metadata }: RecordedEvent): string {
+  return `${String(revision).padStart(4)}  ${metadata.at}  ${type}  by ${metadata.by}  ${JSON.stringify(data)}\n`
+}
+
+const PAGE = 500
+
+/** The log, or one stream of it, page by page. A stream may be named without its app. */
+async function* pages(flags: Flags, stream: string | undefined): AsyncGenerator<readonly RecordedEvent[]> {
+  if (flags.url !== undefined) {
+    placeOfLog(flags)
+    yield* pagesOfServer(flags, flags.url, stream)
+    return
+  }
+  const log = await openLog(flags)
+  try {
+    if (stream === undefined) {
+      const prefixes = log.app === undefined ? {} : { prefixes: [streamPrefix(log.app)] }
+      for (let from: Position = START; ; ) {
+        const page = await log.readAll({ from, limit: PAGE, ...prefixes })
+        const last = page.at(-1)
+        if (!last) return
+        yield page
+        from = last.position
+      }
+    }
+    const name = stream.includes('.') ? stream : `${appOfPlace(placeOfLog(flags).place, flags.app)}.${stream}`
+    for (let from = 0n; ; from += BigInt(PAGE)) {
+      const page = await log.readStream(name, { from, limit: PAGE })
+      if (page.length > 0) yield page
+      if (page.length < PAGE) return
+    }
+  } finally {
+    await log.close()
+  }
+}
+
+async function* pagesOfServer(
+  { key }: Flags,
+  url: string,
+  stream: string | undefined,
+): AsyncGenerator<readonly RecordedEvent[]> {
+  const client = new Client({ url, ...(key === undefined ? {} : { key }) })
+  const { name: app } = await client.get('/api/v1/info', z.object({ name: z.string() }))
+  const of = stream === undefined || stream.includes('.') ? stream : `${app}.${stream}`
+  let next = of === undefined ? 'after=-1' : 'from=0'
+  for (;;) {
+    const where = of === undefined ? '' : `&stream=${encodeURIComponent(of)}`
+    const page = await client.get(`/api/v1/audit/events?limit=${PAGE}&${next}${where}`, z.array(auditEvent))
+    const events = page.map(recorded)
+    const last = events.at(-1)
+    if (!last) return
+    yield events
+    if (events.length < PAGE) return
+    next = of === undefined ? `after=${last.position}` : `from=${last.revision + 1n}`
+  }
+}
+
+function recorded({ recorded_at, revision, position, data, metadata, ...event }: z.output<typeof auditEvent>) {
+  return {
+    ...event,
+    // As the server's log has them.
+    data: data as JsonObject,
+    metadata: metadata as unknown as EventMetadata,
+    revision: BigInt(revision),
+    position: parsePosition(position),
+    recordedAt: Date.parse(recorded_at),
+  }
+}

@@ -1,0 +1,79 @@
+/** The log that a command is about, opened to read: in a data directory, also while a server has it, or on a cluster. */
+import { resolve } from 'node:path'
+import {
+  appsIn,
+  type EventStore,
+  openEventStoreDB,
+  openSqliteReader,
+  type Place,
+  placeOf,
+  streamPrefix,
+} from '../events/index.ts'
+import type { ServerFlags } from './client.ts'
+import { readEnvironment } from './config.ts'
+import { CommandFailed, UsageError } from './errors.ts'
+
+export interface LogFlags extends ServerFlags {
+  readonly data?: string
+  readonly app?: string
+}
+
+export interface OpenLog extends Pick<EventStore, 'readStream' | 'readAll'> {
+  /** Undefined: all apps of a directory. */
+  readonly app: string | undefined
+  close(): Promise<void>
+}
+
+/** Where the log is, if it is not a server that is asked. @throws UsageError for flags that do not go together */
+export function placeOfLog({ url, key, data }: LogFlags): { readonly place: Place; readonly directory: string } {
+  if (url !== undefined && data !== undefined) throw new UsageError('--url and --data both say where: give one.')
+  if (url === undefined && key !== undefined) throw new UsageError('--key is for a server: name it with --url.')
+  const environment = readEnvironment(process.env)
+  const directory = resolve(data ?? environment.CAPSULE_DATA ?? '.capsule')
+  const { EVENTSTORE_URL: eventstore } = environment
+  const place = data === undefined && eventstore !== undefined ? placeOf(eventstore) : { directory }
+  return { place, directory }
+}
+
+/** @throws UsageError, CommandFailed, StoreError */
+export async function openLog(flags: LogFlags): Promise<OpenLog> {
+  const { place } = placeOfLog(flags)
+  const { app } = flags
+  if ('url' in place) {
+    if (app === undefined) throw new UsageError('A cluster may hold several apps: say which with --app <name>.')
+    const store = await openEventStoreDB({ url: place.url, prefix: streamPrefix(app) })
+    return {
+      app,
+      readStream: (...of) => store.readStream(...of),
+      readAll: (...of) => store.readAll(...of),
+      close: () => store.close(),
+    }
+  }
+  assertLog(place.directory)
+  const reader = openSqliteReader(place)
+  return {
+    app,
+    readStream: (...of) => reader.readStream(...of),
+    readAll: (...of) => reader.readAll(...of),
+    close: async () => reader.close(),
+  }
+}
+
+/** The one that is meant, where a command is about one app. @throws UsageError, CommandFailed */
+export function appOfPlace(place: Place, app: string | undefined): string {
+  if (app !== undefined) return app
+  if ('url' in place) throw new UsageError('A cluster may hold several apps: say which with --app <name>.')
+  const [only, ...others] = assertLog(place.directory)
+  if (others.length === 0) return only
+  throw new UsageError(
+    `${place.directory} has the logs of ${[only, ...others].join(', ')}: say which with --app <name>.`,
+  )
+}
+
+function assertLog(directory: string): readonly [string, ...string[]] {
+  const [app, ...others] = appsIn(directory)
+  if (app !== undefined) return [app, ...others]
+  throw new CommandFailed(
+    `${directory} has no log. Name the data directory with --data, or a running server with --url.`,
+  )
+}
