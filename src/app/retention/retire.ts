@@ -162,7 +162,7 @@ class Retirement {
     if (this.#archive) await this.#complete()
     let more = await this.#all('task')
     this.#isLastLook = true
-    for (const ids of chunks(this.#later.splice(0), AT_ONCE)) await this.#consider('task', ids)
+    more = (await this.#considerAll('task', this.#later.splice(0))) || more
     await this.#flush()
     if (!more) {
       if (this.#position > START) await this.#parts.reads.waitFor(this.#position)
@@ -188,10 +188,7 @@ class Retirement {
     do {
       const query = { kind, before: this.#options.before, limit: PAGE, ...(after === undefined ? {} : { after }) }
       const page = await reads.retirable(query)
-      for (const ids of chunks(page.ids, AT_ONCE)) {
-        if (this.#room === 0) return true
-        await this.#consider(kind, ids)
-      }
+      if (await this.#considerAll(kind, page.ids)) return true
       after = page.next
     } while (after !== undefined)
     // onFailure tasks may now come after the tasks that they are about.
@@ -204,10 +201,18 @@ class Retirement {
     return (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#taken
   }
 
-  async #consider(kind: Kind, ids: readonly string[]): Promise<void> {
-    const fits = await Promise.all(ids.map((id) => this.#look(kind, id)))
-    for (const fit of fits) if (fit && this.#room > 0) await this.#take(fit)
-    this.#tell()
+  /** @returns whether the limit left some */
+  async #considerAll(kind: Kind, ids: readonly string[]): Promise<boolean> {
+    for (let next = 0; next < ids.length; ) {
+      // No more than may go: to be looked at changes a task.
+      const some = ids.slice(next, next + Math.min(AT_ONCE, this.#room))
+      if (some.length === 0) return true
+      next += some.length
+      const fits = await Promise.all(some.map((id) => this.#look(kind, id)))
+      for (const fit of fits) if (fit) await this.#take(fit)
+      this.#tell()
+    }
+    return false
   }
 
   #tell(): void {
