@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { LockHeldError } from '../../src/actors/index.ts'
+import { LockHeldError, NotFound } from '../../src/actors/index.ts'
 import type { App, TaskOptions } from '../../src/app/index.ts'
-import { interrupting } from '../actors/stores.ts'
+import { interrupting, withAppend } from '../actors/stores.ts'
 import { gate, running, type Sleep, storyOf } from './app.ts'
 
 const LOCK = 'report:daily'
@@ -269,6 +269,30 @@ describe('a requeue', () => {
     expect(steps.map(({ type }) => type)).toEqual(['LockQueued', 'TaskRequeued'])
     await t.advance(20)
     expect(await t.client.job(first)).toMatchObject({ status: 'completed' })
+  })
+
+  test('of a task that is deleted while it asks for the lock is refused, and leaves the lock', async () => {
+    let asked: (() => Promise<unknown>) | undefined
+    const declare = (app: App) => {
+      app.task('report', { lock: LOCK }, () => Promise.reject(new Error('no')))
+      app.task('other', { lock: LOCK }, () => 'done')
+    }
+    const t = await running(declare, {
+      wrapStore: (store) =>
+        withAppend(store, (append) => async (stream, expected, events) => {
+          const done = await append(stream, expected, events)
+          if (events[0]?.data.requeue === true) await asked?.()
+          return done
+        }),
+    })
+    const id = await t.client.submit('report')
+    await t.settle()
+    asked = () => t.running.deleteJob(id, LOCAL)
+    await expect(t.client.retry(id)).rejects.toThrow(NotFound)
+    expect((await storyOf(t, id)).slice(-2)).toEqual(['Failed', 'Deleted'])
+    const other = await t.client.submit('other')
+    await t.settle()
+    expect((await t.client.job(other)).status).toBe('completed')
   })
 
   test('as soon as the run has ended never shares the lock', async () => {

@@ -57,6 +57,45 @@ describe('POST /api/v1/audit/$retire', () => {
   })
 })
 
+describe('GET /api/v1/audit/events', () => {
+  it('gives the log as it is stored, page by page, or one stream of it', async () => {
+    const { app, get } = await serving()
+    const metadata = {
+      at: '2026-01-01T00:00:00.000Z',
+      by: 'system',
+      correlationId: 'c',
+      causationId: 'c',
+      v: 1,
+    } as const
+    const event = (n: number, name: string) => {
+      const stream = `demo.task-${name}`
+      const revision = BigInt(n)
+      return {
+        stream,
+        revision,
+        id: `e${n}`,
+        type: 'E',
+        data: { n },
+        metadata,
+        position: revision as Position,
+        recordedAt: n,
+      }
+    }
+    app.histories.set('a', [event(0, 'a'), event(1, 'a'), event(2, 'a')])
+    const first = await get('/api/v1/audit/events?limit=2')
+    expect(first.body).toMatchObject([
+      { id: 'e0', revision: '0', position: '0', metadata, data: { n: 0 } },
+      { id: 'e1' },
+    ])
+    expect(first.headers.link).toBe('</api/v1/audit/events?limit=2&after=1>; rel="next"')
+    expect((await get('/api/v1/audit/events?limit=2&after=1')).body).toMatchObject([{ id: 'e2' }])
+    const stream = await get('/api/v1/audit/events?stream=demo.task-a&from=1&limit=1')
+    expect(stream.body).toMatchObject([{ id: 'e1', recorded_at: '1970-01-01T00:00:00.001Z' }])
+    expect(stream.headers.link).toContain('from=2')
+    expect((await get('/api/v1/audit/events?stream=demo.task-b')).body).toEqual([])
+  })
+})
+
 describe('GET /api/v1/audit/$verify', () => {
   it('says that the log holds, with the archive if it is asked to', async () => {
     const { app, get } = await serving()

@@ -134,6 +134,19 @@ describe('follows', () => {
     const root = await inside(element)
     await eventually(() => words(root).includes('There is no job nobody.'))
   })
+
+  test('keeps what a conversation said of a job that is not kept any more', async () => {
+    const element = document.createElement('capsule-task-card')
+    element.src = server.base
+    element.jobId = 'retired'
+    element.message = 'Building daily report'
+    show(element)
+    const root = await inside(element)
+    await eventually(() => words(root).includes('There is no job retired.'))
+    expect(words(root)).toContain('Building daily report')
+    expect(words(root)).not.toContain('Loading')
+    expect(root.querySelector('button')).toBeNull()
+  })
 })
 
 describe('many on one page', () => {
