@@ -145,6 +145,7 @@ async function lostStreams(w: World): Promise<string[]> {
 describe('what stays', () => {
   const kept = async (w: World): Promise<RetireOutcome['kept']> => (await w.retire()).kept
 
+  // A promise: see docs/promises.md.
   it('is a task whose callback is neither delivered nor given up', async () => {
     const w = await world()
     await w.task('a', 'completed', { callbackUrl: 'https://example.org/' })
@@ -156,6 +157,7 @@ describe('what stays', () => {
     expect(await w.recorded()).toEqual(['task-a'])
   })
 
+  // A promise: see docs/promises.md.
   it('is a task that its lock still knows', async () => {
     const w = await world()
     await w.lock('k', 'a')
@@ -185,6 +187,7 @@ describe('what stays', () => {
     expect(await w.streams()).toEqual(['audit', 'schedule-hourly'])
   })
 
+  // A promise: see docs/promises.md.
   it('is a failed task until its onFailure task has ended, which goes after it', async () => {
     const w = await world()
     await w.task('a', 'failed', { onFailure: true })

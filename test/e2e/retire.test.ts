@@ -1,14 +1,16 @@
 /** Retention and audits as an operator does them: with the command, beside a server that works and without one. */
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
+import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 const WORK = 'test/crash/apps/work.ts'
 
 describe('capsule retire and capsule audit', () => {
+  // A promise: see docs/promises.md.
   it('take ended jobs out of the log, and prove what is left and what went', async () => {
     const data = join(await temporaryDirectory(), 'data')
     const server = await serve({ app: WORK, data })
@@ -78,6 +80,37 @@ describe('capsule retire and capsule audit', () => {
     expect(broken.stderr).toMatch(
       /^capsule: In \S+\.jsonl of the archive revision 2 of \S+\.task-\S+ is not as it was appended\..*\n$/,
     )
+  })
+
+  it('do the same on a cluster, beside its nodes; a node that reads it all later has what is left', async () => {
+    const cluster = await FakeServer.start({ log: new Log() })
+    onTestFinished(() => cluster.kill())
+    const env = { EVENTSTORE_URL: cluster.url }
+    const root = await temporaryDirectory()
+    const data = join(root, 'node')
+    const node = await serve({ app: WORK, data, env })
+    const ids = [await submit(node, 'plain', { ms: 1 }), await submit(node, 'plain', { ms: 1 })]
+    for (const id of ids) await until(node, id, 'completed')
+
+    expect(await run(['retire', '--older-than', '0s'], env)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--app'),
+    })
+    const archive = join(root, 'archive')
+    const own = ['--app', 'work', '--archive', archive]
+    const done = await run(['retire', '--older-than', '0s', ...own, '--json'], env)
+    expect(done).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(done.stdout)).toMatchObject({ retired: 2, kept: {}, archive })
+    const { head } = (await node.ask<{ head: string }>('GET', '/api/v1/system')).body
+    expect((await node.ask('GET', `/api/v1/jobs?at_least=${head}`)).body).toEqual([])
+
+    // The server gives the events until its scavenge, and nobody takes them for a break or for jobs.
+    const proof = await run(['audit', 'verify', ...own, '--json'], env)
+    expect(JSON.parse(proof.stdout)).toMatchObject({ ok: true, retired: 2, archived: 2, remaining: 2 })
+    const other = await serve({ app: WORK, data: join(root, 'other'), env })
+    expect((await other.ask('GET', '/api/v1/jobs')).body).toEqual([])
+    expect(await other.end('SIGTERM')).toMatchObject({ code: 0 })
+    expect(await node.end('SIGTERM')).toMatchObject({ code: 0 })
   })
 
   it.each([

@@ -55,6 +55,7 @@ describe('a log', () => {
     })
   })
 
+  // A promise: see docs/promises.md.
   it.each([
     [
       'altered data',
