@@ -23,6 +23,8 @@ export {
   type MessageHandler,
   type OccurrenceContext,
   type ReplyWriter,
+  type RetireOutcome,
+  type RetireRequest,
   type RetryRule,
   type RunningApp,
   runShell,
