@@ -16,7 +16,7 @@ const DUE_MS = 5
 const RATE = 50
 const LATENCY_SECONDS = 8
 /** Until every node has started and has heard of the others. */
-const START_MS = 12_000
+const START_MS = 30_000
 /** Between one part and the next, so that no node's part reaches into another's. */
 const DUE_IN_MS = 6_000
 
@@ -39,7 +39,7 @@ export const cluster: Benchmark = {
 
 async function measure(what: string, nodes: number, url: string, directory: string): Promise<Measurement[]> {
   const app = `bench-${process.pid}-${Math.round(monotonic())}`
-  const startAt = monotonic() + (url === '' ? START_MS / 4 : START_MS)
+  const startAt = monotonic() + (url === '' ? START_MS / 10 : START_MS)
   const data = (index: number) => join(directory, `${app}-${index}`)
   const results = await Promise.all(
     Array.from({ length: nodes }, (_, index) => apart(import.meta.url, runNode, url, app, data(index), nodes, startAt)),

@@ -22,8 +22,8 @@ import { OwnFirst, type Ready } from './ready-queue.ts'
 export interface Waiting extends Ready {
   readonly id: string
   readonly name: string
-  /** Other nodes come before this one in its order. */
-  readonly waited: boolean
+  /** How long it was left to nodes that come before this one in its order. */
+  readonly leftMs: number
 }
 
 export interface AdmissionOptions<T extends Waiting> {

@@ -81,8 +81,8 @@ class TaskRecord {
   run: number
   /** Processes that died while they ran this run of it. */
   crashes: number
-  /** Left to nodes that come before this one in its order, which had their time. */
-  waited = false
+  /** How long it was left to nodes that come before this one in its order, which had their time. */
+  leftMs = 0
   /** Not worth a first start after this. */
   expiresAt: number | undefined = undefined
 
@@ -376,7 +376,7 @@ export class Dispatcher {
 
   #place(record: TaskRecord): void {
     record.claim = undefined
-    record.waited = false
+    record.leftMs = 0
     if (record.runAt !== undefined && record.runAt > this.#options.system.clock.now()) {
       this.#become(record, 'delayed')
       record.due = this.#delayed.push(record.runAt, record)
@@ -418,9 +418,9 @@ export class Dispatcher {
   /** Leaves the task for a while to the nodes that come before this one in its order. */
   #leaves(record: TaskRecord): boolean {
     const { patience, system } = this.#options
-    const wait = record.waited ? 0 : patience(record.id)
+    const wait = record.leftMs > 0 ? 0 : patience(record.id)
     if (wait === 0) return false
-    record.waited = true
+    record.leftMs = wait
     this.#delayed.push(system.clock.now() + wait, record)
     return true
   }

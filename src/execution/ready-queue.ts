@@ -41,14 +41,14 @@ export class ReadyQueue<T extends Ready> {
     this.#size++
   }
 
-  /** Takes out the next one. */
-  shift(): T | undefined {
+  /** Takes out the next one: of its owner the one that came first, or last. */
+  shift(of: 'first' | 'last' = 'first'): T | undefined {
     for (const priority of this.#priorities) {
       const lane = this.#lanes.get(priority)
       const ownerId = lane?.owners.shift()
       if (!lane || ownerId === undefined) continue
       const waiting = lane.byOwner.get(ownerId)
-      const item = waiting?.shift()
+      const item = of === 'first' ? waiting?.shift() : waiting?.pop()
       if (waiting && waiting.size > 0) lane.owners.push(ownerId)
       else lane.byOwner.delete(ownerId)
       if (item === undefined) continue
@@ -61,24 +61,35 @@ export class ReadyQueue<T extends Ready> {
 
 /**
  * What prefers this node before what it left to others: while every node has enough of its own, no two reach for the
- * same task.
+ * same task. Of the others' it takes first what it left to the fewest, and from the end: whom it was left to takes it from
+ * the beginning, and who is further back in the order takes other tasks.
  */
-export class OwnFirst<T extends Ready & { readonly waited: boolean }> {
+export class OwnFirst<T extends Ready & { readonly leftMs: number }> {
   readonly #own = new ReadyQueue<T>()
-  readonly #others = new ReadyQueue<T>()
+  readonly #others = new Map<number, ReadyQueue<T>>()
+  #nearest: ReadyQueue<T>[] = []
 
   get size(): number {
-    return this.#own.size + this.#others.size
+    let size = this.#own.size
+    for (const queue of this.#nearest) size += queue.size
+    return size
   }
 
   push(item: T): void {
-    if (item.waited) this.#others.push(item)
-    else this.#own.push(item)
+    if (item.leftMs === 0) return this.#own.push(item)
+    let queue = this.#others.get(item.leftMs)
+    if (!queue) {
+      queue = new ReadyQueue()
+      this.#others.set(item.leftMs, queue)
+      this.#nearest = [...this.#others].sort(([a], [b]) => a - b).map(([, others]) => others)
+    }
+    queue.push(item)
   }
 
   /** Takes out the next one. */
   shift(): T | undefined {
-    return this.#own.size > 0 ? this.#own.shift() : this.#others.shift()
+    if (this.#own.size > 0) return this.#own.shift()
+    return this.#nearest.find(({ size }) => size > 0)?.shift('last')
   }
 }
 
@@ -93,6 +104,10 @@ export class Fifo<T> {
 
   push(item: T): void {
     this.#items.push(item)
+  }
+
+  pop(): T | undefined {
+    return this.size === 0 ? undefined : this.#items.pop()
   }
 
   shift(): T | undefined {

@@ -79,13 +79,36 @@ describe('what is ready', () => {
 })
 
 test('what prefers this node comes before what was left to others, whatever its priority', () => {
-  const queue = new OwnFirst<Item & { readonly waited: boolean }>()
-  queue.push({ ownerId: 'ada', priority: 9, n: 1, waited: true })
-  queue.push({ ownerId: 'ada', priority: 0, n: 2, waited: false })
-  queue.push({ ownerId: 'ada', priority: 1, n: 3, waited: false })
+  const queue = new OwnFirst<Item & { readonly leftMs: number }>()
+  queue.push({ ownerId: 'ada', priority: 9, n: 1, leftMs: 200 })
+  queue.push({ ownerId: 'ada', priority: 0, n: 2, leftMs: 0 })
+  queue.push({ ownerId: 'ada', priority: 1, n: 3, leftMs: 0 })
   expect(queue.size).toBe(3)
   expect([queue.shift(), queue.shift(), queue.shift()].map((item) => item?.n)).toEqual([3, 2, 1])
   expect(queue.shift()).toBeUndefined()
+})
+
+test('of what was left to others comes first what was left to the fewest, from the end', () => {
+  const queue = new OwnFirst<Item & { readonly leftMs: number }>()
+  for (const [n, leftMs] of [400, 200, 400, 200, 200].entries()) {
+    queue.push({ ownerId: 'ada', priority: 0, n, leftMs })
+  }
+  queue.push({ ownerId: 'ada', priority: 1, n: 5, leftMs: 200 })
+  expect(Array.from({ length: 6 }, () => queue.shift()?.n)).toEqual([5, 4, 3, 1, 2, 0])
+  expect(queue.size).toBe(0)
+})
+
+test('a fifo also gives back what came last', () => {
+  const fifo = new Fifo<number>()
+  for (let n = 0; n < 4; n++) fifo.push(n)
+  expect([fifo.pop(), fifo.shift(), fifo.pop(), fifo.size, fifo.shift(), fifo.pop()]).toEqual([
+    3,
+    0,
+    2,
+    1,
+    1,
+    undefined,
+  ])
 })
 
 test('a fifo gives back in order while both ends move', () => {
