@@ -21,13 +21,13 @@ interface Parts {
 
 /** @throws NotFound if nobody holds it; CommandRefused while its holder lives, naming the job to cancel */
 export async function releaseLock({ system, locks }: Parts, key: string, origin: Origin): Promise<Position> {
-  const { holder, queue } = (await system.read(lockKind, key)).state.context
+  const { holder } = (await system.read(lockKind, key)).state.context
   if (!holder) throw new NotFound('lock', key)
   const { taskId, run } = holder
   let { state } = await system.read(taskKind, taskId)
   if (state.value === 'new' || state.context.run < run) {
     // The submit or the requeue that the lock was taken for is on its way, or was cut off: it is completed first.
-    await locks.repair({ key, holder, queue })
+    await locks.repair(key)
     state = (await system.read(taskKind, taskId)).state
   }
   if (state.value !== 'new' && !isEnded(state.value)) {

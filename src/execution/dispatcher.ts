@@ -105,6 +105,18 @@ class TaskRecord {
   }
 }
 
+/** What these say of a task is followed in its turn. */
+const MOVES = new Set([
+  'TaskStarted',
+  'TaskRetryScheduled',
+  'TaskInterrupted',
+  'TaskRequeued',
+  'TaskCompleted',
+  'TaskFailed',
+  'TaskTimedOut',
+  'TaskCancelled',
+])
+
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #records = new Map<string, TaskRecord>()
@@ -307,11 +319,11 @@ export class Dispatcher {
       case 'TaskCancelRequested':
         return this.#options.runner.cancel(fact.data.claim)
       case 'TaskRetryScheduled':
-        return this.#again(id, Date.parse(fact.data.runAt), 0)
+        return this.#again(id, event.revision, Date.parse(fact.data.runAt), 0)
       case 'TaskInterrupted':
-        return this.#again(id, Date.parse(fact.data.runAt), fact.data.cause === 'crash' ? 1 : 0)
+        return this.#again(id, event.revision, Date.parse(fact.data.runAt), fact.data.cause === 'crash' ? 1 : 0)
       case 'TaskRequeued':
-        return this.#again(id, undefined, 0, fact.data.run)
+        return this.#again(id, event.revision, undefined, 0, fact.data.run)
       case 'TaskCompleted':
       case 'TaskFailed':
       case 'TaskTimedOut':
@@ -486,9 +498,9 @@ export class Dispatcher {
     })
   }
 
-  #again(id: string, runAt: number | undefined, crashed: 0 | 1, run?: number): void {
+  #again(id: string, revision: bigint, runAt: number | undefined, crashed: 0 | 1, run?: number): void {
     const record = this.#records.get(id)
-    if (!record) return void this.#recover(id)
+    if (!record) return void this.#recover(id, revision)
     record.crashes += crashed
     if (record.claim !== undefined) this.#options.runner.fence(record.claim)
     record.runAt = runAt
@@ -510,10 +522,16 @@ export class Dispatcher {
     for (const callback of callbacks) callback()
   }
 
-  /** A task this node has no record of (it ran when the node started, or had ended): its stream knows it. */
-  async #recover(id: string): Promise<void> {
+  /**
+   * A task this node has no record of (it ran when the node started, or had ended): its stream knows it. Not what the stream
+   * says beyond the event that is followed: the locks that this node knows are of that time.
+   */
+  async #recover(id: string, revision: bigint): Promise<void> {
     try {
-      const { state } = await this.#options.system.read(taskKind, id, { mustLand: true })
+      const { system } = this.#options
+      const { state } = await system.read(taskKind, id, { mustLand: true })
+      const later = await system.history(taskKind, id, { from: revision + 1n })
+      if (later.some(({ type }) => MOVES.has(type))) return
       const { submission, runAt, crashes, attempt, run } = state.context
       if (!submission || isEnded(state.value) || state.value === 'running' || this.#records.has(id)) return
       const task = { ...submission, crashes }
@@ -574,7 +592,7 @@ export class Dispatcher {
     this.#claiming.add(record.id)
     const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
     try {
-      const { runAt, run } = record
+      const { runAt, run, crashes } = record
       const due = runAt === undefined ? {} : { waitedUntil: runAt }
       const command = {
         type: 'start',
@@ -583,6 +601,7 @@ export class Dispatcher {
         ...how,
         ...due,
         run,
+        crashes,
         ...(fence === undefined ? {} : { fence }),
       } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })

@@ -13,6 +13,7 @@ import {
   type LockContext,
   lockKind,
   type Origin,
+  type Party,
   placeOf,
   TaskRetired,
   taskKind,
@@ -25,7 +26,6 @@ import {
   StreamDeleted,
   type Submission,
 } from '../events/index.ts'
-import type { LockParty } from '../projections/index.ts'
 
 export interface LockTurn {
   /** The live task to use instead of the asker's. */
@@ -156,13 +156,10 @@ export class LockKeeper {
    * Brings one lock and its tasks together after a crash between two streams: a missing task is submitted, a requeue is
    * completed, the displaced are cancelled, and whoever has ended, or was retired, lets go.
    */
-  async repair(lock: {
-    readonly key: string
-    readonly holder: Pick<LockParty, 'taskId'>
-    readonly queue: readonly Pick<LockParty, 'taskId'>[]
-  }): Promise<void> {
-    const { state } = await this.#system.read(lockKind, lock.key, { mustLand: true })
-    for (const { taskId } of [lock.holder, ...lock.queue]) await this.#repair(lock.key, taskId, state.context)
+  async repair(key: string): Promise<void> {
+    const { context } = (await this.#system.read(lockKind, key, { mustLand: true })).state
+    const { holder, queue } = context
+    for (const party of holder ? [holder, ...queue] : queue) await this.#repair(key, party, context)
   }
 
   /**
@@ -170,12 +167,12 @@ export class LockKeeper {
    * done, and it lets go of what it has no use for. Asks until the store answers.
    */
   async complete(key: string, taskId: string): Promise<void> {
-    const { state } = await this.#system.read(lockKind, key, { mustLand: true })
-    if (placeOf(taskId, state.context) === undefined) return
-    await this.#repair(key, taskId, state.context)
+    const { context } = (await this.#system.read(lockKind, key, { mustLand: true })).state
+    const party = [context.holder, ...context.queue].find((one) => one?.taskId === taskId)
+    if (party) await this.#repair(key, party, context)
   }
 
-  async #repair(key: string, taskId: string, lock: LockContext): Promise<void> {
+  async #repair(key: string, { taskId, run }: Party, lock: LockContext): Promise<void> {
     const request = await this.#request(key, taskId, lock)
     const mayHold = await this.#finish(taskId, request)
     // A task that cannot be any more displaces nobody.
@@ -186,7 +183,8 @@ export class LockKeeper {
     const { submission } = state.context
     // The task of an idempotency key may be there with other input, which needs another lock.
     if (isEnded(state.value) || submission?.lockKey !== key) {
-      await this.release(key, taskId, mayHold ? state.value : RETIRED)
+      // Not what it asks for meanwhile, for a later run.
+      await this.release(key, taskId, mayHold ? state.value : RETIRED, run)
     }
   }
 

@@ -209,9 +209,9 @@ export class Node {
     await this.#loadPaused()
     this.#dispatcher.load(work.waiting, work.locks)
     this.#aftermath.load(work)
+    if (!system.exclusive) await this.#watchOver(work)
     await this.#follow(work.position)
     if (system.exclusive) await this.#interruptCrashed(work)
-    else await this.#watchOver(work)
     await this.#repairLocks(work)
     this.#dispatcher.start()
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
@@ -337,7 +337,10 @@ export class Node {
     await inBatches(await this.#running(work), ({ holding }) => this.#interrupt(holding))
   }
 
-  /** Others may run what the log says is running: from now on they are listened for. */
+  /**
+   * Others may run what the log says is running: from now on they are listened for. Before the log is followed from there,
+   * which may say that others hold it by now.
+   */
   async #watchOver(work: WorkSnapshot): Promise<void> {
     for (const { node, holding } of await this.#running(work)) {
       this.#holdings.add(node, holding)
@@ -421,7 +424,7 @@ export class Node {
   }
 
   async #repairLocks({ locks }: WorkSnapshot): Promise<void> {
-    await inBatches(locks, (lock) => this.locks.repair(lock))
+    await inBatches(locks, ({ key }) => this.locks.repair(key))
   }
 
   async #repairOccurrences({ occurrences }: WorkSnapshot): Promise<void> {

@@ -123,6 +123,16 @@ describe('start', () => {
       .refused(CommandRefused, /not due/)
   })
 
+  test('by a node that has not heard of a crash is refused: it may be a suspect, and run alone', () => {
+    const crashed = [submitted(), started(), interrupted('c1')] as const
+    given(...crashed)
+      .when({ ...start, crashes: 0 })
+      .refused(CommandRefused, /ended 1 processes, of which the node knows 0/)
+    given(...crashed)
+      .when({ ...start, crashes: 1 })
+      .recordsA('TaskStarted')
+  })
+
   test('by a node that has not heard of a new run is refused', () => {
     const again = [...running, failed('c1'), { type: 'TaskRequeued', data: { run: 2 } }] as const
     given(...again)

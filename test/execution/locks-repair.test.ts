@@ -4,7 +4,7 @@ import { ActorSystem, lockKind, ManualClock, MemorySnapshots, type Origin, taskK
 import { type EventStore, newId, type Submission } from '../../src/events/index.ts'
 import { LockKeeper } from '../../src/execution/locks.ts'
 import { submission } from '../actors/given.ts'
-import { CountingStore } from '../actors/stores.ts'
+import { CountingStore, interrupting } from '../actors/stores.ts'
 
 const KEY = 'k'
 const EVERY = 50
@@ -32,11 +32,6 @@ async function taskOf({ system }: ReturnType<typeof processOn>, id: string) {
   return (await system.read(taskKind, id)).state
 }
 
-async function partiesOf({ system }: ReturnType<typeof processOn>) {
-  const { holder, queue } = (await system.read(lockKind, KEY)).state.context
-  return { key: KEY, holder: holder ?? { taskId: 'nobody' }, queue }
-}
-
 /** A log whose lock was taken and let go so many times. */
 async function withPast(times: number) {
   const store = new CountingStore()
@@ -57,7 +52,7 @@ describe('a repair', () => {
     await locks.acquire('waiter', asks('queue'), BY, { carry: true })
     await new Promise((resolve) => setImmediate(resolve))
     const next = processOn(store, snapshots)
-    const read = await store.during(async () => next.locks.repair(await partiesOf(next)))
+    const read = await store.during(() => next.locks.repair(KEY))
     expect(read).toBeLessThan(EVERY + 20)
     expect((await taskOf(next, 'holder')).value).toBe('pending')
     expect((await taskOf(next, 'waiter')).value).toBe('pending')
@@ -69,7 +64,7 @@ describe('a repair', () => {
     await locks.acquire('next', asks('queue', 'other'), BY, { carry: true })
     await locks.release(KEY, 'holder', 'completed')
     const process = processOn(store)
-    await process.locks.repair(await partiesOf(process))
+    await process.locks.repair(KEY)
     expect((await taskOf(process, 'next')).context.submission).toMatchObject({ name: 'other' })
   })
 
@@ -83,9 +78,31 @@ describe('a repair', () => {
     await first.locks.acquire('newest', asks('replace'), BY, { carry: true })
     await first.locks.release(KEY, 'holder', 'completed')
     const next = processOn(store)
-    await next.locks.repair(await partiesOf(next))
+    await next.locks.repair(KEY)
     expect((await taskOf(next, 'waiter')).value).toBe('cancelled')
     expect((await taskOf(next, 'newest')).value).toBe('pending')
+  })
+
+  test('does not let go of what a task has asked for meanwhile, for its next run', async () => {
+    const store = new CountingStore()
+    const other = processOn(store)
+    await other.system.execute(taskKind, 't', { type: 'submit', submission: asks('queue') }, BY)
+    await other.locks.acquire('t', asks('queue'), BY)
+    await other.system.execute(taskKind, 't', { type: 'cancel' }, BY)
+    let isFirst = true
+    const slow = processOn(
+      interrupting(store, async (_, [event]) => {
+        if (event?.type !== 'LockReleased' || !isFirst) return
+        isFirst = false
+        await other.locks.release(KEY, 't', 'cancelled', 1)
+        await other.locks.acquire('t', asks('queue'), BY, { requeue: true, run: 2 })
+        await other.system.execute(taskKind, 't', { type: 'requeue' }, BY)
+      }),
+    )
+    await slow.locks.repair(KEY)
+    expect(isFirst).toBe(false)
+    const fresh = processOn(store)
+    expect((await fresh.system.read(lockKind, KEY)).state.context.holder).toMatchObject({ taskId: 't', run: 2 })
   })
 
   test('requeues nothing that another requeued meanwhile and that has ended since', async () => {
@@ -99,7 +116,7 @@ describe('a repair', () => {
     await command('requeue')
     await command('cancel')
     const next = processOn(store)
-    await next.locks.repair(await partiesOf(next))
+    await next.locks.repair(KEY)
     expect(await taskOf(next, 't')).toMatchObject({ value: 'cancelled', context: { run: 2 } })
     expect((await next.system.read(lockKind, KEY)).state.value).toBe('free')
   })

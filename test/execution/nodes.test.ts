@@ -58,6 +58,8 @@ class Cluster {
   readonly problems: string[] = []
   /** The log takes appends and does not answer. */
   hangs = false
+  /** Whoever follows the log hears nothing from an event of this type on, until then; and of what comes next a while later. */
+  deafFrom: { readonly type: string; readonly until: Promise<void> } | undefined
   /** How often the stream of a limit was read. */
   looksAtLimits = 0
   #isDown = false
@@ -68,13 +70,16 @@ class Cluster {
     this.#declare = declare
   }
 
-  /** @param announcesApart as from a thread of its own: whatever holds up the node, it is heard */
-  async add({ announcesApart = false } = {}): Promise<Engine> {
+  /**
+   * @param announcesApart as from a thread of its own: whatever holds up the node, it is heard
+   * @param settings when it can read them, which it does on its start
+   */
+  async add({ announcesApart = false, settings = Promise.resolve() } = {}): Promise<Engine> {
     const index = this.nodes.length
     const app = createApp({ name: 'demo', concurrency: 10 })
     this.#declare(app, index)
     const sleeper = new SleepyClock(this.clock)
-    const leash = new Leash(this.#storeOf(sleeper), sleeper)
+    const leash = new Leash(this.#storeOf(sleeper, settings), sleeper)
     const starting = startApp(app, {
       store: leash.store,
       shared: true,
@@ -98,7 +103,7 @@ class Cluster {
   }
 
   /** The log as one process reaches it: not at all while it sleeps, and without answers while the log hangs. */
-  #storeOf(sleeper: SleepyClock): EventStore {
+  #storeOf(sleeper: SleepyClock, settings: Promise<void>): EventStore {
     const { log } = this
     return {
       append: async (...of) => {
@@ -110,6 +115,7 @@ class Cluster {
       readStream: async (...of) => {
         this.#assertUp()
         if (of[0].startsWith('demo.limit-')) this.looksAtLimits++
+        if (of[0].startsWith('demo.setting-')) await settings
         return log.readStream(...of)
       },
       readAll: async (...of) => {
@@ -121,7 +127,14 @@ class Cluster {
           ...subscriber,
           events: async (batch) => {
             await sleeper.awake()
-            await subscriber.events(batch)
+            const { type, until } = this.deafFrom ?? {}
+            const at = batch.findIndex((event) => event.type === type)
+            if (at < 0) return subscriber.events(batch)
+            if (at > 0) await subscriber.events(batch.slice(0, at))
+            await until
+            await subscriber.events(batch.slice(at, at + 1))
+            await settled()
+            if (at + 1 < batch.length) await subscriber.events(batch.slice(at + 1))
           },
         })
         this.#subscribers.set(subscriber, subscription)
@@ -360,6 +373,59 @@ describe('several nodes on one log', () => {
     await c.advance('10s')
     expect((await c.events('task-')).at(-1)?.type).toBe('TaskCompleted')
     expect((await c.events('lock-')).at(-1)?.type).toBe('LockReleased')
+  })
+
+  test('what was taken up elsewhere while a node started is known to it: if that node dies, it runs again', async () => {
+    const ran: number[] = []
+    const c = await cluster(2, (app, node) =>
+      app.task('work', () => {
+        ran.push(node)
+        return new Promise(() => {})
+      }),
+    )
+    await c.nodes[0]?.engine.submit({ name: 'work', params: {} }, caller)
+    await settled()
+    const held = Promise.withResolvers<void>()
+    const starting = c.add({ settings: held.promise })
+    await settled()
+    c.kill(0)
+    await c.advance('10s')
+    expect(ran).toEqual([0, 1])
+    held.resolve()
+    await starting
+    await c.advance('3s')
+    c.kill(1)
+    await c.advance('10s')
+    expect(ran).toEqual([0, 1, 2])
+  })
+
+  test('a node that reads a stream ahead of what it has heard of the locks starts nothing past a lock', async () => {
+    const ran: string[] = []
+    const c = await cluster(1, (app) => {
+      for (const name of ['first', 'second']) {
+        app.task(name, { lock: 'one', onLocked: 'queue', retries: 0 }, () => {
+          ran.push(name)
+          return new Promise(() => {})
+        })
+      }
+    })
+    const held = await first(c).submit({ name: 'first', params: {} }, caller)
+    await first(c).submit({ name: 'second', params: {} }, caller)
+    await settled()
+    // It knows nothing of the first but that it runs.
+    const other = await c.add()
+    await c.advance('3s')
+    const heard = Promise.withResolvers<void>()
+    c.deafFrom = { type: 'TaskInterrupted', until: heard.promise }
+    c.kill(0)
+    await c.advance('10s')
+    await other.cancelJob(held.taskId, caller)
+    await other.retryJob(held.taskId, caller)
+    await c.advance('1s')
+    expect(ran).toEqual(['first'])
+    heard.resolve()
+    await c.advance('3s')
+    expect(ran).toEqual(['first', 'second'])
   })
 
   // A promise: see docs/promises.md.

@@ -2,6 +2,7 @@
  * Rules switched off, one at a time, to see that the invariants miss them: a test of the tests. Nothing in src knows of
  * it. A mutation stands between the node and its log, or takes the place of a public method or decider for a while.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { deserialize, serialize } from 'node:v8'
 import {
   type ActorKind,
@@ -295,14 +296,15 @@ function noFinishRepair(): () => void {
 }
 
 function noReleaseRepair(): () => void {
-  const { release } = LockKeeper.prototype
-  // Who follows a run to its end knows which it was.
-  LockKeeper.prototype.release = async function (key, taskId, reason, run) {
-    if (run !== undefined) await release.call(this, key, taskId, reason, run)
+  const { repair, release } = LockKeeper.prototype
+  const repairing = new AsyncLocalStorage<true>()
+  LockKeeper.prototype.repair = function (key) {
+    return repairing.run(true, () => repair.call(this, key))
   }
-  return () => {
-    LockKeeper.prototype.release = release
+  LockKeeper.prototype.release = async function (...of) {
+    if (!repairing.getStore()) await release.apply(this, of)
   }
+  return () => Object.assign(LockKeeper.prototype, { repair, release })
 }
 
 function noAftermathRepair(): () => void {

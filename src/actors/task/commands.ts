@@ -12,6 +12,8 @@ export interface Start {
   readonly alone?: boolean
   /** The run that the node means: one that has not heard of a requeue knows nothing of the locks of the new run. */
   readonly run?: number
+  /** How many processes died of this run, as the node knows: one that knows of too few would not run it alone. */
+  readonly crashes?: number
   /** The id that the claim must have, when a permit was taken for it. */
   readonly claim?: string
   /** The node has waited for this time (milliseconds since the epoch), should the date have been set back meanwhile. */

@@ -58,11 +58,15 @@ function submit(
 }
 
 function start(command: Start, task: Task, context: DecideContext): TaskDecision {
-  const { submission, runAt, attempt } = task.context
+  const { submission, runAt, attempt, crashes } = task.context
   if (!submission || !isWaiting(task.value))
     return refuse(new CommandRefused('start', `The task is ${task.value}, not waiting.`))
   if (command.run !== undefined && command.run !== task.context.run)
     return refuse(new CommandRefused('start', `The task is in its run ${task.context.run}, not ${command.run}.`))
+  if (command.crashes !== undefined && command.crashes < crashes)
+    return refuse(
+      new CommandRefused('start', `It ended ${crashes} processes, of which the node knows ${command.crashes}.`),
+    )
   if (runAt !== undefined && runAt > Math.max(context.now, command.waitedUntil ?? 0)) {
     return refuse(new CommandRefused('start', `The task is not due before ${new Date(runAt).toISOString()}.`))
   }
