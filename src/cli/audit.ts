@@ -17,7 +17,7 @@ import {
 import { auditEvent, toVerdict, verdict } from '../http/index.ts'
 import { Client } from './client.ts'
 import { CommandFailed } from './errors.ts'
-import { appOfPlace, type LogFlags, openLog, placeOfLog } from './log.ts'
+import { appOfPlace, type LogFlags, openLog, placeOfLog, withLog } from './log.ts'
 import { counted, ProgressLine } from './progress.ts'
 
 interface Flags extends LogFlags {
@@ -28,31 +28,22 @@ type Verdict = z.output<typeof verdict>
 
 export function registerAudit(program: Command): void {
   const audit = program.command('audit').description('proves, hands over and shows what is in the log')
-  withWhere(audit.command('verify').description('holds every event against its hash chain; names the first break'))
+  withLog(audit.command('verify').description('holds every event against its hash chain; names the first break'))
     .option(
       '--archive [directory]',
       'looks there, too, for every stream that was retired (default: archive in the data)',
     )
     .addHelpText('after', '\nExample:\n  capsule audit verify --data ./data --archive')
     .action(verify)
-  withWhere(audit.command('export').description('writes the log to a file, an event a line'))
+  withLog(audit.command('export').description('writes the log to a file, an event a line'))
     .requiredOption('--to <file.jsonl>', 'the file to make')
     .option('--stream <name>', 'only this one, as task-01a2…')
     .addHelpText('after', '\nExample:\n  capsule audit export --data ./data --to log.jsonl')
     .action(exportLog)
-  withWhere(audit.command('show').description('what happened in one stream, with when and by whom'))
+  withLog(audit.command('show').description('what happened in one stream, with when and by whom'))
     .argument('<stream>', 'as task-01a2…, session-…, lock-…')
     .addHelpText('after', '\nExample:\n  capsule audit show task-01a2b3c4 --data ./data')
     .action(show)
-}
-
-function withWhere(command: Command): Command {
-  return command
-    .option('--url <url>', 'a running server')
-    .option('--key <key>', 'an API key of the server, with the scope admin')
-    .option('--data <directory>', 'with no server: the data directory (default: $CAPSULE_DATA or .capsule)')
-    .option('--app <name>', 'whose log it is; needed on a cluster ($EVENTSTORE_URL)')
-    .option('--json', 'prints JSON')
 }
 
 /** A server reads all of its log for this. */

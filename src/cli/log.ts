@@ -1,5 +1,6 @@
 /** The log that a command is about, opened to read: in a data directory, also while a server has it, or on a cluster. */
 import { resolve } from 'node:path'
+import type { Command } from 'commander'
 import {
   appsIn,
   type EventStore,
@@ -24,10 +25,30 @@ export interface OpenLog extends Pick<EventStore, 'readStream' | 'readAll'> {
   close(): Promise<void>
 }
 
-/** Where the log is, if it is not a server that is asked. @throws UsageError for flags that do not go together */
-export function placeOfLog({ url, key, data }: LogFlags): { readonly place: Place; readonly directory: string } {
+/** The flags by which a command says where: of a server that runs, or of a data directory. */
+export function withWhere(command: Command): Command {
+  return command
+    .option('--url <url>', 'a running server')
+    .option('--key <key>', 'an API key of the server, with the scope admin')
+    .option('--data <directory>', 'with no server: the data directory (default: $CAPSULE_DATA or .capsule)')
+    .option('--json', 'prints JSON')
+}
+
+/** The same for a command about one app of a log. */
+export function withLog(command: Command): Command {
+  return withWhere(command).option('--app <name>', 'whose log it is; needed on a cluster ($EVENTSTORE_URL)')
+}
+
+/** @throws UsageError for flags that do not go together */
+export function assertOneWhere({ url, key, data }: Pick<LogFlags, 'url' | 'key' | 'data'>): void {
   if (url !== undefined && data !== undefined) throw new UsageError('--url and --data both say where: give one.')
   if (url === undefined && key !== undefined) throw new UsageError('--key is for a server: name it with --url.')
+}
+
+/** Where the log is, if it is not a server that is asked. @throws UsageError for flags that do not go together */
+export function placeOfLog(flags: LogFlags): { readonly place: Place; readonly directory: string } {
+  assertOneWhere(flags)
+  const { data } = flags
   const environment = readEnvironment(process.env)
   const directory = resolve(data ?? environment.CAPSULE_DATA ?? '.capsule')
   const { EVENTSTORE_URL: eventstore } = environment

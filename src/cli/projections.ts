@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ReadModelWire } from '../http/index.ts'
 import { CommandFailed } from './errors.ts'
+import { withWhere } from './log.ts'
 import { ProgressLine } from './progress.ts'
 import { openReadModelsOf, type Seen, type WhereFlags } from './read-models.ts'
 import { partOf, percent, RebuildProgress } from './rebuild-progress.ts'
@@ -30,14 +31,6 @@ export function registerProjections(program: Command): void {
         '  capsule projections rebuild --data ./data',
     )
     .action(rebuild)
-}
-
-function withWhere(command: Command): Command {
-  return command
-    .option('--url <url>', 'a running server')
-    .option('--key <key>', 'an API key of the server, with the scope admin to rebuild')
-    .option('--data <directory>', 'with no server: the data directory (default: $CAPSULE_DATA or .capsule)')
-    .option('--json', 'prints JSON')
 }
 
 async function status(flags: Flags): Promise<void> {

@@ -15,7 +15,8 @@ import { type ReadModelWire, readModel, toReadModel } from '../http/index.ts'
 import { openReadModelsInWorker, type ReadModels, readStored } from '../projections/index.ts'
 import { Client, type ServerFlags, ServerSilent } from './client.ts'
 import { readEnvironment } from './config.ts'
-import { CommandFailed, UsageError } from './errors.ts'
+import { CommandFailed } from './errors.ts'
+import { assertOneWhere } from './log.ts'
 
 export interface WhereFlags extends ServerFlags {
   readonly data?: string
@@ -37,13 +38,9 @@ export interface ReadModelsOf {
 
 /** @throws UsageError, CommandFailed */
 export async function openReadModelsOf(flags: WhereFlags): Promise<ReadModelsOf> {
+  assertOneWhere(flags)
   const { url, key, data } = flags
-  if (url === undefined) {
-    if (key !== undefined) throw new UsageError('--key is for a server: name it with --url.')
-    return openDirectory(data)
-  }
-  if (data !== undefined) throw new UsageError('--url and --data both say what to look at: give one.')
-  return ofServer(new Client({ url, key }))
+  return url === undefined ? openDirectory(data) : ofServer(new Client({ url, key }))
 }
 
 const system = z.object({ head: z.string().nullable(), read_models: z.array(readModel) })

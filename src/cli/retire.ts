@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
 import { ActorSystem } from '../actors/index.ts'
-import { type RetireProgress, type RetireRequest, retireFrom } from '../app/index.ts'
+import { parseDuration, type RetireProgress, type RetireRequest, retireFrom } from '../app/index.ts'
 import {
   assertHere,
   DataDirectoryInUse,
@@ -19,7 +19,7 @@ import { retirement, toRetirement } from '../http/index.ts'
 import { openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import { Client } from './client.ts'
 import { CommandFailed, UsageError } from './errors.ts'
-import { appOfPlace, type LogFlags, placeOfLog } from './log.ts'
+import { appOfPlace, type LogFlags, placeOfLog, withLog } from './log.ts'
 import { counted, ProgressLine } from './progress.ts'
 
 interface Flags extends LogFlags {
@@ -33,18 +33,12 @@ interface Flags extends LogFlags {
 type Retirement = z.output<typeof retirement>
 
 export function registerRetire(program: Command): void {
-  program
-    .command('retire')
+  withLog(program.command('retire'))
     .description('takes out of the log what ended long ago: to an archive, on record, and then for good')
-    .requiredOption('--older-than <duration>', 'what ended longer ago goes, as 90d')
+    .requiredOption('--older-than <duration>', 'what ended longer ago goes, as 90d', parseAge)
     .option('--dry-run', 'says what would go, and changes nothing')
-    .option('--archive <directory>', 'where it goes (default: archive in the data directory)')
+    .option('--archive <directory>', 'where it goes (default: archive in the data directory; a server has its own)')
     .option('--limit <count>', 'at most so many streams', parseCount)
-    .option('--url <url>', 'a running server does it, into its own archive')
-    .option('--key <key>', 'an API key of the server, with the scope admin')
-    .option('--data <directory>', 'with no server: the data directory (default: $CAPSULE_DATA or .capsule)')
-    .option('--app <name>', 'whose log it is; needed on a cluster ($EVENTSTORE_URL)')
-    .option('--json', 'prints JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  capsule retire --older-than 90d --dry-run\n' +
@@ -199,6 +193,16 @@ function told({ retired, events, bytes, completed, kept, broken, more, archive, 
     ...(more ? ['There is more: run it again.'] : []),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** As it was given, for whoever retires: what is no duration is found before anything is opened. */
+function parseAge(text: string): string {
+  try {
+    parseDuration(text)
+    return text
+  } catch {
+    throw new InvalidArgumentError('Give a time as 90d, 12h or 30m.')
+  }
 }
 
 function parseCount(text: string): number {

@@ -281,15 +281,13 @@ export class Dispatcher {
     this.#claiming.delete(taskId)
     const record = this.#records.get(taskId)
     if (record?.state === 'claiming') this.#place(record)
-    else if (
-      record?.state === 'running' &&
-      record.ours &&
-      record.claim !== undefined &&
-      !this.#options.runner.has(record.claim)
-    ) {
-      this.#orphan(taskId, record.claim)
-    }
+    else if (record) this.#disown(record)
     this.#giveBack()
+  }
+
+  /** A start that was under way has come to nothing: nor does the claim that was heard of meanwhile run here. */
+  #disown({ id, state, ours, claim }: TaskRecord): void {
+    if (state === 'running' && ours && claim !== undefined && !this.#options.runner.has(claim)) this.#orphan(id, claim)
   }
 
   /** Follows the log: events of tasks and locks in order, each once. `pump` afterwards. */
@@ -615,6 +613,7 @@ export class Dispatcher {
         this.#forget(record)
         report(error, `starting task ${record.id}`)
       } else if (system.peek(taskKind, record.id)?.value === 'new') this.#forget(record)
+      else this.#disown(record)
       this.#suspectRuns &&= how.alone !== true
       this.#giveBack()
     }

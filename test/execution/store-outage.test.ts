@@ -65,6 +65,48 @@ describe('an outage', () => {
     expect(ran).toBe(1)
   })
 
+  test('while one is submitted, of which the node hears in parts: what was recorded all the same runs', async () => {
+    const { state, wrapStore } = outage()
+    const [submission, start, answer] = [0, 1, 2].map(() => Promise.withResolvers<void>())
+    let ran = 0
+    const t = await running((app) => app.task('work', () => void ran++), {
+      wrapStore: (whole) => {
+        const store = wrapStore(whole)
+        return {
+          ...store,
+          readStream: async (...of) => {
+            if (of[0].startsWith('demo.task-') && !state.isDown) await answer?.promise
+            return store.readStream(...of)
+          },
+          subscribe: (options, subscriber) =>
+            store.subscribe(options, {
+              ...subscriber,
+              events: async (batch) => {
+                for (const event of batch) {
+                  if (event.type === 'TaskSubmitted') await submission?.promise
+                  if (event.type === 'TaskStarted') await start?.promise
+                  await subscriber.events([event])
+                }
+              },
+            }),
+        }
+      },
+    })
+    state.isDown = true
+    const submitted = t.client.submit('work')
+    submitted.catch(() => {})
+    await t.advance(10)
+    await expect(submitted).rejects.toThrow(StoreUnavailable)
+    state.isDown = false
+    for (const next of [submission, start, answer]) {
+      next?.resolve()
+      await t.advance(1)
+    }
+    await t.advance(10)
+    expect(ran).toBe(1)
+    expect((await t.running.reads.jobs({})).items.map(({ status }) => status)).toEqual(['completed'])
+  })
+
   test('while one is to run again under its lock: who asked is told, and it runs if the lock has recorded it', async () => {
     const { state, wrapStore } = outage()
     let runs = 0
