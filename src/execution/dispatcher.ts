@@ -105,6 +105,9 @@ class TaskRecord {
   }
 }
 
+/** At the end of a backlog others are at work on nearly all that is left: more would mostly be lost. */
+const STEALS_AT_ONCE = 8
+
 /** What these say of a task is followed in its turn. */
 const MOVES = new Set([
   'TaskStarted',
@@ -121,6 +124,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #records = new Map<string, TaskRecord>()
   readonly #ready = new OwnFirst<TaskRecord>()
+  /** Claims under way of what was left to others. */
+  #stealing = 0
   /** Those that ended their process too often: each runs with nothing else on the node. */
   readonly #suspects = new Fifo<TaskRecord>()
   readonly #delayed: DueQueue<TaskRecord>
@@ -544,10 +549,11 @@ export class Dispatcher {
   pump(): void {
     if (this.#suspects.size > 0) return this.#pumpSuspect()
     while (this.#ready.size > 0 && this.#takeSlots(1) > 0) {
-      const record = this.#ready.shift()
+      const record = this.#ready.shift(this.#stealing < STEALS_AT_ONCE)
       // Cancelled, paused, or claimed by another node meanwhile.
       if (record?.state !== 'ready') this.#busy--
       else void this.#claim(record, {})
+      if (!record) break
     }
     if (this.#open) this.#admission.pump()
   }
@@ -588,6 +594,8 @@ export class Dispatcher {
     const { system, node, version, report } = this.#options
     this.#become(record, 'claiming')
     this.#claiming.add(record.id)
+    const steals = record.leftMs > 0
+    if (steals) this.#stealing++
     const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
     try {
       const { runAt, run, crashes } = record
@@ -616,6 +624,11 @@ export class Dispatcher {
       else this.#disown(record)
       this.#suspectRuns &&= how.alone !== true
       this.#giveBack()
+    } finally {
+      if (steals) {
+        this.#stealing--
+        this.pump()
+      }
     }
   }
 

@@ -86,9 +86,10 @@ export class OwnFirst<T extends Ready & { readonly leftMs: number }> {
     queue.push(item)
   }
 
-  /** Takes out the next one. */
-  shift(): T | undefined {
+  /** Takes out the next one. @param orOthers also of what was left to others */
+  shift(orOthers = true): T | undefined {
     if (this.#own.size > 0) return this.#own.shift()
+    if (!orOthers) return undefined
     return this.#nearest.find(({ size }) => size > 0)?.shift('last')
   }
 }

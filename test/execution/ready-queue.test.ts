@@ -84,6 +84,12 @@ test('what prefers this node comes before what was left to others, whatever its 
   queue.push({ ownerId: 'ada', priority: 0, n: 2, leftMs: 0 })
   queue.push({ ownerId: 'ada', priority: 1, n: 3, leftMs: 0 })
   expect(queue.size).toBe(3)
+  expect([queue.shift(false), queue.shift(false), queue.shift(false)].map((item) => item?.n)).toEqual([3, 2, undefined])
+  for (const [n, priority] of [
+    [2, 0],
+    [3, 1],
+  ] as const)
+    queue.push({ ownerId: 'ada', priority, n, leftMs: 0 })
   expect([queue.shift(), queue.shift(), queue.shift()].map((item) => item?.n)).toEqual([3, 2, 1])
   expect(queue.shift()).toBeUndefined()
 })
