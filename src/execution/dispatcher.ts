@@ -39,6 +39,7 @@ import { describeError } from './errors.ts'
 import type { Handlers, TaskLimits } from './handlers.ts'
 import { Fifo, OwnFirst } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
+import { isHeldBack, type NewTask, type RecordState, startedBefore, TaskRecord } from './task-record.ts'
 
 export interface DispatcherOptions {
   readonly system: ActorSystem
@@ -55,54 +56,6 @@ export interface DispatcherOptions {
   /** Milliseconds to leave the task to nodes that come before this one in its order. */
   readonly patience: (taskId: string) => number
   readonly report: (error: unknown, doing: string) => void
-}
-
-/** `gone`: ended, though a queue may still hold it. */
-type RecordState = 'delayed' | 'ready' | 'held' | 'limited' | 'parked' | 'claiming' | 'running' | 'gone'
-
-/** One live task. A class, so that a million of them share one shape. */
-class TaskRecord {
-  readonly id: string
-  readonly name: string
-  readonly ownerId: string
-  readonly priority: number
-  readonly lock: string | undefined
-  runAt: number | undefined
-  /** When it is due by the monotonic clock, once it has been delayed. */
-  due = 0
-  state: RecordState = 'delayed'
-  /** The lock's stream knows that this task waits for it. */
-  asked: boolean
-  /** Id of the TaskStarted event of the attempt under way, wherever it runs. */
-  claim: string | undefined = undefined
-  /** That attempt is this node's. */
-  ours = false
-  /** Which run of it waits, or runs. */
-  run: number
-  /** Processes that died while they ran this run of it. */
-  crashes: number
-  /** How long it was left to nodes that come before this one in its order, which had their time. */
-  leftMs = 0
-  /** Not worth a first start after this. */
-  expiresAt: number | undefined = undefined
-
-  constructor(
-    id: string,
-    of: { name: string; ownerId: string; priority: number; crashes: number; run: number },
-    lock: string | undefined,
-    runAt: number | undefined,
-    asked: boolean,
-  ) {
-    this.id = id
-    this.name = of.name
-    this.ownerId = of.ownerId
-    this.priority = of.priority
-    this.lock = lock
-    this.crashes = of.crashes
-    this.run = of.run
-    this.runAt = runAt
-    this.asked = asked
-  }
 }
 
 /** At the end of a backlog others are at work on nearly all that is left: more would mostly be lost. */
@@ -355,7 +308,7 @@ export class Dispatcher {
     const { priority, crashes = 0 } = of
     const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes, run }
     const record = new TaskRecord(
-      flat(id),
+      id,
       shared,
       of.lockKey === undefined ? undefined : this.#lockStream(of.lockKey),
       runAt,
@@ -659,28 +612,6 @@ function isLockFact(fact: TaskFact | LockFact): fact is LockFact {
   return fact.type.startsWith('Lock')
 }
 
-/** A run that has started does not expire any more. */
-function startedBefore(task: NewTask): NewTask {
-  return { ...task, expiresAt: undefined }
-}
-
 function isPast(at: number | undefined, clock: Clock): boolean {
   return at !== undefined && at <= clock.now()
-}
-
-/** Waits, though it is due. */
-function isHeldBack(state: RecordState): boolean {
-  return state === 'ready' || state === 'held' || state === 'limited'
-}
-
-/** What the dispatcher needs to know of a task, from its submission or from a read model. */
-type NewTask = Pick<WaitingTask, 'name' | 'ownerId' | 'priority'> & {
-  readonly lockKey?: string | undefined
-  readonly expiresAt?: string | number | undefined
-  readonly crashes?: number
-}
-
-/** A copy of its own: a part of a longer text (an id cut out of a stream's name) would keep the whole of it in memory. */
-function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1')
 }
