@@ -37,6 +37,13 @@ app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { s
   await appendFile(`${file}.passed`, 'passed\n')
   return { opened: true }
 })
+// The same, and then fails the first time that it gets through.
+app.task('stumble', { input: z.object({ file: z.string() }), retries: 1, backoff }, async ({ file }, { signal }) => {
+  while (!existsSync(file)) await sleep(10, undefined, { signal })
+  if (existsSync(`${file}.passed`)) return { opened: true }
+  await appendFile(`${file}.passed`, 'passed\n')
+  throw new Error('the first time')
+})
 app.task('broken', { input: work, retries: 1, backoff }, async () => {
   throw new Error('every attempt fails')
 })
