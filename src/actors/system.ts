@@ -67,6 +67,13 @@ export interface Outcome<Context> {
   readonly position: Position
 }
 
+/** An append that the store has not answered, and none since that it has. */
+export interface NoAnswer {
+  readonly error: StoreUnavailable
+  /** By the clock's `monotonic`. */
+  readonly at: number
+}
+
 export interface ActorSystemOptions {
   readonly app: string
   readonly store: EventStore
@@ -129,6 +136,7 @@ export class ActorSystem {
   readonly #oldest = new OldestFirst(this.#residents)
   readonly #acknowledged = new Acknowledged()
   readonly #conflicts = new Map<string, number>()
+  #noAnswer: NoAnswer | undefined
   #underWay = 0
   #idle: (() => void)[] = []
 
@@ -235,6 +243,11 @@ export class ActorSystem {
   /** Appends that somebody else was ahead of, by the type of their first event. */
   get conflicts(): ReadonlyMap<string, number> {
     return this.#conflicts
+  }
+
+  /** The last append, if the store gave no answer: its disk is full, say, though reading goes on. */
+  get noAnswer(): NoAnswer | undefined {
+    return this.#noAnswer
   }
 
   get residents(): number {
@@ -410,8 +423,14 @@ export class ActorSystem {
   ): Promise<AppendResult> {
     const { revision } = resident.state.context
     const expected = revision < 0 ? 'no-stream' : BigInt(revision)
+    const noted = (error: StoreUnavailable) => {
+      this.#noAnswer = { error, at: this.clock.monotonic() }
+    }
     try {
-      return await this.#patiently(mustLand, () => this.#store.append(resident.stream, expected, events))
+      const append = () => this.#store.append(resident.stream, expected, events)
+      const result = await this.#patiently(mustLand, append, noted)
+      this.#noAnswer = undefined
+      return result
     } catch (error) {
       // Without an answer it may be recorded all the same: what we hold is no longer known to be the stream.
       if (!(error instanceof WrongExpectedRevision)) resident.loaded = false
@@ -420,14 +439,19 @@ export class ActorSystem {
   }
 
   /** Asks the store again while it gives no answer: for ever, or until patience is at an end. */
-  async #patiently<T>(forEver: boolean, ask: () => Promise<T>): Promise<T> {
+  async #patiently<T>(
+    forEver: boolean,
+    ask: () => Promise<T>,
+    noAnswer?: (error: StoreUnavailable) => void,
+  ): Promise<T> {
     const giveUpAt = this.clock.monotonic() + this.#patienceMs
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
       try {
         return await ask()
       } catch (error) {
-        const again = error instanceof StoreUnavailable && error.retryable
-        if (!again || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
+        if (!(error instanceof StoreUnavailable)) throw error
+        noAnswer?.(error)
+        if (!error.retryable || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
         await new Promise<void>((resolve) => this.clock.after(wait, resolve))
       }
     }

@@ -346,7 +346,7 @@ export class Engine implements RunningApp, Runs {
   }
 
   health(): Promise<readonly HealthCheck[]> {
-    return healthOf(this.#parts.store, this.reads)
+    return healthOf(this.#parts.store, this.reads, this.#parts.system)
   }
 
   async stop(options: { readonly drainMs?: number; readonly hurry?: AbortSignal } = {}) {

@@ -35,6 +35,7 @@ it('a full disk is told of, stops nothing for good, and nothing runs twice', { t
   })
   expect(refused.headers.get('content-type')).toContain('application/problem+json')
   expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+  expect((await server.ask('GET', '/health')).status).toBe(503)
   // The handler comes to its end, which cannot be recorded yet; the delayed one is due, and cannot be claimed.
   await writeFile(gate, '')
   const passed = async () => (await readFile(`${gate}.passed`, 'utf8').catch(() => '')) || undefined
@@ -50,6 +51,7 @@ it('a full disk is told of, stops nothing for good, and nothing runs twice', { t
   const taken = await ask()
   expect(taken.status).toBe(202)
   for (const job of [running, delayed, taken.body]) await until(server, job, 'completed')
+  expect((await server.ask('GET', '/health')).status).toBe(200)
   const history = await settled(data)
   expect(await passed()).toBe('passed\n')
   expect(history.jobs.size).toBe(3)
