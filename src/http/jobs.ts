@@ -217,6 +217,7 @@ export async function jobAt(app: RunningApp, id: string, position: Position, joi
 
 async function streamJob({
   app,
+  access,
   user,
   streams,
   param,
@@ -229,7 +230,12 @@ async function streamJob({
   if (from !== undefined) await app.reads.waitFor(from)
   await findJob(app, id, user)
 
-  const stream = streams.open(reply, () => watch.close())
+  const knock = { headers: request.headers, changes: false, address: request.ip }
+  const stream = streams.open(
+    reply,
+    () => watch.close(),
+    () => access.admit(knock) !== undefined,
+  )
   const tell = (at: Position, view: JobView) => {
     stream.send('job', toJob(view, app), String(at))
     if (isEnded(view.status)) stream.end()

@@ -93,24 +93,26 @@ export class Live {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     let user: User | undefined
+    const { headers } = request
     const address = request.socket.remoteAddress ?? ''
+    const admit = () => this.#options.access.admit({ headers, changes: true, address })
     try {
       if (request.url?.split('?', 1)[0] !== LIVE_PATH) {
         throw new HttpRefusal('route-not-found', `Only ${LIVE_PATH} is a WebSocket.`)
       }
       if (this.#closing) throw new HttpRefusal('not-running', 'The server is stopping. Connect again in a moment.')
-      user = this.#options.access.admit({ headers: request.headers, changes: true, address })
+      user = admit()
     } catch (error) {
       return refuse(socket, error)
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const { traceparent } = request.headers
+      const { traceparent } = headers
       const trace = typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined
       if (this.#connections.size >= this.#options.limits.sockets) {
         webSocket.close(CLOSE.slowDown, 'Too many sockets are open')
         return
       }
-      const connection = new Connection(webSocket, this.#options, { user, address, trace })
+      const connection = new Connection(webSocket, this.#options, { user, admit, address, trace })
       this.#connections.add(connection)
       webSocket.once('close', () => this.#connections.delete(connection))
     })
@@ -157,6 +159,8 @@ const commandId = z.uuid('A command’s id must be a UUID: it is how a repeat is
 interface Peer {
   /** Undefined until `hello` brings a token. */
   readonly user: User | undefined
+  /** What it says now: undefined once the sign-in has run out. */
+  readonly admit: () => User | undefined
   readonly address: string
   readonly trace: string | undefined
 }
@@ -168,6 +172,7 @@ class Connection implements Outlet {
   readonly #peer: Peer
   readonly #feeds = new Map<string, Feed>()
   #user: User | undefined
+  #hasToken = false
   #welcomed = false
   #heard = true
   #commands = 0
@@ -241,6 +246,10 @@ class Connection implements Outlet {
       this.#socket.terminate()
       return
     }
+    if (!this.#hasToken && !this.#peer.admit()) {
+      const expired = new HttpRefusal('sign-in-required', 'Your sign-in has run out. Sign in again.')
+      return this.#close(CLOSE.signIn, expired)
+    }
     this.#heard = false
     this.send({ type: 'ping' })
     this.#timer = this.#after(PING_MS, () => this.#ping())
@@ -273,15 +282,22 @@ class Connection implements Outlet {
   #knows(token: string | undefined): boolean {
     const { auth } = this.#options.access
     try {
-      if (auth && token !== undefined) this.#user = auth.byKey(token, this.#peer.address)
+      if (auth && token !== undefined) {
+        this.#user = auth.byKey(token, this.#peer.address)
+        this.#hasToken = true
+      }
       signedIn(this.#user)
       return true
     } catch (error) {
-      const { problem } = toProblem(error)
-      this.send({ type: 'error', id: null, problem })
-      this.#socket.close(problem.status === 429 ? CLOSE.slowDown : CLOSE.signIn, problem.title)
+      this.#close(toProblem(error).problem.status === 429 ? CLOSE.slowDown : CLOSE.signIn, error)
       return false
     }
+  }
+
+  #close(code: number, error: unknown): void {
+    const { problem } = toProblem(error)
+    this.send({ type: 'error', id: null, problem })
+    this.#socket.close(code, problem.title)
   }
 
   #welcome(): void {

@@ -29,10 +29,11 @@ export class Streams {
   }
 
   /**
-   * Takes over the response. `ended` is called once, whoever ended it.
+   * Takes over the response. `ended` is called once, whoever ended it. Without `mayStay` the stream ends: who asks again is
+   * told why.
    * @throws HttpRefusal `overloaded` when too many streams are open
    */
-  open(reply: FastifyReply, ended: () => void): EventStream {
+  open(reply: FastifyReply, ended: () => void, mayStay: () => boolean = () => true): EventStream {
     if (this.#open.size >= this.#limit) {
       throw new HttpRefusal('overloaded', `${this.#limit} streams are open already. Close some, or try again later.`)
     }
@@ -51,6 +52,7 @@ export class Streams {
       else raw.write(text)
     }
     const beat = () => {
+      if (!mayStay()) return stream.end()
       if (raw.writableLength === 0) raw.write(': still here\n\n')
       heartbeat = this.clock.at(this.clock.now() + this.#heartbeatMs, beat)
     }

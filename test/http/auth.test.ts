@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp, startApp } from '../../src/app/index.ts'
 import { createServer, makeKey, readKeys, type ServerOptions } from '../../src/http/index.ts'
 import type { ClientFrame, HistoryEvent, Job, Problem, Session } from '../../src/http/wire.ts'
-import { FakeApp } from './fake-app.ts'
+import { FakeApp, jobView } from './fake-app.ts'
 import { codeOf, connected, LiveClient, serving } from './serving.ts'
 
 const made = {
@@ -336,6 +336,51 @@ describe('a live socket', () => {
       })
       expect(await status).toBe(403)
     }
+  })
+})
+
+describe('a sign-in that runs out', () => {
+  async function signedIn() {
+    const { clock, server, app } = await serving({ auth })
+    const url = await server.listen()
+    const answer = await fetch(`${url}/api/v1/user/$sign-in`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: url },
+      body: JSON.stringify({ key: made.ann.key }),
+    })
+    const cookie = answer.headers.get('set-cookie')?.split(';', 1)[0] ?? ''
+    return { clock, url, app, headers: { cookie, origin: url } }
+  }
+  const almost = 12 * 60 * 60 * 1000 - 5000
+
+  it('ends a live socket that came with it, and none that gave a key', async () => {
+    const { clock, url, headers } = await signedIn()
+    await clock.advance(almost)
+    const client = new LiveClient(url, headers)
+    const keyed = new LiveClient(url, headers)
+    for (const [who, token] of [
+      [client, undefined],
+      [keyed, made.ann.key],
+    ] as const) {
+      await who.opened()
+      who.send({ type: 'hello', protocol: 1, ...(token === undefined ? {} : { token }) })
+      await who.next('welcome')
+    }
+    await clock.advance(20_000)
+    expect(codeOf((await client.next('error')).problem)).toBe('sign-in-required')
+    expect((await client.closed).code).toBe(4401)
+    await keyed.next('ping')
+  })
+
+  it('ends a stream of events that came with it', async () => {
+    const { clock, url, app, headers } = await signedIn()
+    await clock.advance(almost)
+    app.put(jobView('j', { ownerId: 'ann', status: 'running' }))
+    const answer = await fetch(`${url}/api/v1/jobs/j/$stream`, { headers })
+    expect(answer.status).toBe(200)
+    await clock.advance(60_000)
+    await answer.text()
+    expect((await fetch(`${url}/api/v1/jobs/j/$stream`, { headers })).status).toBe(401)
   })
 })
 
