@@ -30,6 +30,7 @@ import { handlersOf } from './handlers.ts'
 import { jobJson } from './job-json.ts'
 import { inGuest } from './process/in-guest.ts'
 import { processesOf, warm } from './process/start.ts'
+import { tellTrouble } from './trouble.ts'
 
 export interface StartOptions {
   /** Directory of the log and its read models, or 'memory' for one that is gone with the process. Default '.capsule'. */
@@ -74,7 +75,8 @@ const ASK_AGAIN_MS = 500
  * connection string cannot be used
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
-  const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random, report = toStderr } = options
+  const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random } = options
+  const { report = tellTrouble((line) => process.stderr.write(line)) } = options
   if (inGuest()) {
     throw new TypeError(
       `The app ${app.name} runs already: this is the process of one of its tasks, which imports the app's file. ` +
@@ -274,10 +276,4 @@ function manifestOf(app: App): JsonObject {
     schedules: [...app.schedules.values()].map(({ name, cron, timezone }) => ({ name, cron, timezone })),
     pages: app.pages.map(({ name }) => name),
   }
-}
-
-function toStderr(error: unknown, doing: string): void {
-  process.stderr.write(
-    `capsule: ${doing}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  )
 }

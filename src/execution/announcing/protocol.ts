@@ -13,7 +13,10 @@ export interface AnnouncingOptions {
 
 export type ToAnnouncing = 'stop'
 
-export type FromAnnouncing = { readonly kind: 'asked' | 'answered' } | { readonly kind: 'failed'; readonly why: string }
+export type FromAnnouncing =
+  | { readonly kind: 'asked' | 'answered' }
+  /** `unavailable`: the log gave no answer, so it is asked again. */
+  | { readonly kind: 'failed'; readonly why: string; readonly unavailable: boolean }
 
 /** Nanoseconds by a clock that all threads of the process share. */
 export function sharedNow(): bigint {

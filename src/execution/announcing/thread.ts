@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { type Clock, systemClock, type Timer } from '../../actors/index.ts'
+import { StoreUnavailable } from '../../events/index.ts'
 import type { AnnouncedNode, AnnounceListener, Announcer, MakeAnnouncer } from '../announcer.ts'
 import { type AnnouncingOptions, type FromAnnouncing, sharedNow, type ToAnnouncing } from './protocol.ts'
 
@@ -41,7 +42,7 @@ class ThreadAnnouncer implements Announcer {
     })
     this.#worker = worker
     worker.on('message', (message: FromAnnouncing) => {
-      if (message.kind === 'failed') listener.failed(new Error(message.why))
+      if (message.kind === 'failed') listener.failed(errorOf(message))
       else listener[message.kind]()
     })
     let failure: unknown
@@ -72,4 +73,9 @@ class ThreadAnnouncer implements Announcer {
     await exited
     limit.cancel()
   }
+}
+
+/** An error loses its class on its way here. */
+function errorOf({ why, unavailable }: Extract<FromAnnouncing, { kind: 'failed' }>): Error {
+  return unavailable ? new StoreUnavailable(why, { retryable: true }) : new Error(why)
 }

@@ -1,7 +1,7 @@
 /** The announcing thread, started by thread.ts: appends a sign of life every two seconds and says how that went. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../actors/index.ts'
-import { openEventStoreDB } from '../../events/index.ts'
+import { openEventStoreDB, StoreUnavailable } from '../../events/index.ts'
 import { LoopAnnouncer } from '../announcer.ts'
 import { type AnnouncingOptions, type FromAnnouncing, sharedNow, type ToAnnouncing } from './protocol.ts'
 
@@ -16,7 +16,10 @@ const announcer = new LoopAnnouncer({ node, stream, manifest, store, clock: syst
 announcer.start({
   asked: () => tell({ kind: 'asked' }),
   answered: () => tell({ kind: 'answered' }),
-  failed: (error) => tell({ kind: 'failed', why: error instanceof Error ? error.message : String(error) }),
+  failed: (error) => {
+    const why = error instanceof Error ? error.message : String(error)
+    tell({ kind: 'failed', why, unavailable: error instanceof StoreUnavailable })
+  },
 })
 parentPort?.on('message', async (_: ToAnnouncing) => {
   await announcer.stop()

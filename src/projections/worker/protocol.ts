@@ -1,5 +1,5 @@
 /** What the calling thread and the thread of the read models say to each other. */
-import type { Position } from '../../events/index.ts'
+import { type Position, StoreUnavailable } from '../../events/index.ts'
 import type { Asked, QuestionName } from '../core.ts'
 import { BadCursor, PoisonEvent, UnknownReadModel, WatchTargetMissing } from '../errors.ts'
 import type { WatchTopic, WatchTopics } from '../views.ts'
@@ -73,6 +73,7 @@ export type SentError =
       readonly position: Position
       readonly reason: string
     }
+  | { readonly code: 'store-unavailable'; readonly message: string; readonly retryable: boolean }
   | { readonly code: 'other'; readonly name: string; readonly message: string; readonly stack: string | undefined }
 
 export function sendable(error: unknown): SentError {
@@ -82,6 +83,9 @@ export function sendable(error: unknown): SentError {
   if (error instanceof PoisonEvent) {
     const { code, readModel, stream, type, position, cause } = error
     return { code, readModel, stream, type, position, reason: cause instanceof Error ? cause.message : String(cause) }
+  }
+  if (error instanceof StoreUnavailable) {
+    return { code: error.code, message: error.message, retryable: error.retryable }
   }
   if (error instanceof Error) return { code: 'other', name: error.name, message: error.message, stack: error.stack }
   return { code: 'other', name: 'Error', message: String(error), stack: undefined }
@@ -97,6 +101,8 @@ export function received(error: SentError): Error {
       return new WatchTargetMissing(error)
     case 'poison-event':
       return new PoisonEvent({ ...error, cause: error.reason })
+    case 'store-unavailable':
+      return new StoreUnavailable(error.message, { retryable: error.retryable })
     case 'other': {
       const other = new Error(error.message)
       other.name = error.name
