@@ -15,7 +15,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { type EventStore, openEventStoreDB, type RecordedEvent, START, streamPrefix } from '../../src/events/index.ts'
+import {
+  type EventStore,
+  openEventStoreDB,
+  type RecordedEvent,
+  START,
+  StoreUnavailable,
+  streamPrefix,
+} from '../../src/events/index.ts'
 import { Random } from '../simulation/random.ts'
 import { isAttemptEnd, isRunEnd, streamsOf, violations } from './invariants.ts'
 import { NodeProcess } from './nodes.ts'
@@ -70,10 +77,19 @@ class Tail {
     }
   }
 
+  /** While the store has trouble there is nothing new to hear: how long is a question to `until`. */
+  async #followed(): Promise<void> {
+    try {
+      await this.catchUp()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable && error.retryable)) throw error
+    }
+  }
+
   async until(what: string, holds: () => boolean, everyMs = 250): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS
     for (;;) {
-      await this.catchUp()
+      await this.#followed()
       if (holds()) return
       if (performance.now() > deadline) throw new Error(`Waited ${PATIENCE_MS / 1000} s in vain for ${what}`)
       await sleep(everyMs)
