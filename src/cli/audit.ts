@@ -126,7 +126,7 @@ async function exportLog(flags: Flags & { readonly to: string; readonly stream?:
   let events = 0
   try {
     for await (const page of pages(flags, flags.stream)) {
-      await file.write(page.map(lineOf).join(''))
+      await file.appendFile(page.map(lineOf).join(''))
       events += page.length
       line.show(`${counted(events, 'event')} written`)
     }

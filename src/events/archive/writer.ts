@@ -9,7 +9,7 @@ import type { RetiredStream } from '../catalogue/index.ts'
 import { ChainBroken } from '../copy/errors.ts'
 import { ArchiveInUse, ArchiveUnavailable, DataDirectoryInUse } from '../errors.ts'
 import type { RecordedEvent } from '../event.ts'
-import { syncDirectory } from '../files.ts'
+import { syncDirectory, writeAll } from '../files.ts'
 import { type DirectoryLock, lockDirectory } from '../stores/sqlite/index.ts'
 import { ChainVerifier } from '../verify.ts'
 import { lineOf } from './line.ts'
@@ -99,7 +99,7 @@ export class ArchiveWriter {
         }
         const bytes = Buffer.from(page.map(lineOf).join(''), 'utf8')
         sha256.update(bytes)
-        await segment.handle.write(bytes, 0, bytes.length, at)
+        await writeAll(segment.handle, bytes, at)
         at += bytes.length
       }
       const lastHash = chain.lastHash(stream)
