@@ -13,6 +13,7 @@ import {
   type EventData,
   type EventMetadata,
   type EventStore,
+  type ExpectedRevision,
   type JsonObject,
   newId,
   type Position,
@@ -423,14 +424,8 @@ export class ActorSystem {
   ): Promise<AppendResult> {
     const { revision } = resident.state.context
     const expected = revision < 0 ? 'no-stream' : BigInt(revision)
-    const noted = (error: StoreUnavailable) => {
-      this.#noAnswer = { error, at: this.clock.monotonic() }
-    }
     try {
-      const append = () => this.#store.append(resident.stream, expected, events)
-      const result = await this.#patiently(mustLand, append, noted)
-      this.#noAnswer = undefined
-      return result
+      return await this.#patiently(mustLand, () => this.#appendOnce(resident.stream, expected, events))
     } catch (error) {
       // Without an answer it may be recorded all the same: what we hold is no longer known to be the stream.
       if (!(error instanceof WrongExpectedRevision)) resident.loaded = false
@@ -438,20 +433,26 @@ export class ActorSystem {
     }
   }
 
+  async #appendOnce(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
+    try {
+      const result = await this.#store.append(stream, expected, events)
+      if (this.#noAnswer) this.#noAnswer = undefined
+      return result
+    } catch (error) {
+      if (error instanceof StoreUnavailable) this.#noAnswer = { error, at: this.clock.monotonic() }
+      throw error
+    }
+  }
+
   /** Asks the store again while it gives no answer: for ever, or until patience is at an end. */
-  async #patiently<T>(
-    forEver: boolean,
-    ask: () => Promise<T>,
-    noAnswer?: (error: StoreUnavailable) => void,
-  ): Promise<T> {
+  async #patiently<T>(forEver: boolean, ask: () => Promise<T>): Promise<T> {
     const giveUpAt = this.clock.monotonic() + this.#patienceMs
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
       try {
         return await ask()
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error
-        noAnswer?.(error)
-        if (!error.retryable || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
+        const again = error instanceof StoreUnavailable && error.retryable
+        if (!again || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
         await new Promise<void>((resolve) => this.clock.after(wait, resolve))
       }
     }
