@@ -8,12 +8,15 @@ import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts'
 const serverTests = process.env.EVENTSTORE_URL ? [] : ['test/events/contract-eventstoredb.test.ts']
 const browserTests = 'test/web-components/**/*.test.ts'
 
+/** For a test that hangs. How fast a machine is, and what else it does, decides no test. */
+const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
+
 export default defineConfig({
   test: {
     // Much of the time is spent waiting for processes that the tests start: two files at once, however few the cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      { test: { name: 'node', include: ['test/**/*.test.ts'], exclude: [browserTests, ...serverTests] } },
+      { test: { ...patience, name: 'node', include: ['test/**/*.test.ts'], exclude: [browserTests, ...serverTests] } },
       {
         // Found beforehand: a dependency discovered during a run reloads the page under the tests.
         optimizeDeps: {
@@ -30,6 +33,7 @@ export default defineConfig({
           ],
         },
         test: {
+          ...patience,
           name: 'browser',
           include: [browserTests],
           browser: {
