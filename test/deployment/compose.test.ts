@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DCLinter } from 'dclint'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parse } from 'yaml'
+import { isCollection, parse, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
 import { readEnvironment } from '../../src/cli/config.ts'
 
@@ -52,6 +52,21 @@ const stores = entries.filter(([, { image }]) => image.startsWith('eventstore/ev
 
 const findings = z.array(z.object({ messages: z.array(z.object({ line: z.number(), message: z.string() })) }))
 
+/**
+ * Text without quotes inside { } or [ ] that has a character which ends it there for Compose's parser (go-yaml), though
+ * YAML 1.2 allows it: `{ URL: esdb://host?tls=false }` is no file that Compose can read.
+ */
+function endsEarly(text: string): string[] {
+  const found: string[] = []
+  visit(parseDocument(text), {
+    Scalar(_key, node, path) {
+      const inFlow = path.some((parent) => isCollection(parent) && parent.flow === true)
+      if (inFlow && node.type === 'PLAIN' && /[?,[\]{}]/.test(node.source ?? '')) found.push(node.source ?? '')
+    },
+  })
+  return found
+}
+
 /** What the linter finds, with the line. */
 function lint(path: string): string[] {
   const rules = Object.fromEntries(TASTE.map((rule) => [rule, 0] as const))
@@ -64,6 +79,13 @@ function lint(path: string): string[] {
 describe('docker-compose.yml', () => {
   it('fits the Compose schema', () => {
     expect(lint(file)).toEqual([])
+  })
+
+  it('is YAML for the parser of Compose too', () => {
+    const text = readFileSync(file, 'utf8')
+    expect(endsEarly(text)).toEqual([])
+    const url = 'esdb://eventstore:2113?tls=false'
+    expect(endsEarly(text.replace(`{ EVENTSTORE_URL: '${url}' }`, `{ EVENTSTORE_URL: ${url} }`))).toEqual([url])
   })
 
   it.each([
