@@ -58,6 +58,8 @@ export interface Engine {
   takeIn(page: LogPage): boolean
   /** Drops what is made again, one or all, for a reason that the status tells from then on. */
   giveUpRebuild(reason: string, name?: string): void
+  /** Goes on after {@link mark}: nothing behind it was of a read model, and it may not be there any more. */
+  backToMark(): void
   /** Forgets everything: the log is another one. */
   reset(): void
   status(): readonly ReadModelStatus[]
@@ -216,6 +218,16 @@ class SqliteEngine implements Engine {
   advance(to: Position): void {
     if (to <= this.position) return
     this.#transaction(() => this.#checkpoint(to, this.#mark))
+  }
+
+  backToMark(): void {
+    const to = Number(this.#mark?.position ?? START)
+    inTransaction(this.#db, () => {
+      this.#db.prepare('UPDATE checkpoints SET position = ? WHERE position > ?').run(to, to)
+      this.#db.prepare('UPDATE generations SET next_position = ? WHERE next_position > ?').run(to, to)
+    })
+    this.#running = this.#open()
+    this.#rebuilds = new Rebuilds(this.#db, this.#app, this.#running)
   }
 
   reset(): void {

@@ -7,7 +7,7 @@ import { ReadModelsClosed } from './errors.ts'
 import { asError, questionsOf, reportError } from './host.ts'
 import { readWork } from './queries/work.ts'
 import { Rebuilder, type RebuilderOptions } from './rebuilder.ts'
-import { isSameLog } from './same-log.ts'
+import { goOnWith } from './same-log.ts'
 import type { ReadModels } from './views.ts'
 import { Waiting } from './waiting.ts'
 
@@ -29,7 +29,7 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
   const { app, store, file = ':memory:', clock = systemClock, onError = reportError } = options
   const db = openReadDatabase(file)
   const core = openReadCore({ db, app, clock })
-  if (!(await isSameLog(store, core.engine))) core.engine.reset()
+  await goOnWith(store, core.engine)
   const waiting = new Waiting(clock, () => core.engine.position)
   const rebuilding = keepRebuilding({ core, clock, log: store, onError })
   const follower = follow({

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Position } from '../../src/events/index.ts'
+import type { EventStore, Position } from '../../src/events/index.ts'
 import { openMemoryStore } from '../../src/events/index.ts'
 import { openReadModels, ReadModelBehind, ReadModelsClosed } from '../../src/projections/index.ts'
-import { APP, append, completed, ManualClock, started, submitted } from './support.ts'
+import { APP, append, completed, eventData, ManualClock, started, submitted } from './support.ts'
 
 const directories: string[] = []
 afterEach(() => {
@@ -73,6 +73,54 @@ describe('openReadModels', () => {
     await fourth.waitFor(await store.head())
     expect(await fourth.job('t1')).toBeDefined()
     await fourth.close()
+  })
+
+  it('begins again beside another log also when nothing but signs of life came in before', async () => {
+    const path = file()
+    const store = openMemoryStore()
+    await signOfLife(store)
+    await signOfLife(store)
+    const first = await openReadModels({ app: APP, store, file: path })
+    await first.waitFor(await store.head())
+    await first.close()
+
+    const other = openMemoryStore()
+    await append(other, 'task', 't1', [submitted()])
+    await append(other, 'task', 't2', [submitted(), started(), completed()])
+    const second = await openReadModels({ app: APP, store: other, file: path })
+    await second.waitFor(await other.head())
+    expect((await second.jobs({})).items.map(({ id }) => id)).toEqual(['t2', 't1'])
+    await second.close()
+  })
+
+  it('goes on though it stands past the end of the app’s log, as it does where others write, and misses nothing', async () => {
+    const path = file()
+    const store = openMemoryStore()
+    await append(store, 'task', 't1', [submitted()])
+    const mark = await store.head()
+    // A cluster has caught up at its own last event, which may be anybody's.
+    const asCluster = (theirs: bigint): EventStore =>
+      Object.assign(Object.create(store) as EventStore, {
+        append: store.append.bind(store),
+        readStream: store.readStream.bind(store),
+        head: () => store.head(),
+        subscribe: ((options, subscriber) =>
+          store.subscribe(options, {
+            events: (batch) => subscriber.events(batch),
+            caughtUp: (position) => subscriber.caughtUp?.((position + theirs) as Position),
+          })) satisfies EventStore['subscribe'],
+      })
+    const first = await openReadModels({ app: APP, store: asCluster(3n), file: path })
+    await first.waitFor((mark + 3n) as Position)
+    await first.close()
+
+    // Its tables are as they were, and what comes where it stood already is taken in.
+    await append(store, 'task', 't2', [submitted()])
+    const second = await openReadModels({ app: APP, store: asCluster(0n), file: path })
+    expect(second.position).toBe(mark)
+    await second.waitFor(await store.head())
+    expect((await second.jobs({})).items.map(({ id }) => id)).toEqual(['t2', 't1'])
+    await second.close()
   })
 
   it('makes read models again while it answers and follows, and goes on with it at its next start', async () => {
@@ -157,3 +205,8 @@ describe('openReadModels', () => {
     await reads.close()
   })
 })
+
+async function signOfLife(store: EventStore): Promise<void> {
+  const { data: _, ...event } = eventData(submitted(), Date.now())
+  await store.append(`${APP}.node-n1`, 'any', [{ ...event, type: 'NodeHeartbeat', data: {} }])
+}

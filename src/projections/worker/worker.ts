@@ -13,7 +13,7 @@ import { systemClock } from '../clock.ts'
 import { openReadCore, type QuestionName, type ReadCore } from '../core.ts'
 import { deleteReadDatabase, isCorrupt, openReadDatabase } from '../database.ts'
 import { Rebuilder } from '../rebuilder.ts'
-import { isSameLog } from '../same-log.ts'
+import { goOnWith } from '../same-log.ts'
 import type { Watch, WatchTopic, WatchTopics } from '../views.ts'
 import { type Ask, type FromWorker, type OpenWatch, sendable, type ToWorker, type WorkerOptions } from './protocol.ts'
 import { openSource } from './source.ts'
@@ -37,7 +37,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
   const source = await openSource(app, log, (error) => post({ kind: 'trouble', error: sendable(error) }))
   const db = openReadDatabase(file)
   const core = openReadCore({ db, app })
-  if (!(await isSameLog(source, core.engine))) core.engine.reset()
+  await goOnWith(source, core.engine)
 
   /** read.db cannot be relied on: it is begun again by the next start of this thread. */
   const giveUp = (error: unknown): never => {
