@@ -142,11 +142,13 @@ class LogAudit {
         if (broken) return broken
         const fact = factOf<AuditFact>(event)
         if (fact.type !== 'StreamRetired') continue
+        // One that had grown when it was to be deleted was recorded again.
+        const isKnown = this.#retired.has(fact.data.stream)
         this.#retired.set(fact.data.stream, false)
         if (archive === undefined) continue
         const copy = await verifyCopy(archive, fact.data)
         if (!copy.ok) return { stream: copy.stream, revision: copy.revision, reason: copy.reason, file: copy.file }
-        this.#archived++
+        if (!isKnown) this.#archived++
       }
       if (page.length < PAGE) return undefined
       from += BigInt(PAGE)
