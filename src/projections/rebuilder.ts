@@ -8,8 +8,8 @@ import type { ReadCore } from './core.ts'
 import { isCorrupt, isDiskFull } from './database.ts'
 import { PoisonEvent } from './errors.ts'
 import { asError } from './host.ts'
+import { NO_ROOM } from './rebuilds.ts'
 
-const NO_ROOM = 'The disk is full. Make room for a second copy of what read.db holds, and rebuild again.'
 const BACKOFF_MS = { first: 100, max: 10_000 }
 
 export interface RebuilderOptions {

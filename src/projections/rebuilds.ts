@@ -7,14 +7,16 @@
  * Each page commits with how far it came, so a process that dies goes on from there.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type Position, type RecordedEvent, START } from '../events/index.ts'
+import { type Position, type RecordedEvent, START, StoreUnavailable } from '../events/index.ts'
 import { int, maybeInt, maybeText } from './columns.ts'
-import { inTransaction } from './database.ts'
+import { inTransaction, isDiskFull } from './database.ts'
 import { PoisonEvent } from './errors.ts'
 import { applyTo, sortByKind } from './log-events.ts'
 import { nothingTouched, type Projection, type ReadModel } from './read-model.ts'
 import { createTables, dropTables, isSame, Names, type TableSet, withNames } from './tables.ts'
 import type { RebuildStatus } from './views.ts'
+
+export const NO_ROOM = 'The disk is full. Make room for a second copy of what read.db holds, and rebuild again.'
 
 export interface LogPage {
   readonly from: Position
@@ -81,17 +83,21 @@ export class Rebuilds {
     return maybeText(row?.failed)
   }
 
-  /** Those that are under way go on. */
+  /** Those that are under way go on. @throws StoreUnavailable when there is not even room to begin */
   begin(inUse: readonly InUse[]): void {
     const wanted = inUse.filter(({ model }) => this.#of(model) === undefined)
     const insert = this.#db.prepare(`INSERT INTO generations (name, version, next_position) VALUES (?, ?, ?)
       ON CONFLICT DO UPDATE SET next_position = excluded.next_position, next_events = 0, failed = NULL`)
-    inTransaction(this.#db, () => {
-      for (const { model, tables } of wanted) {
-        createTables(this.#db, model, tables.generation + 1)
-        insert.run(model.name, model.version, Number(START))
-      }
-    })
+    try {
+      inTransaction(this.#db, () => {
+        for (const { model, tables } of wanted) {
+          createTables(this.#db, model, tables.generation + 1)
+          insert.run(model.name, model.version, Number(START))
+        }
+      })
+    } catch (cause) {
+      throw isDiskFull(cause) ? new StoreUnavailable(NO_ROOM, { retryable: true, cause }) : cause
+    }
     for (const { model, tables } of wanted) this.#open(model, tables.generation + 1, Number(START), 0)
   }
 

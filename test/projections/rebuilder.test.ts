@@ -108,6 +108,18 @@ describe('Rebuilder', () => {
     expect(rebuilder.dueIn).toBeUndefined()
   })
 
+  it('is not begun where there is no room for its first tables: the answer says so, and nothing is left of it', async () => {
+    const { core, db, rebuilder, status } = await rebuilding(0)
+    while (rebuilder.dueIn !== undefined) await rebuilder.turn(10)
+    const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
+    db.exec(`PRAGMA max_page_count = ${pages}`)
+    expect(() => core.ask('rebuild')).toThrow(
+      expect.objectContaining({ code: 'store-unavailable', message: expect.stringContaining('Make room') }),
+    )
+    expect(status()).toMatchObject({ rebuilding: false })
+    expect(core.ask('countJobs', {})).toBe(0)
+  })
+
   it('gives up when there is no room for both, and those in use have room again', async () => {
     const { core, db, rebuilder, errors, status } = await rebuilding(10)
     const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
