@@ -20,6 +20,7 @@ import {
   type ReadStreamOptions,
   type RecordedEvent,
   type Revision,
+  StoreError,
   StoreUnavailable,
   StreamDeleted,
   seal,
@@ -100,6 +101,8 @@ const PATIENT_READER: Origin = { by: 'system', mustLand: true }
 const DECIDE_AGAIN = 20
 const RETRY_FIRST_MS = 10
 const RETRY_MOST_MS = 1000
+/** Events of a stream that are in memory at once. */
+const PAGE = 2000
 /** How many actors are looked at to make room for one: more than that only when nearly all are at work. */
 const PASSIVATION_LOOKS = 16
 
@@ -464,19 +467,30 @@ export class ActorSystem {
       if (await this.#resume(resident, mustLand)) return true
       this.#renew(resident, beginning(resident.evolution, this.#firstSnapshotDue))
     }
-    const { revision } = resident.state.context
-    // From the last event that is known: without it the stream is gone, and so is all that was known.
-    const from = BigInt(Math.max(revision, 0))
-    const events = await this.#read(resident, from, mustLand)
-    if (revision >= 0 && events[0]?.revision !== from) {
+    const before = resident.state.context.revision
+    if (!(await this.#follow(resident, mustLand))) {
       resident.loaded = false
       await this.#catchUp(resident, mustLand)
       return true
     }
-    const news = revision < 0 ? events : events.slice(1)
-    for (const event of news) replay(resident, event)
     resident.loaded = true
-    return news.length > 0
+    return resident.state.context.revision > before
+  }
+
+  /**
+   * Applies what follows in the stream, a page at a time: all that a long stream says need not be in memory at once.
+   * @returns false if the last event that is known is gone, and with it the stream and all that was known
+   */
+  async #follow<Context extends Applied>(resident: Resident<Context>, mustLand: boolean): Promise<boolean> {
+    for (;;) {
+      const { revision } = resident.state.context
+      // From the last event that is known: also what was read of a stream that is deleted between two pages is nothing.
+      const from = BigInt(Math.max(revision, 0))
+      const page = await this.#read(resident, from, mustLand)
+      if (revision >= 0 && page[0]?.revision !== from) return false
+      for (const event of revision < 0 ? page : page.slice(1)) replay(resident, event)
+      if (page.length < PAGE) return true
+    }
   }
 
   /**
@@ -492,9 +506,12 @@ export class ActorSystem {
       this.#renew(resident, { state, eventId, hash, snapshotDue, position: last.position })
       try {
         for (const event of rest) replay(resident, event)
-        resident.loaded = true
-        return true
-      } catch {
+        if (rest.length + 1 < PAGE || (await this.#follow(resident, mustLand))) {
+          resident.loaded = true
+          return true
+        }
+      } catch (error) {
+        if (error instanceof StoreError) throw error
         // If it is the log that cannot be read, reading all of it says so.
       }
     }
@@ -503,7 +520,7 @@ export class ActorSystem {
   }
 
   #read<Context extends Applied>({ stream }: Resident<Context>, from: bigint, mustLand: boolean) {
-    return this.#patiently(mustLand, () => this.#store.readStream(stream, { from }))
+    return this.#patiently(mustLand, () => this.#store.readStream(stream, { from, limit: PAGE }))
   }
 
   #renew<Context extends Applied>(resident: Resident<Context>, standing: Standing<Context>): void {

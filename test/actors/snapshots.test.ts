@@ -20,7 +20,7 @@ import {
   settingKind,
   taskKind,
 } from '../../src/actors/index.ts'
-import { type EventStore, openMemoryStore } from '../../src/events/index.ts'
+import { type EventStore, openMemoryStore, StoreUnavailable } from '../../src/events/index.ts'
 import { submission } from './given.ts'
 import { CountingStore, unavailable, withAppend } from './stores.ts'
 
@@ -82,6 +82,52 @@ describe('a long stream', () => {
     expect(await store.during(() => reader.read(settingKind, 's'))).toBeLessThanOrEqual(501)
     expect(await reader.read(settingKind, 's')).toEqual(before)
     expect(reader.peek(settingKind, 's')).toEqual(before.state)
+  })
+
+  test('is never read into memory as a whole, with and without a snapshot', async () => {
+    const store = new CountingStore()
+    const snapshots = new WatchedSnapshots()
+    await setMany(systemOn(store, snapshots, { every: 500, exclusive: true }), 500)
+    await setMany(systemOn(store, new MemorySnapshots(), { exclusive: true }), 5500, 500)
+    const whole = await valuesOf(systemOn(store, new MemorySnapshots()))
+    expect(await valuesOf(systemOn(store, snapshots, { every: 10_000 }))).toEqual(whole)
+    expect(snapshots.dropped).toEqual([])
+    expect(store.read).toBeGreaterThan(11_000)
+    expect(store.most).toBeLessThanOrEqual(2000)
+  })
+
+  test('that is deleted while it is read is one that never was', async () => {
+    const store = new CountingStore()
+    const snapshots = new WatchedSnapshots()
+    await setMany(systemOn(store, snapshots, { every: 500, exclusive: true }), 500)
+    await setMany(systemOn(store, new MemorySnapshots(), { exclusive: true }), 5500, 500)
+    for (const kept of [snapshots, new MemorySnapshots()]) {
+      const deleting = new CountingStore(store)
+      const { readStream } = deleting
+      let reads = 0
+      deleting.readStream = async (...of) => (++reads > 2 ? [] : readStream.apply(deleting, of))
+      expect((await systemOn(deleting, kept).read(settingKind, 's')).state.context.revision).toBe(-1)
+    }
+    expect(snapshots.dropped).toEqual([SCOPE])
+  })
+
+  test('keeps its snapshot when the log gives no answer on the way', async () => {
+    const store = new CountingStore()
+    const snapshots = new WatchedSnapshots()
+    await setMany(systemOn(store, snapshots, { every: 500, exclusive: true }), 500)
+    await setMany(systemOn(store, new MemorySnapshots(), { exclusive: true }), 5500, 500)
+    const failing = new CountingStore(store)
+    const { readStream } = failing
+    let reads = 0
+    failing.readStream = async (...of) => {
+      if (++reads > 1) throw new StoreUnavailable('no answer', { retryable: false })
+      return readStream.apply(failing, of)
+    }
+    const system = systemOn(failing, snapshots)
+    await expect(system.read(settingKind, 's')).rejects.toThrow('no answer')
+    expect(snapshots.dropped).toEqual([])
+    reads = Number.NEGATIVE_INFINITY
+    expect((await system.read(settingKind, 's')).state.context.revision).toBe(5999)
   })
 
   test('that has none yet gets one when it is first read', async () => {

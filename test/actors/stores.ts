@@ -44,6 +44,8 @@ export function interrupting(
 export class CountingStore implements EventStore {
   readonly #store: EventStore
   read = 0
+  /** By one read. */
+  most = 0
 
   constructor(store: EventStore = openMemoryStore()) {
     this.#store = store
@@ -60,6 +62,7 @@ export class CountingStore implements EventStore {
   async readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]> {
     const events = await this.#store.readStream(stream, options)
     this.read += events.length
+    this.most = Math.max(this.most, events.length)
     return events
   }
 
