@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { CopyRefused, copyHistory, type Log } from '../copy/index.ts'
+import { assertArrived, CopyRefused, copyHistory, type Log } from '../copy/index.ts'
 import { StoreError } from '../errors.ts'
 import { diskTrouble, hashOf, publish, sync, writeDurably } from '../files.ts'
 import { LogSurvey, openSqliteStore, writeImage } from '../stores/sqlite/index.ts'
@@ -42,10 +42,11 @@ export interface Backup extends BackupFacts {
 
 /**
  * A backup of the log in a directory, which another process may be using.
- * @throws CopyRefused when there is no log, or a backup of this name; BackupBroken, ChainBroken when what was written is not
+ * @throws CopyRefused when there is no log, or a part of one, or a backup of this name; BackupBroken, ChainBroken when what was written is not
  * sound; StoreUnavailable (no room); StoreCorrupt
  */
 export async function backupDirectory(directory: string, options: BackupOptions): Promise<Backup> {
+  assertArrived(directory)
   return backup(directory, resolve(directory), options)
 }
 

@@ -2,4 +2,4 @@
 export { type Copied, type CopyOptions, type CopyProgress, copyHistory, type Log } from './copy.ts'
 export * from './errors.ts'
 export { type MigrateOptions, migrateLog, nameOf, type Place, placeOf } from './migrate.ts'
-export { appsIn, assertHere, assertNothingLeft } from './moved.ts'
+export { appsIn, assertArrived, assertHere, assertNothingLeft } from './moved.ts'

@@ -124,6 +124,18 @@ export function assertWhole(directory: string, app: string, to: string): void {
   )
 }
 
+/** @throws CopyRefused when a part only of an app's log is here: a copy of it would pass for the whole, with no note beside it */
+export function assertArrived(directory: string): void {
+  for (const [app, moved] of Object.entries(readAll(directory))) {
+    if (moved.is !== 'arriving') continue
+    throw new CopyRefused(
+      'in-use',
+      `The log of ${app} in ${directory} is not whole: its migration from ${moved.from} has not ended. Run capsule migrate ` +
+        'again first, or take the copy from there.',
+    )
+  }
+}
+
 /** The apps that have events in the log of a directory; none when it has no log. @throws StoreUnavailable, StoreCorrupt */
 export function appsIn(directory: string): readonly string[] {
   return LogSurvey.of(directory, (survey) => survey.apps()) ?? []

@@ -1,6 +1,6 @@
 /** A log that moves is in one place afterwards: what is in use does not move, and the place it left says where it went. */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import {
   addressOf,
   assertHere,
   assertNothingLeft,
+  backupDirectory,
   DataDirectoryInUse,
   type EventStore,
   LogMoved,
@@ -137,8 +138,13 @@ describe('a migration', () => {
     // The source is the log still.
     assertHere(data, 'demo')
     await expect(migrate(target, await temporary())).rejects.toMatchObject({ code: 'copy-refused', reason: 'in-use' })
+    // A backup would be restored without the note.
+    const to = join(await temporary(), 'backup.db')
+    await expect(backupDirectory(target, { to })).rejects.toThrow(/not whole.*Run capsule migrate again/)
+    expect(existsSync(to)).toBe(false)
     expect(await migrate(data, target)).toMatchObject({ events: 36 })
     assertHere(target, 'demo')
+    expect(await backupDirectory(target, { to })).toMatchObject({ events: 36 })
     expect(refusal(() => assertHere(data, 'demo'))).toBeInstanceOf(LogMoved)
   })
 })
