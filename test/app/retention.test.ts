@@ -285,6 +285,32 @@ describe('while others work', () => {
     }
   })
 
+  it('a long stream that another node has deleted before it is copied is none that was tampered with', async () => {
+    const w = await world()
+    await w.submit('a')
+    const { state } = await w.system.execute(taskKind, 'a', { type: 'start', node: 'n' }, OWN)
+    const claim = state.context.claim?.id ?? ''
+    for (let n = 0; n < 200; n++) {
+      await w.system.execute(taskKind, 'a', { type: 'log', claim, level: 'info', message: `${n}` }, OWN)
+    }
+    await w.system.execute(taskKind, 'a', { type: 'complete', claim, result: null }, OWN)
+    await w.days(91)
+    const process = await w.process()
+    let looks = 0
+    const store: EventStore = Object.assign(Object.create(w.store) as EventStore, {
+      head: () => w.store.head(),
+      readStream: async (...[stream, part]: Parameters<EventStore['readStream']>) => {
+        // Looked at first, then copied.
+        const isLook = stream === `${APP}.task-a` && part?.from === 0n
+        if (isLook && ++looks === 2) await w.retire({}, { archive: await directory() })
+        return w.store.readStream(stream, part)
+      },
+    })
+    expect(await process.retire({}, { store })).toMatchObject({ retired: 0, kept: { changed: 1 }, broken: [] })
+    await process.close()
+    expect(await w.streams()).toEqual(['audit'])
+  })
+
   it('of one archive there is one run at a time', async () => {
     const w = await world()
     const open = await openArchive({ directory: w.archive, app: APP })

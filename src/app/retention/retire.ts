@@ -316,7 +316,9 @@ class Retirement {
       copy = await this.#archive.write(stream, events ? [events] : this.#pages(stream))
     } catch (error) {
       if (!(error instanceof ChainBroken)) throw error
-      return this.#keep('broken', stream)
+      // Another node may have deleted it before any of it was read.
+      const [first] = await this.#parts.store.readStream(stream, { limit: 1 })
+      return this.#keep(first ? 'broken' : 'changed', stream)
     }
     // It was deleted by another node, or has grown, while it was copied: the copy is of no use.
     if (BigInt(copy.lastRevision) !== ended.lastRevision) return this.#keep('changed', stream)
