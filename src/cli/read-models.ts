@@ -2,13 +2,13 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import {
+  appOf,
   DataDirectoryInUse,
   type DirectoryLock,
   type EventStore,
   lockDirectory,
   openEventStoreDB,
   openSqliteReader,
-  STREAM_KINDS,
   streamPrefix,
 } from '../events/index.ts'
 import { type ReadModelWire, readModel, toReadModel } from '../http/index.ts'
@@ -127,8 +127,6 @@ function take(directory: string): DirectoryLock {
   }
 }
 
-const APP_OF_STREAM = new RegExp(`^(.+?)\\.(?:${STREAM_KINDS.join('|')})-`)
-
 async function openFile(directory: string, app: string | undefined): Promise<Log> {
   let reader: ReturnType<typeof openSqliteReader>
   try {
@@ -141,7 +139,7 @@ async function openFile(directory: string, app: string | undefined): Promise<Log
     )
   }
   const [first] = app === undefined ? await reader.readAll({ limit: 1 }) : []
-  const known = app ?? APP_OF_STREAM.exec(first?.stream ?? '')?.[1]
+  const known = app ?? (first && appOf(first.stream))
   if (known === undefined) {
     reader.close()
     throw new CommandFailed(`The log in ${directory} is empty: there is nothing to make read models from.`)
