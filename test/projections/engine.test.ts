@@ -1,7 +1,7 @@
 /** The engine: a batch and its checkpoint are one, and whatever cannot be trusted is made again from the log. */
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Position } from '../../src/events/index.ts'
+import { type AuditFact, NO_KEY, type Position } from '../../src/events/index.ts'
 import {
   type Engine,
   nothingTouched,
@@ -142,6 +142,19 @@ describe('the engine', () => {
     expect(engine).toMatchObject({ skipped: 1, position: 3n })
     expect(open(listModel()).position).toBe(3n)
     // As if this code had been the older one, that did not know version 1.
+    db.exec('UPDATE skipped SET v = 1')
+    expect(open(listModel())).toMatchObject({ skipped: 0, position: -1n })
+  })
+
+  it('rebuilds also for what was done to the log itself, once it knows it', () => {
+    const history = new History()
+    history.task('a', submitted())
+    const { data } = history.retire('task', 'a')
+    history.events.pop()
+    history.add('audit', NO_KEY, { type: 'StreamRetired', data: data as AuditFact['data'] }, { v: 99 })
+    const engine = open(listModel())
+    engine.apply(history.events, nothingTouched())
+    expect(engine.skipped).toBe(1)
     db.exec('UPDATE skipped SET v = 1')
     expect(open(listModel())).toMatchObject({ skipped: 0, position: -1n })
   })
