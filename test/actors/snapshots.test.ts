@@ -210,6 +210,16 @@ describe('a snapshot', () => {
   }
 
   // A promise: see docs/promises.md.
+  test('of a stream that was deleted is not kept, nor one that was still to be', async () => {
+    const store = openMemoryStore()
+    const snapshots = new WatchedSnapshots()
+    const system = systemOn(store, snapshots, { exclusive: true })
+    for (let value = 0; value < EVERY; value++) await system.execute(settingKind, 's', set(value), BY)
+    await system.deleteStream(SCOPE, BigInt(EVERY - 1))
+    await saved()
+    expect(snapshots.saved).toEqual([])
+  })
+
   test('of a log that is not this one is dropped: of one that a backup has set back', async () => {
     const { store, snapshots } = await kept()
     const restored = openMemoryStore()

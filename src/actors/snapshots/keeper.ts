@@ -77,6 +77,8 @@ export class SnapshotKeeper {
   }
 
   drop(stream: string): void {
+    // What still waits is of the same past.
+    this.#due.delete(stream)
     this.#store.drop(stream)
   }
 
