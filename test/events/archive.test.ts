@@ -1,10 +1,19 @@
-/** The archive on a disk that has no more room. */
+/** The archive on a disk that has no more room, and beside files of another. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  GENESIS,
+  openArchive,
+  type RecordedEvent,
+  type RetiredStream,
+  START,
+  seal,
+  verifyCopy,
+} from '../../src/events/index.ts'
 
 const run = promisify(execFile)
 
@@ -28,5 +37,51 @@ describe('a stream for which there is room only in part', () => {
     const { said, bytes } = await archived('unlimited')
     expect(said).toBe(`kept ${bytes} bytes`)
     expect(bytes).toBeGreaterThan(200_000)
+  })
+})
+
+describe('an archive with files of another in it', () => {
+  async function directory(): Promise<string> {
+    const made = await mkdtemp(join(tmpdir(), 'capsule-archive-'))
+    onTestFinished(() => rm(made, { recursive: true }))
+    return made
+  }
+
+  /** One run that archives a stream of one event. */
+  async function run(directory: string, stream: string): Promise<RetiredStream> {
+    const metadata = {
+      at: '2026-01-01T00:00:00.000Z',
+      by: 'system',
+      correlationId: 'c',
+      causationId: 'c',
+      v: 1,
+    } as const
+    const sealed = seal(stream, 0n, GENESIS, { id: `of-${stream}`, type: 'Noted', data: {}, metadata })
+    const event: RecordedEvent = { ...sealed, stream, revision: 0n, position: START, recordedAt: 0 }
+    const archive = await openArchive({ directory, app: 'demo' })
+    try {
+      const copy = await archive.write(stream, [[event]])
+      await archive.sync()
+      return copy
+    } finally {
+      await archive.close()
+    }
+  }
+
+  async function putTogether(from: string, to: string): Promise<void> {
+    for (const name of await readdir(from))
+      if (name.endsWith('.jsonl')) await copyFile(join(from, name), join(to, name))
+  }
+
+  it('adds to its own alone, so they can be put together again and again', async () => {
+    const [mine, others] = [await directory(), await directory()]
+    const copies = [await run(mine, 'demo.task-1'), await run(others, 'demo.task-2')]
+    for (let n = 3; n < 7; n += 2) {
+      await putTogether(others, mine)
+      copies.push(await run(mine, `demo.task-${n}`), await run(others, `demo.task-${n + 1}`))
+    }
+    await putTogether(others, mine)
+    for (const copy of copies) expect(await verifyCopy(mine, copy)).toEqual({ ok: true })
+    expect((await readdir(others)).filter((name) => name.endsWith('.jsonl'))).toHaveLength(1)
   })
 })

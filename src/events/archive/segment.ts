@@ -2,16 +2,9 @@
 import type { FileHandle } from 'node:fs/promises'
 import { eventOf } from './line.ts'
 
-const NAME = /^(.+)-(\d{8}T\d{9}Z-[0-9a-f]{6})\.jsonl$/
-
 /** `<app>-<when it was begun>-<random>.jsonl`: no two have the same name, wherever they were made. */
 export function segmentName(app: string, now: number, random: string): string {
   return `${app}-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}-${random}.jsonl`
-}
-
-/** Those of the app, oldest first. */
-export function segmentsOf(app: string, files: readonly string[]): string[] {
-  return files.filter((file) => NAME.exec(file)?.[1] === app).toSorted()
 }
 
 /** Bytes of the file up to the end of its last whole line: a crash may have torn what follows. */

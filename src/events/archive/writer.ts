@@ -3,17 +3,17 @@
  * that one process writes to at a time. A stream's lines lie together, so that place and hash find and prove them.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RetiredStream } from '../catalogue/index.ts'
 import { ChainBroken } from '../copy/errors.ts'
 import { ArchiveInUse, ArchiveUnavailable, DataDirectoryInUse } from '../errors.ts'
 import type { RecordedEvent } from '../event.ts'
-import { syncDirectory, writeAll } from '../files.ts'
+import { publish, writeAll, writeDurably } from '../files.ts'
 import { type DirectoryLock, lockDirectory } from '../stores/sqlite/index.ts'
 import { ChainVerifier } from '../verify.ts'
 import { lineOf } from './line.ts'
-import { segmentName, segmentsOf, wholeLines } from './segment.ts'
+import { segmentName, wholeLines } from './segment.ts'
 
 export interface ArchiveOptions {
   /** Where the files are; made when it is not there. */
@@ -64,14 +64,23 @@ export class ArchiveWriter {
     this.#lock = lock
   }
 
-  /** Goes on with the last file, without what a crash may have torn of it. */
+  /** Goes on with the file it has begun last, without what a crash may have torn of it. */
   async resume(): Promise<void> {
-    const name = segmentsOf(this.#options.app, await readdir(this.directory)).at(-1)
-    if (name === undefined) return
-    const handle = await open(join(this.directory, name), 'r+')
+    const [name = '', inode] = (await ifThere(readFile(this.#note, 'utf8')))?.trim().split(' ') ?? []
+    const handle = inode === undefined ? undefined : await ifThere(open(join(this.directory, name), 'r+'))
+    if (!handle) return
+    if (inode !== (await inodeOf(handle))) return handle.close()
     this.#segment = { name, handle, bytes: await wholeLines(handle) }
     await handle.truncate(this.#segment.bytes)
     await handle.sync()
+  }
+
+  /**
+   * Says which file is this archive's own to go on with. One that was copied to here from the archive of another node goes
+   * on there: two files of one name would come of it, and either would be lost where they are put together again.
+   */
+  get #note(): string {
+    return join(this.directory, `${this.#options.app}.current`)
   }
 
   /**
@@ -139,12 +148,28 @@ export class ArchiveWriter {
       await this.#segment?.handle.close()
       const name = segmentName(app, now(), randomBytes(3).toString('hex'))
       const handle = await open(join(this.directory, name), 'wx')
-      await syncDirectory(this.directory)
+      const partial = `${this.#note}.partial`
+      await rm(partial, { force: true })
+      await writeDurably(partial, `${name} ${await inodeOf(handle)}\n`)
+      await publish(partial, this.#note, 'what is there')
       this.#segment = { name, handle, bytes: 0 }
       return this.#segment
     } catch (error) {
       throw unavailable(this.directory, error)
     }
+  }
+}
+
+async function inodeOf(file: FileHandle): Promise<string> {
+  return `${(await file.stat({ bigint: true })).ino}`
+}
+
+async function ifThere<T>(opened: Promise<T>): Promise<T | undefined> {
+  try {
+    return await opened
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
   }
 }
 
