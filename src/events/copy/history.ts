@@ -41,25 +41,34 @@ export async function* history(options: HistoryOptions): AsyncGenerator<Recorded
   }
 }
 
-/** The streams of the app that were retired by then, as its audit stream says. */
+/**
+ * The streams of the app that were retired by then, as its audit stream says. Not one that has grown since: what came after
+ * is in no archive, so it is still to be retired again.
+ */
 export async function retiredStreams(
   store: Pick<EventStore, 'readStream'>,
   app: string,
   upTo: Position,
 ): Promise<ReadonlySet<string>> {
   const audit = `${app}.audit`
-  const retired = new Set<string>()
+  const recorded = new Map<string, number>()
   for (let from = 0n; ; ) {
     const page = await store.readStream(audit, { from, limit: PAGE })
     for (const { type, data, position } of page) {
-      const { stream } = data
+      const { stream, lastRevision } = data
       if (type !== 'StreamRetired' || typeof stream !== 'string' || position > upTo) continue
-      if (stream.startsWith(streamPrefix(app)) && stream !== audit) retired.add(stream)
+      if (stream.startsWith(streamPrefix(app)) && stream !== audit) recorded.set(stream, Number(lastRevision))
     }
     const last = page.at(-1)
-    if (!last) return retired
+    if (!last) break
     from = last.revision + 1n
   }
+  const retired = new Set(recorded.keys())
+  for (const [stream, lastRevision] of recorded) {
+    const [last] = await store.readStream(stream, { direction: 'backwards', limit: 1 })
+    if (last && last.position <= upTo && last.revision > lastRevision) retired.delete(stream)
+  }
+  return retired
 }
 
 /** Whether both say the same. The hash covers data and metadata, and each walk has held its events to theirs. */

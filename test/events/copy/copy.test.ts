@@ -201,7 +201,7 @@ describe('a copy that was cut off', () => {
 describe('a stream that was retired', () => {
   async function retired(source: EventStore): Promise<void> {
     await writeHistory(source, 1)
-    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 1, lastHash: '…' } }
+    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 3, lastHash: '…' } }
     await new Writer(source).append('demo.audit', audit)
   }
 
@@ -225,12 +225,25 @@ describe('a stream that was retired', () => {
     expect(await copy(source, target)).toMatchObject({ appended: 0, retired: 1 })
   })
 
+  it('and has grown before it was deleted is copied: what came after it was archived is nowhere else', async () => {
+    const source = openMemoryStore()
+    const writer = new Writer(source)
+    await writer.append('demo.task-1', {}, {})
+    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 1, lastHash: '…' } }
+    await writer.append('demo.audit', audit)
+    await writer.append('demo.task-1', { type: 'TaskWriteRefused' })
+    const target = openMemoryStore()
+    expect(await copy(source, target)).toMatchObject({ events: 4, retired: 0 })
+    expect(await historyOf(target)).toEqual(await historyOf(source))
+    expect(await target.readStream('demo.task-1')).toHaveLength(3)
+  })
+
   it('is retired at a target that has it from before', async () => {
     const source = openMemoryStore()
     await writeHistory(source, 1)
     const target = openMemoryStore()
     await copy(source, target)
-    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 1, lastHash: '…' } }
+    const audit = { type: 'StreamRetired', data: { stream: 'demo.task-1', lastRevision: 3, lastHash: '…' } }
     await new Writer(source).append('demo.audit', audit)
     await source.deleteStream('demo.task-1', 3n)
     expect(await copy(source, target)).toMatchObject({ appended: 1, retired: 1 })
