@@ -209,7 +209,6 @@ describe('a snapshot', () => {
     return { store, snapshots }
   }
 
-  // A promise: see docs/promises.md.
   test('of a stream that was deleted is not kept, nor one that was still to be', async () => {
     const store = openMemoryStore()
     const snapshots = new WatchedSnapshots()
@@ -220,6 +219,7 @@ describe('a snapshot', () => {
     expect(snapshots.saved).toEqual([])
   })
 
+  // A promise: see docs/promises.md.
   test('of a log that is not this one is dropped: of one that a backup has set back', async () => {
     const { store, snapshots } = await kept()
     const restored = openMemoryStore()
