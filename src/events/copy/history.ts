@@ -41,6 +41,9 @@ export async function* history(options: HistoryOptions): AsyncGenerator<Recorded
   }
 }
 
+/** Streams that may be recorded as retired and not be deleted yet: each run begins with what was left, and goes batch by batch. */
+const NOT_YET_DELETED = 1000
+
 /**
  * The streams of the app that were retired by then, as its audit stream says. Not one that has grown since: what came after
  * is in no archive, so it is still to be retired again.
@@ -57,14 +60,16 @@ export async function retiredStreams(
     for (const { type, data, position } of page) {
       const { stream, lastRevision } = data
       if (type !== 'StreamRetired' || typeof stream !== 'string' || position > upTo) continue
-      if (stream.startsWith(streamPrefix(app)) && stream !== audit) recorded.set(stream, Number(lastRevision))
+      if (!stream.startsWith(streamPrefix(app)) || stream === audit) continue
+      recorded.delete(stream)
+      recorded.set(stream, Number(lastRevision))
     }
     const last = page.at(-1)
     if (!last) break
     from = last.revision + 1n
   }
   const retired = new Set(recorded.keys())
-  for (const [stream, lastRevision] of recorded) {
+  for (const [stream, lastRevision] of [...recorded].slice(-NOT_YET_DELETED)) {
     const [last] = await store.readStream(stream, { direction: 'backwards', limit: 1 })
     if (last && last.position <= upTo && last.revision > lastRevision) retired.delete(stream)
   }
