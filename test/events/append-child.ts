@@ -3,11 +3,15 @@
  * or, with `delete`, appends one event to a stream and deletes that.
  */
 import { randomUUID } from 'node:crypto'
-import { writeSync } from 'node:fs'
 import { type EventData, GENESIS, openSqliteStore, seal } from '../../src/events/index.ts'
 
 const store = await openSqliteStore({ directory: process.argv[2] ?? '' })
-writeSync(1, 'open\n')
+await say('open')
+
+/** On its way out when this resolves: a slow reader makes the next append wait. */
+function say(line: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(`${line}\n`, () => resolve()))
+}
 
 /** What one append records: three events, sealed as the log's own are. */
 function noted(id: string): EventData[] {
@@ -28,7 +32,7 @@ async function lane(): Promise<void> {
   for (;;) {
     const id = randomUUID()
     await store.append(`child.task-${id}`, 'no-stream', noted(id))
-    writeSync(1, `${id}\n`)
+    await say(id)
   }
 }
 
