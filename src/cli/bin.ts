@@ -4,6 +4,11 @@ const major = Number(process.versions.node.split('.')[0])
 if (major >= 24) {
   const { useCompileCache } = await import('./compile-cache.ts')
   useCompileCache()
+  if (process.argv[2] === 'serve' || process.argv[2] === 'worker') {
+    // Beside all the rest of what is loaded: how soon an app works again after a crash is how soon its threads are there.
+    const { warmReadModels } = await import('../projections/index.ts')
+    warmReadModels()
+  }
   await import('./main.ts')
 } else {
   process.stderr.write(

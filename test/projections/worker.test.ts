@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { openSqliteStore, type Position, type SqliteStore } from '../../src/events/index.ts'
 import {
   BadCursor,
@@ -14,6 +14,7 @@ import {
   UnknownReadModel,
   type WatchSink,
   WatchTargetMissing,
+  warmReadModels,
 } from '../../src/projections/index.ts'
 import { JOBS } from '../../src/projections/models/jobs.ts'
 import { APP, append, completed, started, submitted } from './support.ts'
@@ -75,6 +76,23 @@ describe('openReadModelsInWorker', () => {
       name: 'jobs',
       rebuilding: false,
     })
+  })
+
+  it('takes the thread that was started for it, and makes one where there is none', async () => {
+    const made: unknown[] = []
+    const note = (worker: unknown) => made.push(worker)
+    process.on('worker', note)
+    onTestFinished(() => void process.off('worker', note))
+    const position = await append(store, 'task', 't1', [submitted()])
+    warmReadModels()
+    warmReadModels()
+    for (const threads of [1, 2]) {
+      await reads.close()
+      reads = await open()
+      expect(made).toHaveLength(threads)
+      await reads.waitFor(position)
+      expect(await reads.job('t1')).toMatchObject({ status: 'pending' })
+    }
   })
 
   it('hands errors over with their class and facts', async () => {

@@ -6,8 +6,9 @@
  * then questions for about 10 ms, so that neither starves the other. While read models are made again, they have a chunk
  * of their own in each round, in place of the rest.
  */
+import { once } from 'node:events'
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort } from 'node:worker_threads'
 import { StoreClosed } from '../../events/index.ts'
 import { systemClock } from '../clock.ts'
 import { openReadCore, type QuestionName, type ReadCore } from '../core.ts'
@@ -232,4 +233,9 @@ class Pace {
 }
 
 // Last, since classes do not exist before their lines have run.
-if (parentPort !== null) await run(parentPort, workerData as WorkerOptions)
+if (parentPort !== null) {
+  const [options] = await once(parentPort, 'message')
+  // Until it listens again nothing else keeps the thread.
+  parentPort.ref()
+  await run(parentPort, options as WorkerOptions)
+}
