@@ -243,12 +243,29 @@ function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error 
 
 /** What a function makes of the input as its handler sees it, or a template of the input as it was recorded. */
 function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObject) => string {
-  if (typeof key === 'function') return (params) => (key as (input: unknown) => string)(parseInput(task, params))
-  return (params) =>
-    key.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
+  const make = typeof key === 'function' ? madeBy(task, key) : filledIn(task, what, key)
+  return (params) => {
+    const made = make(params)
+    // It names a stream, and half a character (a surrogate without its other half) has no bytes to name one with.
+    if (!made.isWellFormed()) {
+      throw new InvalidInput(`The ${what} of task ${task.name} comes to text that is not well-formed Unicode`, [
+        { path: '', message: 'half of a character is in it; send whole ones' },
+      ])
+    }
+    return made
+  }
+}
+
+function madeBy(task: Named, key: Extract<KeyOf<never>, (...args: never[]) => unknown>) {
+  return (params: JsonObject): string => (key as (input: unknown) => string)(parseInput(task, params))
+}
+
+function filledIn({ name }: Named, what: string, template: string) {
+  return (params: JsonObject): string =>
+    template.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
       const value = params[field]
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
-      throw new InvalidInput(`The ${what} of task ${task.name} is "${key}"`, [
+      throw new InvalidInput(`The ${what} of task ${name} is "${template}"`, [
         { path: field, message: 'must be text, a number or a boolean' },
       ])
     })

@@ -1,5 +1,5 @@
 /** capsule audit: proves that a log is as it was written, hands it over, shows what happened. */
-import { open } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
@@ -130,7 +130,12 @@ async function exportLog(flags: Flags & { readonly to: string; readonly stream?:
       events += page.length
       line.show(`${counted(events, 'event')} written`)
     }
+    if (events === 0 && flags.stream !== undefined) throw noEvents(flags.stream)
     await file.sync()
+  } catch (error) {
+    // A part would look like the whole.
+    await rm(flags.to, { force: true })
+    throw error
   } finally {
     line.clear()
     await file.close()
@@ -154,7 +159,11 @@ async function show(stream: string, flags: Flags): Promise<void> {
     events += page.length
     for (const event of page) process.stdout.write(flags.json ? lineOf(event) : shown(event))
   }
-  if (events === 0) throw new CommandFailed(`There is no stream ${stream} in the log. It may have been retired.`)
+  if (events === 0) throw noEvents(stream)
+}
+
+function noEvents(stream: string): CommandFailed {
+  return new CommandFailed(`There is no stream ${stream} in the log. It may have been retired.`)
 }
 
 function shown({ revision, type, data, metadata }: RecordedEvent): string {

@@ -1,5 +1,6 @@
 /** /api/v1/audit: whether the log is as it was written, and what leaves it. For admins: it concerns everybody. */
 import { z } from 'zod'
+import { CommandRefused } from '../actors/index.ts'
 import type { RetireOutcome } from '../app/index.ts'
 import { type LogVerdict, type RecordedEvent, START } from '../events/index.ts'
 import { acknowledge, paging, position, type Route, route } from './route.ts'
@@ -152,8 +153,11 @@ export const auditRoutes: readonly Route[] = [
     errors: ['invalid-input', 'command-refused', 'store-unavailable', 'store-corrupt'],
     async handle({ app, query }) {
       const { archive } = app
-      const options = query.archive === 'true' && archive !== undefined ? { archive } : {}
-      return toVerdict(await app.verify(options))
+      if (query.archive !== 'true') return toVerdict(await app.verify())
+      if (archive === undefined) {
+        throw new CommandRefused('verify', 'This server has no archive to look in. Leave out archive=true.')
+      }
+      return toVerdict(await app.verify({ archive }))
     },
   }),
 ]

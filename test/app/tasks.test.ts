@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { IdempotencyConflict, InvalidInput, NotFound, UnknownTask } from '../../src/actors/index.ts'
-import { createApp, TaskFailed } from '../../src/app/index.ts'
+import { createApp, TaskFailed, type TaskOptions } from '../../src/app/index.ts'
+import type { JsonObject } from '../../src/events/index.ts'
 import { TimeoutError } from '../../src/execution/index.ts'
 import { type TestApp, testApp } from '../../src/testing/index.ts'
 
@@ -63,6 +64,22 @@ describe('input', () => {
     await t.settle()
     expect(seen).toEqual(new Date('2026-03-04T00:00:00Z'))
     expect(await t.client.job(taskId)).toMatchObject({ lockKey: 'day:4', params: { at: '2026-03-04T00:00:00Z' } })
+    await t.stop()
+  })
+
+  test.each<[string, TaskOptions<JsonObject>]>([
+    ['a lock that is filled in', { lock: 'of:{text}' }],
+    ['a lock that is made', { lock: (input) => `of:${input.text}` }],
+    ['a key of a limit', { concurrencyKey: { key: '{text}', limit: 1 } }],
+  ])('is refused where half a character would come into %s', async (_, options) => {
+    const app = createApp({ name: 'demo' })
+    const task = app.task('t', options, async () => null)
+    const t = await testApp(app)
+    await expect(task.submit({ text: 'ab\ud83d' })).rejects.toThrow(InvalidInput)
+    expect(await task.count()).toBe(0)
+    await task.submit({ text: 'ab\u{1f600}' })
+    await t.settle()
+    expect(await task.count({ status: ['completed'] })).toBe(1)
     await t.stop()
   })
 

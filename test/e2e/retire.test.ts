@@ -1,4 +1,5 @@
 /** Retention and audits as an operator does them: with the command, beside a server that works and without one. */
+import { existsSync } from 'node:fs'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -70,6 +71,10 @@ describe('capsule retire and capsule audit', () => {
     const first = lines.find(({ type }) => type === 'StreamRetired')
     expect(before.find(({ id }) => id === first.id)).toEqual(first)
     expect(await run(['audit', 'export', '--to', own, '--data', data])).toMatchObject({ code: 1 })
+    const none = join(data, '..', 'none.jsonl')
+    const nothing = await run(['audit', 'export', '--to', none, '--stream', 'task-nope', '--data', data])
+    expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no stream task-nope') })
+    expect(existsSync(none)).toBe(false)
 
     const archive = join(data, 'archive')
     const [segment = ''] = (await readdir(archive)).filter((file) => file.endsWith('.jsonl'))

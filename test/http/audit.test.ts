@@ -113,6 +113,13 @@ describe('GET /api/v1/audit/$verify', () => {
     expect(app.verified).toEqual([{ archive: '/data/archive' }, {}])
   })
 
+  it('is refused where an archive is asked for that the server has not got', async () => {
+    const { app, refusal } = await serving()
+    app.archive = undefined
+    expect(codeOf(await refusal('GET', '/api/v1/audit/$verify?archive=true'))).toBe('command-refused')
+    expect(app.verified).toEqual([])
+  })
+
   it('names the first break', async () => {
     const { app, get } = await serving()
     const broken = { stream: 'demo.task-a', revision: 3n, reason: 'altered', file: undefined } as const
