@@ -1,8 +1,8 @@
 /** Loads the file that defines an app, and says plainly what is wrong with it. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type App, findApp } from '../app/index.ts'
+import { App, findApp } from '../app/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 
 export interface LoadedApp {
@@ -17,6 +17,9 @@ export interface LoadedApp {
 export async function loadApp(file: string): Promise<LoadedApp> {
   const path = resolve(file)
   if (!existsSync(path)) throw new UsageError(`There is no file ${file}. Name the file that exports your app.`)
+  if (statSync(path).isDirectory()) {
+    throw new UsageError(`${file} is a directory. Name the file in it that exports your app.`)
+  }
   const entry = pathToFileURL(path).href
   let exported: Record<string, unknown>
   try {
@@ -26,6 +29,12 @@ export async function loadApp(file: string): Promise<LoadedApp> {
   }
   const app = findApp(exported)
   if (!app) {
+    if (Object.values(exported).some(isOfAnotherCopy)) {
+      throw new CommandFailed(
+        `The app of ${file} was made by another copy of capsule-actors than this command is of. ` +
+          'Run the command of the copy that it imports, from its own directory: npx capsule',
+      )
+    }
     const names = Object.keys(exported)
     throw new CommandFailed(
       `${file} exports no app (it exports ${names.length ? names.join(', ') : 'nothing'}). ` +
@@ -33,6 +42,11 @@ export async function loadApp(file: string): Promise<LoadedApp> {
     )
   }
   return { app, entry, version: versionOf(dirname(path)) }
+}
+
+/** Its class has the name, and is another one. */
+function isOfAnotherCopy(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && value.constructor.name === App.name
 }
 
 function describe(error: unknown): string {

@@ -39,6 +39,12 @@ interface Misuse {
 }
 
 const misuses: readonly Misuse[] = [
+  {
+    what: 'a directory for an app file',
+    args: ['serve', 'test'],
+    code: 2,
+    says: ['test is a directory', 'Name the file'],
+  },
   { what: 'no such app file', args: ['serve', 'nowhere.ts'], code: 2, says: ['no file nowhere.ts', 'Name the file'] },
   {
     what: 'a port that is none',
@@ -109,6 +115,11 @@ const badApps: readonly BadApp[] = [
     says: ['could not be loaded', 'no-such-pack'],
   },
   { what: 'exports nothing', source: `${CREATE}createApp({ name: 'x' })`, says: ['exports no app', 'createApp\\('] },
+  {
+    what: 'has an app of another copy of the package',
+    source: `class App {}\nexport const app = new App()`,
+    says: ['another copy of capsule-actors', 'npx capsule'],
+  },
   {
     what: 'has a cron that is none',
     source: `${CREATE}export const app = createApp({ name: 'x' })\napp.schedule('s', 'every day', () => {})`,
