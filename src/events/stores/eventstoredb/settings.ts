@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import parser, { type ConnectionOptions } from '@eventstore/db-client/dist/Client/parseConnectionString.js'
 import { StoreUnavailable } from '../../errors.ts'
-import type { EventStoreDBOptions } from './index.ts'
+import type { EventStoreDBOptions } from './options.ts'
 
 export interface Endpoint {
   readonly address: string
