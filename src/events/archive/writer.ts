@@ -69,10 +69,16 @@ export class ArchiveWriter {
     const [name = '', inode] = (await ifThere(readFile(this.#note, 'utf8')))?.trim().split(' ') ?? []
     const handle = inode === undefined ? undefined : await ifThere(open(join(this.directory, name), 'r+'))
     if (!handle) return
-    if (inode !== (await inodeOf(handle))) return handle.close()
-    this.#segment = { name, handle, bytes: await wholeLines(handle) }
-    await handle.truncate(this.#segment.bytes)
-    await handle.sync()
+    try {
+      if (inode !== (await inodeOf(handle))) return await handle.close()
+      const bytes = await wholeLines(handle)
+      await handle.truncate(bytes)
+      await handle.sync()
+      this.#segment = { name, handle, bytes }
+    } catch (error) {
+      await handle.close().catch(() => {})
+      throw error
+    }
   }
 
   /**

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { StoreUnavailable } from '../errors.ts'
 import { type Position, parsePosition, START } from '../event.ts'
-import { publish, writeDurably } from '../files.ts'
+import { publish, syncDirectory, writeDurably } from '../files.ts'
 import { LogSurvey } from '../stores/sqlite/index.ts'
 import { streamPrefix } from '../streams.ts'
 import { TASK_END_EVENTS, TASK_LIVE_EVENTS } from '../task-status.ts'
@@ -36,7 +36,10 @@ export async function writeMoved(directory: string, app: string, moved: MovedEnt
   const { [app]: _, ...others } = readAll(directory)
   const apps = moved ? { ...others, [app]: moved } : others
   const file = join(directory, FILE)
-  if (Object.keys(apps).length === 0) return rm(file, { force: true })
+  if (Object.keys(apps).length === 0) {
+    await rm(file, { force: true })
+    return syncDirectory(directory)
+  }
   const partial = `${file}.${randomBytes(4).toString('hex')}.partial`
   await writeDurably(partial, `${JSON.stringify({ apps }, undefined, 2)}\n`)
   await publish(partial, file, 'what is there')
