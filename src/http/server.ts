@@ -107,6 +107,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   const tell = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const { problem, headers, unexpected } = toProblem(error, request.url)
     if (unexpected) onError(error, `${request.method} ${request.url} (request ${request.id})`)
+    if (problem.status === 413) takeTheRest(request, reply)
     reply.code(problem.status).headers(headers).type('application/problem+json').send(JSON.stringify(problem))
   }
 
@@ -203,6 +204,15 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
 /** Input is checked by zod: Fastify's own compilers, which take 40 ms to load, stay out of the start. */
 function noSchemas(): never {
   throw new TypeError('Routes are described in zod (see route.ts), not by a Fastify schema.')
+}
+
+/**
+ * A client that still sends would find its connection gone, and never read why: what is left of the body is thrown away as
+ * it comes, for as long as a request may take.
+ */
+function takeTheRest(request: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection')
+  request.raw.resume()
 }
 
 function systemUser(): string {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { jobView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
@@ -19,6 +19,31 @@ describe('a body', () => {
     expect(codeOf(problem)).toBe(code)
     expect(problem.status).toBe(status)
     expect(app.calls).toEqual([])
+  })
+
+  it.each([
+    ['says so first', 'Content-Length: 3000000', (text: string) => text],
+    ['comes in pieces', 'Transfer-Encoding: chunked', (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`],
+  ])('that is too large and %s may be sent to its end: the connection lives on', async (_what, length, framed) => {
+    const { server } = await serving()
+    const { port } = new URL(await server.listen())
+    const socket = connect(Number(port), '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    let heard = ''
+    const failed = new Promise<never>((_, reject) => socket.once('error', reject))
+    socket.on('data', (data) => {
+      heard += data
+    })
+    const head = (more: string) => `Host: 127.0.0.1:${port}\r\nContent-Type: application/json\r\n${more}\r\n\r\n`
+    socket.write(`POST ${submit} HTTP/1.1\r\n${head(length)}`)
+    const piece = framed('x'.repeat(1_000_000))
+    socket.write(piece)
+    socket.write(piece)
+    await Promise.race([failed, until(() => heard.includes('payload-too-large'))])
+    socket.write(piece)
+    if (length.startsWith('Transfer')) socket.write('0\r\n\r\n')
+    socket.write(`GET /api/v1/jobs HTTP/1.1\r\n${head('Connection: close')}`)
+    await Promise.race([failed, until(() => /413[\s\S]*HTTP\/1\.1 200/.test(heard))])
   })
 
   it('may be missing although its type is given', async () => {
