@@ -13,7 +13,6 @@ import {
   type EventData,
   type EventMetadata,
   type EventStore,
-  type ExpectedRevision,
   type JsonObject,
   newId,
   type Position,
@@ -21,7 +20,6 @@ import {
   type RecordedEvent,
   type Revision,
   StoreError,
-  StoreUnavailable,
   StreamDeleted,
   seal,
   streamName,
@@ -33,6 +31,7 @@ import { type CapsuleError, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
 import { OldestFirst } from './oldest-first.ts'
+import { type NoAnswer, PatientStore } from './patient-store.ts'
 import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
 import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
 
@@ -69,13 +68,6 @@ export interface Outcome<Context> {
   readonly position: Position
 }
 
-/** An append that the store has not answered, and none since that it has. */
-export interface NoAnswer {
-  readonly error: StoreUnavailable
-  /** By the clock's `monotonic`. */
-  readonly at: number
-}
-
 export interface ActorSystemOptions {
   readonly app: string
   readonly store: EventStore
@@ -99,8 +91,6 @@ export interface ActorSystemOptions {
 const READER: Origin = { by: 'system' }
 const PATIENT_READER: Origin = { by: 'system', mustLand: true }
 const DECIDE_AGAIN = 20
-const RETRY_FIRST_MS = 10
-const RETRY_MOST_MS = 1000
 /** Events of a stream that are in memory at once. */
 const PAGE = 2000
 /** How many actors are looked at to make room for one: more than that only when nearly all are at work. */
@@ -127,11 +117,10 @@ type AnyWorker = Worker<never, Applied>
 export class ActorSystem {
   readonly clock: Clock
   readonly app: string
-  readonly #store: EventStore
+  readonly #store: PatientStore
   readonly #exclusive: boolean
   readonly #limit: number
   readonly #mailbox: number
-  readonly #patienceMs: number
   readonly #newId: () => string
   readonly #inspect: ((event: InspectionEvent) => void) | undefined
   readonly #snapshots: SnapshotKeeper | undefined
@@ -140,18 +129,16 @@ export class ActorSystem {
   readonly #oldest = new OldestFirst(this.#residents)
   readonly #acknowledged = new Acknowledged()
   readonly #conflicts = new Map<string, number>()
-  #noAnswer: NoAnswer | undefined
   #underWay = 0
   #idle: (() => void)[] = []
 
   constructor(options: ActorSystemOptions) {
     this.app = options.app
     this.clock = options.clock ?? systemClock
-    this.#store = options.store
+    this.#store = new PatientStore(options.store, this.clock, options.patienceMs ?? 5000)
     this.#exclusive = options.exclusive ?? false
     this.#limit = options.residents ?? 1_000
     this.#mailbox = options.mailbox ?? 1000
-    this.#patienceMs = options.patienceMs ?? 5000
     this.#newId = options.newId ?? newId
     this.#inspect = options.inspect
     this.#snapshots = options.snapshots && new SnapshotKeeper(options.snapshots)
@@ -203,7 +190,7 @@ export class ActorSystem {
     key: string,
     part: ReadStreamOptions = {},
   ): Promise<readonly RecordedEvent[]> {
-    return this.#patiently(true, () => this.#store.readStream(streamName(this.app, kind.kind, key), part))
+    return this.#store.readStream(streamName(this.app, kind.kind, key), part, true)
   }
 
   /** One event of an actor's stream; undefined if it is not that long. Asks until the store answers. */
@@ -222,7 +209,7 @@ export class ActorSystem {
    * @throws WrongExpectedRevision, StoreError
    */
   async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
-    await this.#patiently(false, () => this.#store.deleteStream(stream, expected))
+    await this.#store.deleteStream(stream, expected)
     const resident = this.#residents.get(stream)
     if (resident) resident.loaded = false
     this.#snapshots?.drop(stream)
@@ -251,7 +238,7 @@ export class ActorSystem {
 
   /** The last append, if the store gave no answer: its disk is full, say, though reading goes on. */
   get noAnswer(): NoAnswer | undefined {
-    return this.#noAnswer
+    return this.#store.noAnswer
   }
 
   get residents(): number {
@@ -419,7 +406,6 @@ export class ActorSystem {
     })
   }
 
-  /** Appends, and appends again with the same ids while the store gives no answer: it may have it already. */
   async #append<Context extends Applied>(
     resident: Resident<Context>,
     events: readonly EventData[],
@@ -428,36 +414,11 @@ export class ActorSystem {
     const { revision } = resident.state.context
     const expected = revision < 0 ? 'no-stream' : BigInt(revision)
     try {
-      return await this.#patiently(mustLand, () => this.#appendOnce(resident.stream, expected, events))
+      return await this.#store.append(resident.stream, expected, events, mustLand)
     } catch (error) {
       // Without an answer it may be recorded all the same: what we hold is no longer known to be the stream.
       if (!(error instanceof WrongExpectedRevision)) resident.loaded = false
       throw error
-    }
-  }
-
-  async #appendOnce(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {
-    try {
-      const result = await this.#store.append(stream, expected, events)
-      if (this.#noAnswer) this.#noAnswer = undefined
-      return result
-    } catch (error) {
-      if (error instanceof StoreUnavailable) this.#noAnswer = { error, at: this.clock.monotonic() }
-      throw error
-    }
-  }
-
-  /** Asks the store again while it gives no answer: for ever, or until patience is at an end. */
-  async #patiently<T>(forEver: boolean, ask: () => Promise<T>): Promise<T> {
-    const giveUpAt = this.clock.monotonic() + this.#patienceMs
-    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MOST_MS)) {
-      try {
-        return await ask()
-      } catch (error) {
-        const again = error instanceof StoreUnavailable && error.retryable
-        if (!again || (!forEver && this.clock.monotonic() + wait > giveUpAt)) throw error
-        await new Promise<void>((resolve) => this.clock.after(wait, resolve))
-      }
     }
   }
 
@@ -520,7 +481,7 @@ export class ActorSystem {
   }
 
   #read<Context extends Applied>({ stream }: Resident<Context>, from: bigint, mustLand: boolean) {
-    return this.#patiently(mustLand, () => this.#store.readStream(stream, { from, limit: PAGE }))
+    return this.#store.readStream(stream, { from, limit: PAGE }, mustLand)
   }
 
   #renew<Context extends Applied>(resident: Resident<Context>, standing: Standing<Context>): void {
