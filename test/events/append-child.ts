@@ -3,7 +3,8 @@
  * or, with `delete`, appends one event to a stream and deletes that.
  */
 import { randomUUID } from 'node:crypto'
-import { type EventData, GENESIS, openSqliteStore, seal } from '../../src/events/index.ts'
+import { openSqliteStore } from '../../src/events/index.ts'
+import { noted } from './noted.ts'
 
 const store = await openSqliteStore({ directory: process.argv[2] ?? '' })
 await say('open')
@@ -13,30 +14,20 @@ function say(line: string): Promise<void> {
   return new Promise((resolve) => process.stdout.write(`${line}\n`, () => resolve()))
 }
 
-/** What one append records: three events, sealed as the log's own are. */
-function noted(id: string): EventData[] {
-  let hash = GENESIS
-  return [id, randomUUID(), randomUUID()].map((each, i) => {
-    const sealed = seal(`child.task-${id}`, BigInt(i), hash, {
-      id: each,
-      type: 'Noted',
-      data: { text: 'x'.repeat(200) },
-      metadata: { at: new Date().toISOString(), by: 'system', correlationId: 'c', causationId: 'c', v: 1 },
-    })
-    hash = sealed.metadata.hash
-    return sealed
-  })
+/** What one append records: three events. */
+function three(id: string) {
+  return noted(`child.task-${id}`, [id, randomUUID(), randomUUID()], { text: 'x'.repeat(200) })
 }
 
 async function lane(): Promise<void> {
   for (;;) {
     const id = randomUUID()
-    await store.append(`child.task-${id}`, 'no-stream', noted(id))
+    await store.append(`child.task-${id}`, 'no-stream', three(id))
     await say(id)
   }
 }
 
 if (process.argv[3] === 'delete') {
-  await store.append('child.task-1', 'no-stream', noted(randomUUID()).slice(0, 1))
+  await store.append('child.task-1', 'no-stream', noted('child.task-1', [randomUUID()]))
   await store.deleteStream('child.task-1', 0n)
 } else if (process.argv[3] !== 'idle') await Promise.all(Array.from({ length: 16 }, lane))

@@ -5,15 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import {
-  GENESIS,
-  openArchive,
-  type RecordedEvent,
-  type RetiredStream,
-  START,
-  seal,
-  verifyCopy,
-} from '../../src/events/index.ts'
+import { openArchive, type RetiredStream, verifyCopy } from '../../src/events/index.ts'
+import { recorded } from './noted.ts'
 
 const run = promisify(execFile)
 
@@ -48,19 +41,10 @@ describe('an archive with files of another in it', () => {
   }
 
   /** One run that archives a stream of one event. */
-  async function run(directory: string, stream: string): Promise<RetiredStream> {
-    const metadata = {
-      at: '2026-01-01T00:00:00.000Z',
-      by: 'system',
-      correlationId: 'c',
-      causationId: 'c',
-      v: 1,
-    } as const
-    const sealed = seal(stream, 0n, GENESIS, { id: `of-${stream}`, type: 'Noted', data: {}, metadata })
-    const event: RecordedEvent = { ...sealed, stream, revision: 0n, position: START, recordedAt: 0 }
+  async function archivedTo(directory: string, stream: string): Promise<RetiredStream> {
     const archive = await openArchive({ directory, app: 'demo' })
     try {
-      const copy = await archive.write(stream, [[event]])
+      const copy = await archive.write(stream, [recorded(stream, [`of-${stream}`])])
       await archive.sync()
       return copy
     } finally {
@@ -75,10 +59,10 @@ describe('an archive with files of another in it', () => {
 
   it('adds to its own alone, so they can be put together again and again', async () => {
     const [mine, others] = [await directory(), await directory()]
-    const copies = [await run(mine, 'demo.task-1'), await run(others, 'demo.task-2')]
+    const copies = [await archivedTo(mine, 'demo.task-1'), await archivedTo(others, 'demo.task-2')]
     for (let n = 3; n < 7; n += 2) {
       await putTogether(others, mine)
-      copies.push(await run(mine, `demo.task-${n}`), await run(others, `demo.task-${n + 1}`))
+      copies.push(await archivedTo(mine, `demo.task-${n}`), await archivedTo(others, `demo.task-${n + 1}`))
     }
     await putTogether(others, mine)
     for (const copy of copies) expect(await verifyCopy(mine, copy)).toEqual({ ok: true })
