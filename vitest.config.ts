@@ -16,7 +16,15 @@ export default defineConfig({
     // Much of the time is spent waiting for processes that the tests start: two files at once, however few the cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      { test: { ...patience, name: 'node', include: ['test/**/*.test.ts'], exclude: [browserTests, ...serverTests] } },
+      {
+        test: {
+          ...patience,
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: [browserTests, ...serverTests],
+          globalSetup: 'test/built.ts',
+        },
+      },
       {
         // Found beforehand: a dependency discovered during a run reloads the page under the tests.
         optimizeDeps: {

@@ -6,9 +6,8 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Benchmark, type Measurement, monotonic, timed } from './harness.ts'
 
-const MAIN = resolve(import.meta.dirname, '../src/cli/bin.ts')
+const CAPSULE = resolve(import.meta.dirname, '../dist/cli/bin.js')
 const APP_FILE = resolve(import.meta.dirname, 'apps/crash.ts')
-const NODE = [process.execPath, '--conditions=capsule-source'] as const
 const PATIENCE_MS = 30_000
 
 export const crash: Benchmark = {
@@ -36,7 +35,7 @@ export const crash: Benchmark = {
       const [, again = Number.NaN] = await startsIn(starts, 2)
       const bare = {
         what: 'a bare node process',
-        value: (await timed(() => once(spawn(NODE[0], ['-e', '0']), 'exit'))) / 1000,
+        value: (await timed(() => once(spawn(process.execPath, ['-e', '0']), 'exit'))) / 1000,
       }
       const measurements: Measurement[] = [
         { what: 'kill -9 to the second start', value: (again - killed) / 1000, unit: 's', bare },
@@ -52,8 +51,7 @@ export const crash: Benchmark = {
 }
 
 function serve(directory: string, starts: string): ChildProcess {
-  const [command, ...flags] = NODE
-  return spawn(command, [...flags, MAIN, 'serve', APP_FILE, '--port', '0', '--data', join(directory, 'data')], {
+  return spawn(process.execPath, [CAPSULE, 'serve', APP_FILE, '--port', '0', '--data', join(directory, 'data')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, CRASH_STARTS: starts },
   })

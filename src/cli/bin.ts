@@ -5,9 +5,9 @@ if (major >= 24) {
   const { useCompileCache } = await import('./compile-cache.ts')
   useCompileCache()
   if (process.argv[2] === 'serve' || process.argv[2] === 'worker') {
-    // Beside all the rest of what is loaded: how soon an app works again after a crash is how soon its threads are there.
-    const { warmReadModels } = await import('../projections/index.ts')
-    warmReadModels()
+    const { startAhead } = await import('../events/threads.ts')
+    startAhead('capsule-read-models')
+    if (!process.env.EVENTSTORE_URL) startAhead('capsule-log-writer')
   }
   await import('./main.ts')
 } else {

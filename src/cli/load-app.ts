@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { App, findApp } from '../app/index.ts'
+import { CODE_ROOT } from '../events/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 
 export interface LoadedApp {
@@ -58,10 +59,9 @@ function describe(error: unknown): string {
 /** The innermost place in the user's own code: not in this package, a dependency or Node. */
 function placeIn(stack: string): string | undefined {
   const places = [...stack.matchAll(/(?:file:\/\/|(?<=[\s(])|^)((?:\/|[A-Z]:\\)[^\s()]+?:\d+(?::\d+)?)(?=[\s)]|$)/gm)]
-  const ours = dirname(import.meta.dirname)
   return places
     .map(([, place = '']) => place)
-    .find((place) => !place.startsWith(ours) && !place.includes('node_modules'))
+    .find((place) => !place.startsWith(CODE_ROOT) && !place.includes('node_modules'))
 }
 
 function versionOf(directory: string): string {

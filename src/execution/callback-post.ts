@@ -1,6 +1,4 @@
 /** One HTTP request that delivers a callback: to a checked address, on a connection of its own, bounded in time and size. */
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../actors/index.ts'
 import { checkHost, publicLookup } from './callback-address.ts'
@@ -34,8 +32,9 @@ export function httpPost({ clock, allowPrivate, lookup }: PostOptions): Post {
     // An address written out is connected to without a lookup.
     if (!allowPrivate) checkHost(target.hostname)
     const answer = Promise.withResolvers<number>()
-    const send = target.protocol === 'https:' ? httpsRequest : httpRequest
-    const request = send(target, {
+    // Loaded by then: an import of node:http loads what browsers have for it, too, which a start need not wait for.
+    const http = await (target.protocol === 'https:' ? import('node:https') : import('node:http'))
+    const request = http.request(target, {
       method: 'POST',
       // No pool: a connection that was made before was not checked for this callback.
       agent: false,

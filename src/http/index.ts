@@ -1,6 +1,19 @@
 /** The HTTP door of a running app. The only door into this folder; what crosses the wire is in wire.ts. */
+import type { RunningApp } from '../app/index.ts'
+import type { Server, ServerOptions } from './server.ts'
+
 export { assertLoopback } from './access.ts'
 export { auditEvent, retirement, toRetirement, toVerdict, verdict } from './audit.ts'
 export { type ApiKey, makeKey, readKeys } from './keys.ts'
 export { type ReadModelWire, readModel, toReadModel } from './read-models.ts'
-export { createServer, type Server, type ServerLimits, type ServerOptions } from './server.ts'
+export type { Server, ServerLimits, ServerOptions } from './server.ts'
+
+/**
+ * Makes the server, whose `listen` starts it. What serves is loaded by then and not before: work goes on after a crash
+ * without it.
+ * @throws HttpRefusal `loopback-only` for a host that others can reach, without `auth`
+ */
+export async function createServer(running: RunningApp, options?: ServerOptions): Promise<Server> {
+  const server = await import('./server.ts')
+  return server.createServer(running, options)
+}

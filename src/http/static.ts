@@ -5,13 +5,13 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { CODE_ROOT, PACKAGE_ROOT } from '../events/index.ts'
 import { HttpRefusal } from './errors.ts'
 
 /** Where `npm run build:web` leaves the web components. */
-export const BUILT_WEB = fileURLToPath(new URL('../../dist/web-components/', import.meta.url))
-const PAGES = fileURLToPath(new URL('./static/', import.meta.url))
+export const BUILT_WEB = join(PACKAGE_ROOT, 'dist/web-components')
+const PAGES = join(CODE_ROOT, 'http/static')
 
 /** Addresses of the shell, which looks at the path itself. */
 const SHELL_PATHS = ['/', '/chat', '/chat/*', '/pages', '/pages/*', '/schedules', '/schedules/*']

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { CAPSULE } from '../built.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'src/cli/bin.ts')
 
 export interface NodeOptions {
   readonly role: 'serve' | 'worker'
@@ -32,7 +32,7 @@ export class NodeProcess {
     const { role, app, data, env, complain } = options
     mkdirSync(data, { recursive: true })
     const args = [role, app, '--data', data, ...(role === 'serve' ? ['--port', '0'] : [])]
-    this.#child = spawn(process.execPath, ['--conditions=capsule-source', MAIN, ...args], {
+    this.#child = spawn(process.execPath, [CAPSULE, ...args], {
       cwd: ROOT,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

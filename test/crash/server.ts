@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 import type { Job, JobStatus } from '../../src/http/wire.ts'
+import { CAPSULE } from '../built.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'src/cli/bin.ts')
 /** Node keeps compiled code here: half of what a start costs. */
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
 /** No promise, only so that a test that waits in vain ends: a busy machine is slow. */
@@ -194,7 +194,7 @@ interface CapsuleProcess {
 }
 
 function spawnCapsule(args: readonly string[], env: Readonly<Record<string, string>>): CapsuleProcess {
-  const child = spawn(process.execPath, ['--conditions=capsule-source', MAIN, ...args], {
+  const child = spawn(process.execPath, [CAPSULE, ...args], {
     cwd: ROOT,
     env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { CAPSULE } from '../built.ts'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
@@ -64,7 +65,7 @@ describe('the served demo', () => {
   let url = ''
   let stop = async () => {}
   beforeAll(async () => {
-    const args = [SOURCE, 'src/cli/bin.ts', 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
+    const args = [CAPSULE, 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
     const server = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
     const ended = new Promise<void>((settle) => server.once('exit', () => settle()))
     stop = async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { CAPSULE } from '../built.ts'
 import { temporaryDirectory } from '../crash/server.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -11,8 +12,8 @@ const ROOT = join(import.meta.dirname, '../..')
 it('a server that is killed leaves what it compiled in the cache directory of its user', async () => {
   const home = await temporaryDirectory()
   const { NODE_COMPILE_CACHE: _, NODE_DISABLE_COMPILE_CACHE: __, ...environment } = process.env
-  const args = ['src/cli/bin.ts', 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
-  const child = spawn(process.execPath, ['--conditions=capsule-source', ...args], {
+  const args = [CAPSULE, 'serve', 'examples/jobs-demo/app.ts', '--port', '0', '--data', 'memory']
+  const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { ...environment, XDG_CACHE_HOME: home },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openSqliteStore, type Position, type SqliteStore } from '../../src/events/index.ts'
+import { openSqliteStore, type Position, type SqliteStore, startAhead } from '../../src/events/index.ts'
 import {
   BadCursor,
   openReadModelsInWorker,
@@ -14,7 +14,6 @@ import {
   UnknownReadModel,
   type WatchSink,
   WatchTargetMissing,
-  warmReadModels,
 } from '../../src/projections/index.ts'
 import { JOBS } from '../../src/projections/models/jobs.ts'
 import { APP, append, completed, started, submitted } from './support.ts'
@@ -84,8 +83,8 @@ describe('openReadModelsInWorker', () => {
     process.on('worker', note)
     onTestFinished(() => void process.off('worker', note))
     const position = await append(store, 'task', 't1', [submitted()])
-    warmReadModels()
-    warmReadModels()
+    startAhead('capsule-read-models')
+    startAhead('capsule-read-models')
     for (const threads of [1, 2]) {
       await reads.close()
       reads = await open()

@@ -5,9 +5,8 @@
  * A snapshot is due when the stream has grown by so many events since the last one, and is taken after the answer, one in
  * a turn of the event loop. States are never changed in place, so one that waits stays what the log says.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
+import { ownVersion } from '../../events/index.ts'
 import type { Applied, State } from '../kind.ts'
 import type { Resident } from '../resident.ts'
 import type { SnapshotStore } from './port.ts'
@@ -46,7 +45,8 @@ export class SnapshotKeeper {
   readonly #store: SnapshotStore
   readonly #every: number
   readonly #report: (error: unknown, doing: string) => void
-  readonly #code = packageVersion()
+  /** Between releases, the machines' own versions tell (kind.ts). */
+  readonly #code = ownVersion()
   readonly #due = new Map<string, Due>()
   #scheduled = false
 
@@ -121,11 +121,4 @@ export class SnapshotKeeper {
   #versionOf({ kind, version }: Resident<Applied>['kind']): string {
     return `${this.#code}/${kind}/${version}`
   }
-}
-
-/** Of capsule-actors: between releases, the machines' own versions tell (kind.ts). */
-function packageVersion(): string {
-  const file = join(import.meta.dirname, '../../../package.json')
-  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { readonly version?: unknown }
-  return String(version)
 }

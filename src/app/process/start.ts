@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Clock } from '../../actors/index.ts'
+import { programFile } from '../../events/index.ts'
 import { TaskProcesses } from '../../execution/index.ts'
 import type { App } from '../app.ts'
 
@@ -16,8 +17,7 @@ export function processesOf(app: App, entry: string | undefined, clock: Clock): 
         'Say which one it is: createApp({ name, entry: import.meta.url })',
     )
   }
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const module = new URL(`./guest.${ending}`, import.meta.url).href
+  const module = pathToFileURL(programFile('app/process/guest')).href
   return new TaskProcesses({
     guest: { module, entry: isAbsolute(file) ? pathToFileURL(file).href : file, app: app.name },
     clock,

@@ -13,9 +13,10 @@ import { dirname, join, resolve } from 'node:path'
 import { assertArrived, CopyRefused, copyHistory, type Log } from '../copy/index.ts'
 import { StoreError } from '../errors.ts'
 import { diskTrouble, hashOf, publish, sync, writeDurably } from '../files.ts'
+import { ownVersion } from '../package.ts'
 import { LogSurvey, openSqliteStore, writeImage } from '../stores/sqlite/index.ts'
 import { inspectImage } from './inspect.ts'
-import { type BackupFacts, manifestFile, manifestText, ownVersion } from './manifest.ts'
+import { type BackupFacts, manifestFile, manifestText } from './manifest.ts'
 
 export interface BackupProgress {
   /** `copying` only when the log is on a cluster. */

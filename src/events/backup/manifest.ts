@@ -1,6 +1,5 @@
 /** What lies beside a backup and proves it: the file `<backup>.json`. It is written last; a backup without it is none. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { BackupBroken } from '../copy/index.ts'
 
@@ -60,10 +59,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Of this package. */
-export function ownVersion(): string {
-  const text = readFileSync(join(import.meta.dirname, '../../../package.json'), 'utf8')
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version
 }

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { type Clock, systemClock, type Timer } from '../../actors/index.ts'
-import { StoreUnavailable } from '../../events/index.ts'
+import { programFile, StoreUnavailable } from '../../events/index.ts'
 import type { AnnouncedNode, AnnounceListener, Announcer, MakeAnnouncer } from '../announcer.ts'
 import { type AnnouncingOptions, type FromAnnouncing, sharedNow, type ToAnnouncing } from './protocol.ts'
 
@@ -33,9 +33,7 @@ class ThreadAnnouncer implements Announcer {
   }
 
   start(listener: AnnounceListener): void {
-    // The same ending as this file's: .ts in a clone, .js in a build.
-    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const worker = new Worker(new URL(`./worker.${ending}`, import.meta.url), {
+    const worker = new Worker(programFile('execution/announcing/worker'), {
       workerData: this.#options,
       name: 'capsule-announcer',
       resourceLimits: LIMITS,

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { AttemptFenced } from '../../actors/index.ts'
+import { programFile } from '../../events/index.ts'
 import { asJson } from '../errors.ts'
 import { reviveError, wireError } from './error-wire.ts'
 import { killGroup } from './group.ts'
@@ -17,8 +18,7 @@ const FULL = 0.7
 
 const start = JSON.parse(process.argv[2] ?? '{}') as Start
 
-const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const watchdog = new Worker(new URL(`./watchdog.${ending}`, import.meta.url), {
+const watchdog = new Worker(programFile('execution/process/watchdog'), {
   workerData: start,
   name: 'capsule-watchdog',
   resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 },

@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { AttemptFenced } from '../../actors/index.ts'
-import type { JsonValue } from '../../events/index.ts'
+import { type JsonValue, programFile } from '../../events/index.ts'
 import { reviveError, wireError } from './error-wire.ts'
 import { groupGone, killGroup } from './group.ts'
 import type { OutputLevel } from './output.ts'
@@ -86,8 +86,7 @@ export class TaskProcess {
     this.#memoryBytes = memoryBytes
     this.#settled = settled
     const start: Start = { guest, parentPid: process.pid, memoryBytes }
-    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    const program = new URL(`./child.${ending}`, import.meta.url).pathname
+    const program = programFile('execution/process/child')
     this.#child = spawn(process.execPath, [...execArgv(memoryBytes), program, JSON.stringify(start)], {
       detached: true,
       serialization: 'advanced',

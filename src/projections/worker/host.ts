@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { Worker } from 'node:worker_threads'
-import { type Position, START } from '../../events/index.ts'
+import type { Worker } from 'node:worker_threads'
+import { type Position, START, startThread } from '../../events/index.ts'
 import { systemClock } from '../clock.ts'
 import type { Answer, Asked, QuestionName } from '../core.ts'
 import { openReadOnly, READ_FILE } from '../database.ts'
@@ -17,47 +17,6 @@ import { Waiting } from '../waiting.ts'
 import { type FromWorker, received, type Told, type ToWorker, type WorkerOptions } from './protocol.ts'
 
 const BACKOFF_MS = { first: 100, max: 10_000 }
-/** Rows and events are garbage soon: with less room for it they cost 100 MiB less, and as much time. */
-const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 768 }
-
-/** A warm thread that nobody has taken by then ends. */
-const WARM_MS = 10_000
-let warm: Worker | undefined
-
-/**
- * Starts a thread for the next read models that are opened: it loads its code, half of what a start of the app takes, while
- * the caller loads its own.
- */
-export function warmReadModels(): void {
-  if (warm) return
-  const worker = spawn()
-  warm = worker
-  const over = () => {
-    if (warm === worker) warm = undefined
-  }
-  worker.once('exit', over)
-  worker.once('error', over)
-  worker.unref()
-  setTimeout(() => {
-    if (warm === worker) void worker.terminate()
-  }, WARM_MS).unref()
-}
-
-function takeWarm(): Worker | undefined {
-  const worker = warm
-  warm = undefined
-  worker?.ref()
-  return worker
-}
-
-function spawn(): Worker {
-  // The same ending as this file's: .ts in a clone, .js in a build.
-  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new Worker(new URL(`./worker.${ending}`, import.meta.url), {
-    name: 'capsule-read-models',
-    resourceLimits: LIMITS,
-  })
-}
 
 export interface WorkerHostOptions {
   readonly app: string
@@ -138,7 +97,7 @@ class WorkerHost implements ReadModels {
   /** Starts the thread. Resolves when it is ready; later ends of it start it again. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const worker = takeWarm() ?? spawn()
+      const worker = startThread('capsule-read-models')
       worker.postMessage(this.#options)
       let failure: unknown
       let wasReady = false

@@ -43,6 +43,7 @@ export type FromWriter =
   | { readonly is: 'done'; readonly batches: number; readonly head: number; readonly results: readonly number[] }
   | { readonly is: 'failed'; readonly batches: number; readonly failure: Failure }
 
+/** The first message to the writer's thread. */
 export interface WriterOptions {
   readonly file: string
   readonly signal: SharedArrayBuffer

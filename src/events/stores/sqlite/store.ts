@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import {
   type ExpectedRevision,
   StoreClosed,
@@ -25,6 +25,7 @@ import type {
   Subscriber,
   Subscription,
 } from '../../store.ts'
+import { startThread } from '../../threads.ts'
 import { Feed } from '../feed.ts'
 import { accept, checkAppend, checkCap, checkDelete, type Incoming } from '../incoming.ts'
 import { EVENTS_FILE, toFailure, toStoreError } from './file.ts'
@@ -62,8 +63,6 @@ const UNDER_WAY = 3
 /** A batch is full with so many events (or other changes) or characters; the rest makes the next one. */
 const BATCH_EVENTS = 4096
 const BATCH_CHARS = 8 * 1024 * 1024
-/** A batch is garbage once written; by default its thread would let tens of megabytes of them come together. */
-const WRITER_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 768 }
 
 /** A change to a stream that waits for its answer. */
 interface Pending {
@@ -105,7 +104,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     )
   }
   const signal = createSignal()
-  const worker = startWriter({ file: join(directory, EVENTS_FILE), signal })
+  const worker = startThread('capsule-log-writer')
+  worker.postMessage({ file: join(directory, EVENTS_FILE), signal } satisfies WriterOptions)
   try {
     const head = await whenReady(worker)
     return new Store(directory, now, signal, worker, new FileReader({ directory, signal }), lock, head)
@@ -119,15 +119,6 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 /** Whoever waits for an append goes first: followers hear of it in the loop's next phase. */
 function afterAnswers(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-function startWriter(workerData: WriterOptions): Worker {
-  const file = import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js'
-  return new Worker(new URL(file, import.meta.url), {
-    workerData,
-    name: 'capsule-log-writer',
-    resourceLimits: WRITER_LIMITS,
-  })
 }
 
 /** The head of the log, once the writer has it open. */

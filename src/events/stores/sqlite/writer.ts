@@ -2,32 +2,25 @@
  * The writer's thread: here, and only here, the log waits for the disk. All batches that came while a transaction ran go
  * into the next one (group commit).
  */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { once } from 'node:events'
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads'
 import { readFault } from './fault.ts'
 import { toFailure } from './file.ts'
 import { Ledger } from './ledger.ts'
 import type { Batch, FromWriter, ToWriter, WriterOptions } from './protocol.ts'
 import { Signal } from './signal.ts'
 
-if (!parentPort) throw new Error('The writer runs in a worker thread')
-const port = parentPort
-const options: WriterOptions = workerData
-const signal = new Signal(options.signal)
-
-function say(message: FromWriter): void {
-  port.postMessage(message)
-}
-
-function open(): Ledger | undefined {
+function run(port: MessagePort, options: WriterOptions): void {
+  const say = (message: FromWriter): void => port.postMessage(message)
+  let ledger: Ledger
   try {
-    return new Ledger(options.file, readFault(process.env.CAPSULE_FAULT))
+    ledger = new Ledger(options.file, readFault(process.env.CAPSULE_FAULT))
   } catch (error) {
     say({ is: 'failed', batches: 0, failure: toFailure(error) })
-    return undefined
+    port.close()
+    return
   }
-}
-
-function serve(ledger: Ledger): void {
+  const signal = new Signal(options.signal)
   const write = (batches: readonly Batch[]): void => {
     try {
       const results = ledger.commit(batches)
@@ -60,6 +53,6 @@ function serve(ledger: Ledger): void {
   say({ is: 'ready', head: ledger.head })
 }
 
-const ledger = open()
-if (ledger) serve(ledger)
-else port.close()
+if (!parentPort) throw new Error('The writer runs in a worker thread')
+const [options] = await once(parentPort, 'message')
+run(parentPort, options as WriterOptions)

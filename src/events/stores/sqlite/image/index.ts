@@ -7,6 +7,7 @@ import { statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { StoreUnavailable } from '../../../errors.ts'
+import { programFile } from '../../../package.ts'
 import { EVENTS_FILE, toStoreError } from '../file.ts'
 import { openSqliteReader, type SqliteReader } from '../reader.ts'
 import type { FromImageWorker, ImageJob } from './job.ts'
@@ -46,8 +47,8 @@ export function openImage(image: string): SqliteReader {
 }
 
 async function run(job: ImageJob): Promise<FromImageWorker> {
-  const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: job, name: 'capsule-image' })
+  const file = programFile('events/stores/sqlite/image/worker')
+  const worker = new Worker(file, { workerData: job, name: 'capsule-image' })
   const ended = new AbortController()
   worker.once('exit', () => ended.abort())
   try {
