@@ -15,7 +15,7 @@ vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
 const ROOT = join(import.meta.dirname, '../..')
 const WORK = 'test/crash/apps/work.ts'
 /** An app file of a test's own, wherever it lies. */
-const CREATE = `import { createApp } from ${JSON.stringify(join(ROOT, 'src/index.ts'))}\n`
+const CREATE = `import { createApp } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}\n`
 
 /** One line on stderr, for people: no stack, no path into the code. */
 function expectSentence(stderr: string, ...parts: readonly string[]): void {
