@@ -8,7 +8,6 @@
 import { type AnyActor, type AnyStateMachine, createActor, type InspectionEvent } from 'xstate'
 import {
   type Actor,
-  type AppendResult,
   currentVersion,
   type EventData,
   type EventMetadata,
@@ -354,12 +353,18 @@ export class ActorSystem {
         return { state, facts: [], position: resident.position }
       }
       const events = this.#seal(resident, decision, origin, now)
+      const { revision } = resident.state.context
+      const expected = revision < 0 ? 'no-stream' : BigInt(revision)
       try {
-        const { position } = await this.#append(resident, events, mustLand)
+        const { position } = await this.#store.append(resident.stream, expected, events, mustLand)
         resident.position = position
         this.#acknowledged.note(resident.stream, position)
       } catch (error) {
-        if (!(error instanceof WrongExpectedRevision)) throw error
+        if (!(error instanceof WrongExpectedRevision)) {
+          // Without an answer it may be recorded all the same: what we hold is no longer known to be the stream.
+          resident.loaded = false
+          throw error
+        }
         const type = events[0]?.type ?? ''
         this.#conflicts.set(type, (this.#conflicts.get(type) ?? 0) + 1)
         await this.#catchUp(resident, mustLand)
@@ -404,22 +409,6 @@ export class ActorSystem {
       hash = sealed.metadata.hash
       return sealed
     })
-  }
-
-  async #append<Context extends Applied>(
-    resident: Resident<Context>,
-    events: readonly EventData[],
-    mustLand: boolean,
-  ): Promise<AppendResult> {
-    const { revision } = resident.state.context
-    const expected = revision < 0 ? 'no-stream' : BigInt(revision)
-    try {
-      return await this.#store.append(resident.stream, expected, events, mustLand)
-    } catch (error) {
-      // Without an answer it may be recorded all the same: what we hold is no longer known to be the stream.
-      if (!(error instanceof WrongExpectedRevision)) resident.loaded = false
-      throw error
-    }
   }
 
   /** Applies what the log has beyond what the actor knows. @returns whether there was anything */

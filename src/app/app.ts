@@ -210,8 +210,9 @@ export class App {
     return {
       name,
       submit: async (input, options) => {
-        await confirmCurrent()
-        return tasks().submit(input, options ?? {})
+        const confirmed = confirmCurrent()
+        if (confirmed) await confirmed
+        return await tasks().submit(input, options ?? {})
       },
       schedule: async (input, options) => {
         await confirmCurrent()

@@ -74,6 +74,8 @@ export interface EngineParts {
 export class Engine implements RunningApp, Runs {
   readonly #parts: EngineParts
   readonly #submits: Submits
+  /** By task: one serves all its submits. */
+  readonly #taskApis = new Map<string, TaskApi<unknown>>()
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -217,7 +219,13 @@ export class Engine implements RunningApp, Runs {
   }
 
   taskApi<Result>(name: string): TaskApi<Result> {
-    return taskApiOf(name, this, this.#parts)
+    let api = this.#taskApis.get(name)
+    if (!api) {
+      api = taskApiOf(name, this, this.#parts)
+      this.#taskApis.set(name, api)
+    }
+    // What its handler returns is known to whoever declared the task.
+    return api as TaskApi<Result>
   }
 
   // Sessions -----------------------------------------------------------------------------------------------------------

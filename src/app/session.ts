@@ -255,9 +255,9 @@ export function currentSession(): Session | undefined {
   return current.getStore()?.session
 }
 
-/** Within a handler: that it may still have effects. @throws AttemptFenced */
-export async function confirmCurrent(): Promise<void> {
-  await current.getStore()?.confirmCurrent()
+/** Within a handler: that it may still have effects, or rejects with AttemptFenced. Undefined outside of one. */
+export function confirmCurrent(): Promise<void> | undefined {
+  return current.getStore()?.confirmCurrent()
 }
 
 /** Runs a handler: `confirmCurrent` throws once it has lost its claim. */

@@ -54,12 +54,15 @@ export class Submits {
   }
 
   async one(request: SubmitRequest, caller: Caller): Promise<Submitted> {
-    return (await this.#prepare(request, caller))()
+    const owner = this.#ownerOf(request, caller)
+    return await this.#prepare(request, caller, typeof owner === 'string' ? owner : await owner)()
   }
 
   many(name: string, items: readonly SubmitItem[], caller: Caller) {
     const definition = this.definition(name)
-    return submitMany(definition, items, caller, (request, each) => this.#prepare(request, each))
+    const prepare = async (request: SubmitRequest, each: Caller) =>
+      this.#prepare(request, each, await this.#ownerOf(request, each))
+    return submitMany(definition, items, caller, prepare)
   }
 
   /** A task that runs once and is not tried again; a held lock refuses it. */
@@ -70,18 +73,17 @@ export class Submits {
     const idempotencyKey = commandId === undefined ? undefined : `execute:${commandId}`
     const request: SubmitRequest = { name, params, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }
     const instead: Partial<Submission> = { retries: 0, ...(lockKey ? { onLocked: 'reject' } : {}) }
-    return (await this.#prepare(request, caller, instead))()
+    return await this.#prepare(request, caller, caller.ownerId, instead)()
   }
 
   /** Checks a request. @returns what submits it */
-  async #prepare(
+  #prepare(
     request: SubmitRequest,
     caller: Caller,
+    ownerId: string,
     instead: Partial<Submission> = {},
-  ): Promise<() => Promise<Submitted>> {
+  ): () => Promise<Submitted> {
     const definition = this.definition(request.name)
-    const { sessionId } = request
-    const ownerId = sessionId === undefined ? caller.ownerId : await this.#sessionOwner(sessionId)
     const submission = { ...this.#submission(definition, request, ownerId), ...instead }
     const taskId = this.#taskId(definition.name, ownerId, request, caller)
     const { maxQueued } = definition
@@ -124,26 +126,28 @@ export class Submits {
     definition.limits?.key?.of(params)
     const runAt = this.#runAt(request)
     const expiresAt = this.#expiresAt(definition.expiresMs, runAt)
+    // In the order of their names, which the hash takes them in: it need not sort them.
     return {
-      name: definition.name,
-      params,
-      ownerId,
-      priority: request.priority ?? definition.priority,
-      tags: [...definition.tags],
-      retries: definition.retries,
       backoff: definition.backoff,
-      graceMs: definition.graceMs,
-      ...(sessionId === undefined ? {} : { sessionId }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(retryOnTimeout ? { retryOnTimeout } : {}),
-      ...(onInterrupt === 'fail' ? { onInterrupt } : {}),
-      ...(definition.onFailure ? { onFailure: true } : {}),
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
-      ...(definition.process ? { process: true } : {}),
-      ...(lockKey === undefined ? {} : { lockKey: lockKey(params), onLocked: definition.onLocked }),
-      ...(runAt === undefined ? {} : { runAt }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
+      graceMs: definition.graceMs,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(lockKey === undefined ? {} : { lockKey: lockKey(params) }),
+      name: definition.name,
+      ...(definition.onFailure ? { onFailure: true } : {}),
+      ...(onInterrupt === 'fail' ? { onInterrupt } : {}),
+      ...(lockKey === undefined ? {} : { onLocked: definition.onLocked }),
+      ownerId,
+      params,
+      priority: request.priority ?? definition.priority,
+      ...(definition.process ? { process: true } : {}),
+      retries: definition.retries,
+      ...(retryOnTimeout ? { retryOnTimeout } : {}),
+      ...(runAt === undefined ? {} : { runAt }),
+      ...(sessionId === undefined ? {} : { sessionId }),
+      tags: [...definition.tags],
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
     }
   }
 
@@ -178,6 +182,11 @@ export class Submits {
   #taskId(name: string, ownerId: string, request: SubmitRequest, caller: Caller): string {
     const key = request.idempotencyKey ?? caller.commandId
     return key === undefined ? newId() : uuidv5(JSON.stringify([this.#parts.app.name, name, ownerId, key]), KEYED)
+  }
+
+  /** Whose the task will be: not a promise, unless the log is to be asked. */
+  #ownerOf({ sessionId }: SubmitRequest, caller: Caller): string | Promise<string> {
+    return sessionId === undefined ? caller.ownerId : this.#sessionOwner(sessionId)
   }
 
   async #sessionOwner(sessionId: string): Promise<string> {

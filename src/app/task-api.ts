@@ -4,7 +4,7 @@ import type { EventStore, JsonObject } from '../events/index.ts'
 import { type Node, TimeoutError } from '../execution/index.ts'
 import type { JobFilter, JobView } from '../projections/index.ts'
 import { SYSTEM } from './callers.ts'
-import { parseDuration } from './duration.ts'
+import { type Duration, parseDuration } from './duration.ts'
 import type { Caller, RunningApp, SubmitItem } from './running.ts'
 import type { FindOptions, ScheduleOptions, TaskApi, TaskHandle } from './task.ts'
 
@@ -27,7 +27,7 @@ export class TaskFailed extends CapsuleError {
 }
 
 export function taskApiOf<Result>(name: string, running: RunningApp, parts: TaskApiParts): TaskApi<Result> {
-  const handle = (taskId: string, joined: boolean) => handleOf<Result>(taskId, joined, running, parts)
+  const handle = (taskId: string, joined: boolean) => new Handle<Result>(taskId, joined, running, parts)
   return {
     submit: async (input, options) => {
       const { taskId, joined } = await running.submit({ name, ...itemOf(input, options) }, callerOf(options.session))
@@ -93,33 +93,48 @@ export async function untilEnded(
   }
 }
 
-function handleOf<Result>(
-  taskId: string,
-  joined: boolean,
-  running: RunningApp,
-  parts: TaskApiParts,
-): TaskHandle<Result> {
-  return {
-    taskId,
-    joined,
-    status: async () => (await taskState(parts, taskId)).value as JobView['status'],
-    job: async () => {
-      await running.reads.waitFor(running.acknowledged('task', taskId))
-      const job = await running.reads.job(taskId)
-      if (!job) throw new NotFound('job', taskId)
-      return job
-    },
-    result: async ({ timeout } = {}) => {
-      await taskState(parts, taskId)
-      await untilEnded(parts, taskId, timeout === undefined ? undefined : parseDuration(timeout, 'timeout'))
-      const { value, context } = await taskState(parts, taskId)
-      if (value === 'completed') return context.result as Result
-      if (!isEnded(value))
-        throw new TimeoutError(`Task ${taskId} is still ${value}. Wait longer, or ask for its status.`)
-      throw new TaskFailed(taskId, value, context.error?.message ?? `The task was ${value}.`)
-    },
-    cancel: async (reason) => void (await running.cancelJob(taskId, SYSTEM, reason)),
-    refresh: async () => void (await running.refreshJob(taskId, SYSTEM)),
+/** A class: most submits make one that nobody looks at, and seven functions would be made for it. */
+class Handle<Result> implements TaskHandle<Result> {
+  readonly taskId: string
+  readonly joined: boolean
+  readonly #running: RunningApp
+  readonly #parts: TaskApiParts
+
+  constructor(taskId: string, joined: boolean, running: RunningApp, parts: TaskApiParts) {
+    this.taskId = taskId
+    this.joined = joined
+    this.#running = running
+    this.#parts = parts
+  }
+
+  async status(): Promise<JobView['status']> {
+    return (await taskState(this.#parts, this.taskId)).value as JobView['status']
+  }
+
+  async job(): Promise<JobView> {
+    const { reads } = this.#running
+    await reads.waitFor(this.#running.acknowledged('task', this.taskId))
+    const job = await reads.job(this.taskId)
+    if (!job) throw new NotFound('job', this.taskId)
+    return job
+  }
+
+  async result({ timeout }: { readonly timeout?: Duration } = {}): Promise<Result> {
+    const { taskId } = this
+    await taskState(this.#parts, taskId)
+    await untilEnded(this.#parts, taskId, timeout === undefined ? undefined : parseDuration(timeout, 'timeout'))
+    const { value, context } = await taskState(this.#parts, taskId)
+    if (value === 'completed') return context.result as Result
+    if (!isEnded(value)) throw new TimeoutError(`Task ${taskId} is still ${value}. Wait longer, or ask for its status.`)
+    throw new TaskFailed(taskId, value, context.error?.message ?? `The task was ${value}.`)
+  }
+
+  async cancel(reason?: string): Promise<void> {
+    await this.#running.cancelJob(this.taskId, SYSTEM, reason)
+  }
+
+  async refresh(): Promise<void> {
+    await this.#running.refreshJob(this.taskId, SYSTEM)
   }
 }
 

@@ -12,11 +12,31 @@ export const GENESIS = '0'.repeat(64)
 
 /** RFC 8785 (JCS): keys in UTF-16 order, no white space, ECMAScript numbers and strings. */
 export function canonicalJson(value: JsonValue): string {
+  return isInOrder(value) ? JSON.stringify(value) : sortedJson(value)
+}
+
+/** Whether JSON.stringify writes the value as RFC 8785 has it: plain data, the keys in order all the way down. */
+function isInOrder(value: JsonValue | undefined): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return true
+  if (typeof value !== 'object') return false
+  if (Array.isArray(value)) return value.every(isInOrder)
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  let before = ''
+  for (const key in value) {
+    if (key < before || !isInOrder((value as JsonObject)[key])) return false
+    before = key
+  }
+  return true
+}
+
+function sortedJson(value: JsonValue): string {
   // What JSON leaves out (a function, undefined) is null in a list and absent in an object, as in what is stored.
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) {
     let text = '['
-    for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + canonicalJson(value[i] ?? null)
+    for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + sortedJson(value[i] ?? null)
     return `${text}]`
   }
   const object = value as JsonObject
@@ -26,7 +46,7 @@ export function canonicalJson(value: JsonValue): string {
   for (const key of keys) {
     const member = object[key]
     if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue
-    text += (text.length > 1 ? ',' : '') + quotedKey(key) + canonicalJson(member)
+    text += (text.length > 1 ? ',' : '') + quotedKey(key) + sortedJson(member)
   }
   return `${text}}`
 }
@@ -63,7 +83,9 @@ export function seal(
   previousHash: string,
   event: Unsealed,
 ): EventData & { readonly metadata: { readonly hash: string } } {
-  const data = canonicalJson(event.data)
+  // Stored in the order its author wrote it: only the hash needs the canonical one.
+  const written = JSON.stringify(event.data)
+  const data = isInOrder(event.data) ? written : sortedJson(event.data)
   const metadata = canonicalJson(event.metadata as unknown as JsonObject)
   const hash = link(previousHash, stream, revision, event.id, event.type, data, metadata)
   return {
@@ -71,8 +93,7 @@ export function seal(
     type: event.type,
     data: event.data,
     metadata: { ...event.metadata, hash },
-    // Stored in the order its author wrote it: only the hash needs the canonical one.
-    json: { data: JSON.stringify(event.data), metadata: `${metadata.slice(0, -1)},"hash":"${hash}"}` },
+    json: { data: written, metadata: `${metadata.slice(0, -1)},"hash":"${hash}"}` },
   }
 }
 

@@ -90,12 +90,13 @@ function started(start: Start, attempt: number, timeoutMs: number | undefined, c
     id: claim,
     by: `node:${node}`,
     data: {
-      attempt,
-      node,
-      ...(timeoutMs === undefined ? {} : { deadline: instant(context.now + timeoutMs) }),
-      ...(version === undefined ? {} : { version }),
-      ...(fence === undefined ? {} : { fence }),
+      // In the order of their names, as the hash takes them.
       ...(alone ? { alone } : {}),
+      attempt,
+      ...(timeoutMs === undefined ? {} : { deadline: instant(context.now + timeoutMs) }),
+      ...(fence === undefined ? {} : { fence }),
+      node,
+      ...(version === undefined ? {} : { version }),
     },
   } as const
 }
