@@ -29,8 +29,8 @@ import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
-import { OldestFirst } from './oldest-first.ts'
 import { type NoAnswer, PatientStore } from './patient-store.ts'
+import { RecentlyUsed } from './recently-used.ts'
 import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
 import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
 
@@ -92,8 +92,6 @@ const PATIENT_READER: Origin = { by: 'system', mustLand: true }
 const DECIDE_AGAIN = 20
 /** Events of a stream that are in memory at once. */
 const PAGE = 2000
-/** How many actors are looked at to make room for one: more than that only when nearly all are at work. */
-const PASSIVATION_LOOKS = 16
 
 interface Letter<Command, Context> {
   /** Undefined: only a look. */
@@ -113,6 +111,13 @@ interface Worker<Command, Context extends Applied> extends Resident<Context> {
 // A resident of some kind: the system never looks inside a command or a context.
 type AnyWorker = Worker<never, Applied>
 
+/** @returns false if it has something in flight, and stays */
+function passivate(resident: AnyWorker): boolean {
+  if (resident.busy || resident.mailbox.length > 0) return false
+  resident.mirror?.stop()
+  return true
+}
+
 export class ActorSystem {
   readonly clock: Clock
   readonly app: string
@@ -123,9 +128,7 @@ export class ActorSystem {
   readonly #newId: () => string
   readonly #inspect: ((event: InspectionEvent) => void) | undefined
   readonly #snapshots: SnapshotKeeper | undefined
-  /** Least recently used first. */
-  readonly #residents = new Map<string, AnyWorker>()
-  readonly #oldest = new OldestFirst(this.#residents)
+  readonly #residents = new RecentlyUsed<AnyWorker>()
   readonly #acknowledged = new Acknowledged()
   readonly #conflicts = new Map<string, number>()
   #underWay = 0
@@ -209,14 +212,14 @@ export class ActorSystem {
    */
   async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
     await this.#store.deleteStream(stream, expected)
-    const resident = this.#residents.get(stream)
+    const resident = this.#residents.peek(stream)
     if (resident) resident.loaded = false
     this.#snapshots?.drop(stream)
   }
 
   /** What is known without asking the log; undefined unless resident. */
   peek<Command, Context extends Applied>(kind: ActorKind<Command, Context>, key: string): State<Context> | undefined {
-    const resident = this.#residents.get(streamName(this.app, kind.kind, key))
+    const resident = this.#residents.peek(streamName(this.app, kind.kind, key))
     return resident?.loaded ? (resident.state as State<Context>) : undefined
   }
 
@@ -254,12 +257,8 @@ export class ActorSystem {
     key: string,
   ): Worker<Command, Context> {
     const stream = streamName(this.app, kind.kind, key)
-    const known = this.#residents.get(stream)
-    if (known) {
-      this.#residents.delete(stream)
-      this.#residents.set(stream, known)
-      return known as unknown as Worker<Command, Context>
-    }
+    const known = this.#residents.use(stream)
+    if (known) return known as unknown as Worker<Command, Context>
     const evolution = evolutionOf(kind)
     const resident: Worker<Command, Context> = {
       kind,
@@ -272,20 +271,9 @@ export class ActorSystem {
       busy: false,
     }
     // Room is made before: the newcomer has nothing in flight yet, and must stay.
-    this.#passivate(this.#limit - 1)
-    this.#residents.set(stream, resident as unknown as AnyWorker)
+    this.#residents.trim(this.#limit - 1, passivate)
+    this.#residents.add(stream, resident as unknown as AnyWorker)
     return resident
-  }
-
-  /** Drops the longest unused actors that have nothing in flight, until no more than `most` are left. */
-  #passivate(most: number): void {
-    for (let looks = 0; looks < PASSIVATION_LOOKS && this.#residents.size > most; looks++) {
-      const [stream, resident] = this.#oldest.next() ?? []
-      if (stream === undefined || resident === undefined) return
-      this.#residents.delete(stream)
-      if (resident.busy || resident.mailbox.length > 0) this.#residents.set(stream, resident)
-      else resident.mirror?.stop()
-    }
   }
 
   #mirror(machine: AnyStateMachine, state: State<Applied>): AnyActor | undefined {
@@ -314,7 +302,7 @@ export class ActorSystem {
     resident.busy = false
     this.#underWay--
     if (this.#underWay === 0) for (const idle of this.#idle.splice(0)) idle()
-    this.#passivate(this.#limit)
+    this.#residents.trim(this.#limit, passivate)
   }
 
   async #look<Command, Context extends Applied>(

@@ -1,0 +1,54 @@
+/**
+ * What was used lately, by its key.
+ *
+ * A Map from which the oldest entry goes for each new one is rebuilt again and again. The tables that it leaves behind are
+ * garbage, but the garbage collector has moved them to its old generation, where they keep all that they name alive, and
+ * have it moved there too, until the whole heap is collected: for a million tasks hundreds of megabytes. So the Map
+ * names seats, and whoever has to go leaves an empty one behind.
+ */
+import { OldestFirst } from './oldest-first.ts'
+
+interface Seat<T> {
+  taken: T | undefined
+}
+
+/** How many are looked at to make room for one: more than that only when nearly all must stay. */
+const LOOKS = 16
+
+export class RecentlyUsed<T> {
+  readonly #seats = new Map<string, Seat<T>>()
+  readonly #oldest = new OldestFirst(this.#seats)
+
+  get size(): number {
+    return this.#seats.size
+  }
+
+  /** It is used no more recently by that. */
+  peek(key: string): T | undefined {
+    return this.#seats.get(key)?.taken
+  }
+
+  /** From now on the one that was used last. */
+  use(key: string): T | undefined {
+    const seat = this.#seats.get(key)
+    if (!seat) return undefined
+    this.#seats.delete(key)
+    this.#seats.set(key, seat)
+    return seat.taken
+  }
+
+  add(key: string, value: T): void {
+    this.#seats.set(key, { taken: value })
+  }
+
+  /** Lets go of those that were not used for longest, until `most` are left; not of those that `leave` refuses to. */
+  trim(most: number, leave: (value: T) => boolean): void {
+    for (let looks = 0; looks < LOOKS && this.#seats.size > most; looks++) {
+      const [key, seat] = this.#oldest.next() ?? []
+      if (key === undefined || seat?.taken === undefined) return
+      this.#seats.delete(key)
+      if (leave(seat.taken)) seat.taken = undefined
+      else this.#seats.set(key, seat)
+    }
+  }
+}
