@@ -1,7 +1,7 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
 import { z } from 'zod'
 import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
-import type { JsonObject, JsonValue, TaskError } from '../events/index.ts'
+import { DEEPEST_JSON, type JsonObject, type JsonValue, nestsTooDeep, type TaskError } from '../events/index.ts'
 import { checkCallbackUrl, type TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
@@ -310,6 +310,11 @@ type Named = Pick<TaskDefinition, 'name' | 'input'>
 
 /** What the schema makes of an input. @throws InvalidInput naming each field that does not fit */
 export function parseInput(definition: Named, params: JsonObject): unknown {
+  if (nestsTooDeep(params)) {
+    throw new InvalidInput(`The input of task ${definition.name} is not valid`, [
+      { path: '', message: `lists and objects may nest ${DEEPEST_JSON} deep` },
+    ])
+  }
   if (!definition.input) return params
   const parsed = definition.input.safeParse(params)
   if (parsed.success) return parsed.data

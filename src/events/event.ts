@@ -70,3 +70,14 @@ export interface RecordedEvent {
 
 /** No event's data is larger than this, in bytes of UTF-8 JSON; larger values go to an artifact. */
 export const MAX_EVENT_BYTES = 256 * 1024
+
+/**
+ * What others hand in to be recorded nests no deeper, in lists and objects within each other. Not all who read it could go
+ * as deep as the parser that let it in: SQLite looks into 1000 levels of JSON, and a thread may get no message of 4000.
+ */
+export const DEEPEST_JSON = 500
+
+export function nestsTooDeep(value: unknown, levels = DEEPEST_JSON): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => nestsTooDeep(member, levels - 1))
+}

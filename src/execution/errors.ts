@@ -1,6 +1,6 @@
 /** User code throws anything; the log keeps what a reader needs of it: never `{}`. */
 import { types } from 'node:util'
-import type { JsonValue, TaskError } from '../events/index.ts'
+import { DEEPEST_JSON, type JsonValue, nestsTooDeep, type TaskError } from '../events/index.ts'
 
 /** Thrown by a handler to say that no further attempt can help. */
 export class NonRetryableError extends Error {
@@ -69,9 +69,9 @@ function cut(text: string, limit: number): string {
 export function asJson(value: unknown): JsonValue {
   if (value === undefined || value === null) return null
   if (typeof value === 'string' || typeof value === 'boolean') return value
+  let result: JsonValue
   try {
-    const text = JSON.stringify(value)
-    return text === undefined ? null : JSON.parse(text)
+    result = JSON.parse(JSON.stringify(value) ?? 'null')
   } catch (error) {
     throw new NonRetryableError(
       'The result is not JSON: return plain objects, arrays, strings, numbers and booleans.',
@@ -80,4 +80,8 @@ export function asJson(value: unknown): JsonValue {
       },
     )
   }
+  if (nestsTooDeep(result)) {
+    throw new NonRetryableError(`The result nests too deep: lists and objects may nest ${DEEPEST_JSON} deep.`)
+  }
+  return result
 }

@@ -42,6 +42,20 @@ describe('input', () => {
     await t.stop()
   })
 
+  test('that nests deeper than all who read it can follow is refused', async () => {
+    const { t } = await reports()
+    const nested = (levels: number): JsonObject => ({ in: levels === 1 ? 'x' : nested(levels - 1) })
+    await expect(t.client.submit('other', nested(501))).rejects.toMatchObject({
+      code: 'invalid-input',
+      issues: [{ path: '', message: 'lists and objects may nest 500 deep' }],
+    })
+    const id = await t.client.submit('other', nested(500))
+    await t.settle()
+    expect((await t.client.job(id)).params).toEqual(nested(500))
+    expect((await t.running.reads.jobs({ params: { in: 'y' } })).items).toEqual([])
+    await t.stop()
+  })
+
   test('is recorded with the defaults of what was left out', async () => {
     const { t } = await reports()
     const id = await t.client.submit('report', { size: 3 })

@@ -448,6 +448,15 @@ describe('what handlers throw and return', () => {
     })
   })
 
+  test('a result that nests deeper than all who read it can follow fails and says so', async () => {
+    const nested = (levels: number): unknown => (levels === 0 ? 'x' : [nested(levels - 1)])
+    expect(await ended(() => nested(500))).toMatchObject({ status: 'completed', result: nested(500) })
+    expect(await ended(() => nested(501))).toMatchObject({
+      status: 'failed',
+      error: { type: 'NonRetryableError', message: 'The result nests too deep: lists and objects may nest 500 deep.' },
+    })
+  })
+
   test('a result over 256 KiB fails with its size', async () => {
     const job = await ended(() => 'x'.repeat(300_000))
     expect(job.status).toBe('failed')
