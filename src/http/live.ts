@@ -119,7 +119,10 @@ export class Live {
   }
 }
 
-/** Answers an upgrade that is not taken, as any other request would be. */
+/**
+ * Answers an upgrade that is not taken, as any other request would be, and hangs up: nobody else looks after the socket any
+ * more, and one whose client leaves its end open would be there for good.
+ */
 function refuse(socket: Duplex, error: unknown): void {
   const { problem, headers } = toProblem(error)
   const body = JSON.stringify(problem)
@@ -131,6 +134,7 @@ function refuse(socket: Duplex, error: unknown): void {
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
   socket.on('error', () => {})
+  socket.once('finish', () => socket.destroy())
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 

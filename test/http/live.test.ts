@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { CommandRefused } from '../../src/actors/index.ts'
 import type { ServerFrame } from '../../src/http/wire.ts'
 import { type JobView, WatchTargetMissing } from '../../src/projections/index.ts'
@@ -64,6 +66,24 @@ describe('the handshake', () => {
   it('lets no more sockets in than the limit, and says so', async () => {
     const { url } = await connected({ limits: { sockets: 1 } })
     expect((await new LiveClient(url).closed).code).toBe(4429)
+  })
+
+  it('that is refused is hung up on, also when the client leaves its end open', async () => {
+    const { server } = await serving()
+    const { port } = new URL(await server.listen())
+    const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true })
+    onTestFinished(() => void socket.destroy())
+    let heard = ''
+    socket.on('data', (data) => {
+      heard += data
+    })
+    socket.write(
+      `GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    )
+    await once(socket, 'end')
+    expect(heard).toMatch(/^HTTP\/1\.1 404 [\s\S]*route-not-found/)
+    // Waits for every connection, and has no other way to end one that is no request any more.
+    await server.close()
   })
 })
 
