@@ -1,5 +1,6 @@
 /** The HTTP server of a running app: routes, live socket, pages; who is let in; how errors are told; how it ends. */
 import { randomUUID } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import { userInfo } from 'node:os'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -117,6 +118,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     requestIdHeader: false,
     requestTimeout: 30_000,
     return503OnClosing: false,
+    http: { shouldUpgradeCallback: isWebSocket },
     rewriteUrl: (request) => plainDollar(request.url ?? '/'),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 400 },
     clientErrorHandler,
@@ -230,6 +232,11 @@ function report(error: unknown, context: string): void {
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+/** An upgrade to anything else is an offer that the client does without: Java's and curl's make one for HTTP/2. */
+function isWebSocket({ headers }: { headers: IncomingHttpHeaders }): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 /** Some clients encode the `$` of `$submit`, which the router would take for another path. */

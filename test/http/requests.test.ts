@@ -109,6 +109,23 @@ describe('headers', () => {
   })
 })
 
+describe('an offer to speak something else', () => {
+  it('is passed over: many clients make it with their first request', async () => {
+    const { server } = await serving()
+    const { port } = new URL(await server.listen())
+    const socket = connect(Number(port), '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    let heard = ''
+    socket.on('data', (data) => {
+      heard += data
+    })
+    const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__'
+    socket.write(`GET /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${offer}\r\n\r\n`)
+    await until(() => heard.includes('\r\n\r\n'))
+    expect(heard).toMatch(/^HTTP\/1\.1 200 /)
+  })
+})
+
 describe('a read', () => {
   it('waits for the position it must include', async () => {
     const { app, get } = await serving()
