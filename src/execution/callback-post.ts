@@ -46,7 +46,11 @@ export function httpPost({ clock, allowPrivate, lookup }: PostOptions): Post {
       request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`))
     })
     request.on('error', (error) => answer.reject(error))
-    request.on('close', () => timer.cancel())
+    request.on('close', () => {
+      timer.cancel()
+      // Node hangs up on an answer that is an upgrade, and tells of neither an answer nor an error.
+      answer.reject(new Error('hung up without an answer'))
+    })
     request.on('response', (response) => {
       answer.resolve(response.statusCode ?? 0)
       let received = 0

@@ -168,6 +168,16 @@ describe('a receiver that does not take it', () => {
     expect(await settled(t, id, 'CallbackDelivered')).toMatchObject([{ tries: 2 }])
   })
 
+  test('that wants to speak something else has not answered', async () => {
+    const hook = await receiver()
+    hook.answers.push({ status: 101, headers: { connection: 'Upgrade', upgrade: 'nothing' } })
+    const t = await calling(work)
+    const id = await t.client.submit('work', {}, { callbackUrl: hook.url })
+    await until(() => t.clock.next === t.clock.now() + 1000)
+    await t.advance(1)
+    expect(await settled(t, id, 'CallbackDelivered')).toMatchObject([{ tries: 2 }])
+  })
+
   test('holds up no other receiver', async () => {
     const [deaf, hook] = [await receiver(), await receiver()]
     for (let n = 0; n < 10; n++) deaf.answers.push('never')
