@@ -71,9 +71,14 @@ export class CommandRefused extends CapsuleError {
 export class LockHeldError extends CapsuleError {
   readonly code = 'lock-held'
   readonly key: string
-  readonly holder: string
-  constructor(key: string, holder: string) {
-    super(`The lock ${key} is held by task ${holder}. Wait for it, cancel it, or submit with onLocked: 'queue'.`)
+  /** The task that holds it, if it is one of the same owner. */
+  readonly holder: string | undefined
+  constructor(key: string, holder: string | undefined) {
+    super(
+      holder === undefined
+        ? `The lock ${key} is held by a task of somebody else. Wait for it, or submit with onLocked: 'queue'.`
+        : `The lock ${key} is held by task ${holder}. Wait for it, cancel it, or submit with onLocked: 'queue'.`,
+    )
     this.key = key
     this.holder = holder
   }

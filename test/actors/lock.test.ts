@@ -85,6 +85,12 @@ describe('a held lock', () => {
       .refused(LockHeldError, /report:daily is held by task t1/)
   })
 
+  test('rejects another owner without saying whose it is, nor which', () => {
+    given(acquired('t1'))
+      .when(acquire('t2', 'reject', { ownerId: 'bob' }))
+      .refused(LockHeldError, /^(?!.*t1).*report:daily is held by a task of somebody else/)
+  })
+
   test('is replaced: the holder and earlier waiters are displaced', () => {
     const state = given(acquired('t1'), queued('t2'), queued('t3'))
       .when(acquire('t4', 'replace'))

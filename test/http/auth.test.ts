@@ -31,6 +31,7 @@ async function keyed(options: ServerOptions = {}) {
   const app = createApp({ name: 'keyed' })
   app.task('greet', {}, () => ({ hello: true }))
   app.task('wait', {}, (_input, { signal }) => pause(600_000, undefined, { signal }))
+  app.task('alone', { lock: 'only', onLocked: 'reject' }, (_input, { signal }) => pause(600_000, undefined, { signal }))
   app.message(async (session) => {
     await session.reply('Hello')
   })
@@ -439,6 +440,18 @@ describe('a writer', () => {
     expect((await ask<Job>('ann', 'GET', `/api/v1/jobs/${id}`)).body.status).toBe('scheduled')
     const allowed = await ask('root', 'GET', `/api/v1/jobs/${id}/$events`)
     expect(allowed.status).toBe(200)
+  })
+
+  it("is not told the id of another's job that holds a lock", async () => {
+    const { ask, submit } = await keyed()
+    const { id } = await submit('ann', 'alone')
+    const asked = (who: Name) => ask<Problem>(who, 'POST', '/api/v1/tasks/alone/$submit', {})
+    const [own, other] = [await asked('ann'), await asked('bob')]
+    expect([own.status, other.status]).toEqual([409, 409])
+    expect(own.body.detail).toContain(id)
+    expect(JSON.stringify(other.body)).not.toContain(id)
+    const { body } = await ask('bob', 'POST', '/api/v1/tasks/alone/$execute', {})
+    expect(JSON.stringify(body)).not.toContain(id)
   })
 
   it("finds no history of another's deleted job, and still that of their own", async () => {

@@ -55,7 +55,8 @@ function acquire(command: Acquire, lock: LockContext): Decision<LockFact> {
     case 'queue':
       return { facts: [{ type: 'LockQueued', data: asks(command) }] }
     case 'reject':
-      return refuse(new LockHeldError(command.key, holder.taskId))
+      // An owner learns of nobody else's task that it is there.
+      return refuse(new LockHeldError(command.key, holder.ownerId === command.ownerId ? holder.taskId : undefined))
     case 'replace':
       return {
         facts: [
