@@ -241,7 +241,7 @@ export class Engine implements RunningApp, Runs {
 
   async sendMessage(
     sessionId: string,
-    message: { readonly text: string; readonly messageId?: string; readonly create?: boolean },
+    message: { readonly text: string; readonly messageId?: string; readonly create?: boolean; readonly own?: boolean },
     caller: Caller,
   ) {
     if (!this.hasChat) {
@@ -251,7 +251,13 @@ export class Engine implements RunningApp, Runs {
     const messageId = message.messageId ?? caller.commandId ?? newId()
     const { position } = await this.#inSession(
       sessionId,
-      { type: 'receive', messageId, text: message.text, ...(message.create ? { createFor: caller.ownerId } : {}) },
+      {
+        type: 'receive',
+        messageId,
+        text: message.text,
+        ...(message.create ? { createFor: caller.ownerId } : {}),
+        ...(message.own ? { onlyOf: caller.ownerId } : {}),
+      },
       originOf(caller),
     )
     return { messageId, position }

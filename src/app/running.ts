@@ -126,10 +126,10 @@ export interface RunningApp {
     caller: Caller,
     options?: { readonly id?: string; readonly title?: string },
   ): Promise<{ sessionId: string; position: Position }>
-  /** @throws NotFound unless `create` */
+  /** @throws NotFound unless `create`, and with `own` when the conversation is not the caller's */
   sendMessage(
     sessionId: string,
-    message: { readonly text: string; readonly messageId?: string; readonly create?: boolean },
+    message: { readonly text: string; readonly messageId?: string; readonly create?: boolean; readonly own?: boolean },
     caller: Caller,
   ): Promise<{ messageId: string; position: Position }>
   /** A new turn for a message whose turn failed, was interrupted or stopped. */

@@ -36,6 +36,8 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
           text,
           ...(caller.commandId === undefined ? {} : { messageId: caller.commandId }),
           ...(create === undefined ? {} : { create }),
+          // Looked at above, one that was not there yet may have been begun by another since.
+          ...(user.scope === 'admin' ? {} : { own: true }),
         },
         caller,
       )

@@ -49,6 +49,16 @@ describe('a conversation', () => {
       .refused(NotFound, /no session/)
   })
 
+  test('is not there for a message that is only for a conversation of somebody else', () => {
+    const receive = { type: 'receive', messageId: 'm1', text: 'hi', createFor: 'bob', onlyOf: 'bob' } as const
+    given(begun)
+      .when(receive)
+      .refused(NotFound, /no session/)
+    given(begun)
+      .when({ ...receive, onlyOf: 'ada' })
+      .recordsA('MessageReceived')
+  })
+
   test('that has ended takes nothing more', () => {
     given(begun, { type: 'SessionEnded', data: {} })
       .when({ type: 'receive', messageId: 'm1', text: 'hi' })

@@ -442,6 +442,23 @@ describe('a writer', () => {
     expect(allowed.status).toBe(200)
   })
 
+  it('says nothing in a conversation that another begins at the same moment: it is decided where it is recorded', async () => {
+    const { app, server } = await serving({ auth })
+    const url = await server.listen()
+    for (const [n, who] of (['ann', 'root'] as const).entries()) {
+      const client = await new LiveClient(url).opened()
+      client.send({ type: 'hello', protocol: 1, token: made[who].key })
+      await client.next('welcome')
+      const payload = { session_id: 'plans', text: 'hello', create: true }
+      client.send({ type: 'command', id: uuid(n), name: 'message.send', payload })
+      await client.next('ack')
+    }
+    expect(app.calls.map(({ args, caller }) => [caller.ownerId, args[1]])).toEqual([
+      ['ann', expect.objectContaining({ create: true, own: true })],
+      ['root', expect.not.objectContaining({ own: true })],
+    ])
+  })
+
   it("is not told the id of another's job that holds a lock", async () => {
     const { ask, submit } = await keyed()
     const { id } = await submit('ann', 'alone')

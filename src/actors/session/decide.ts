@@ -19,7 +19,14 @@ interface Speaking {
 
 export type SessionCommand =
   | { readonly type: 'start'; readonly ownerId: string; readonly title?: string }
-  | { readonly type: 'receive'; readonly messageId: string; readonly text: string; readonly createFor?: string }
+  | {
+      readonly type: 'receive'
+      readonly messageId: string
+      readonly text: string
+      readonly createFor?: string
+      /** For a conversation of this owner only: one that others ask to begin may be somebody else's by now. */
+      readonly onlyOf?: string
+    }
   | { readonly type: 'retry'; readonly messageId: string; readonly newMessageId: string }
   | { readonly type: 'startTurn'; readonly node: string; readonly timeoutMs: number }
   | { readonly type: 'completeTurn'; readonly claim: string }
@@ -58,6 +65,9 @@ export function decideSession(
     case 'start':
       return nothing
     case 'receive':
+      if (command.onlyOf !== undefined && command.onlyOf !== session.context.ownerId) {
+        return refuse(new NotFound('session', 'it'))
+      }
       return { facts: [received(command.messageId, command.text)] }
     case 'retry':
       return retry(command, session)
