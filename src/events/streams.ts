@@ -57,6 +57,7 @@ export function parseStream(app: string, stream: string): { kind: StreamKind; ke
 const PLAIN = /^[A-Za-z0-9_.:-]*$/
 
 function encodeKey(key: string): string {
-  const encoded = PLAIN.test(key) ? key : encodeURIComponent(key).replaceAll('%3A', ':')
+  // Half a character has no bytes. What is made is checked for it before; what is asked for is then simply not there.
+  const encoded = PLAIN.test(key) ? key : encodeURIComponent(key.toWellFormed()).replaceAll('%3A', ':')
   return encoded.length <= LONGEST_KEY ? encoded : `sha256:${createHash('sha256').update(key).digest('hex')}`
 }

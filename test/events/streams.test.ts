@@ -19,6 +19,7 @@ describe('a stream name', () => {
     ['white space and slashes', 'a b/c', 'jobs.task-a%20b%2Fc'],
     ['a percent sign', '100%', 'jobs.task-100%25'],
     ['unicode', 'é🦄', 'jobs.task-%C3%A9%F0%9F%A6%84'],
+    ['half a character', '\ud83e', 'jobs.task-%EF%BF%BD'],
   ])('has the key percent-encoded: %s', (_, key, expected) => {
     expect(streamName('jobs', 'task', key)).toBe(expected)
   })

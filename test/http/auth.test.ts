@@ -459,6 +459,18 @@ describe('a writer', () => {
     ])
   })
 
+  it('finds nothing by an id with half a character in it', async () => {
+    const { ask, live } = await keyed()
+    const { status, body } = await ask<Problem>('ann', 'POST', '/api/v1/tasks/greet/$submit', { session_id: '\ud83e' })
+    expect([status, codeOf(body)]).toEqual([404, 'not-found'])
+    const { client } = await live('ann')
+    client.send({ type: 'command', id: uuid(1), name: 'job.cancel', payload: { id: '\ud83e' } })
+    client.send({ type: 'subscribe', id: 'j', topic: 'job', params: { id: '\ud83e' } })
+    for (const problem of [(await client.next('error')).problem, (await client.next('error')).problem]) {
+      expect(codeOf(problem)).toBe('not-found')
+    }
+  })
+
   it("is not told the id of another's job that holds a lock", async () => {
     const { ask, submit } = await keyed()
     const { id } = await submit('ann', 'alone')
