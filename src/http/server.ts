@@ -248,6 +248,8 @@ function standardHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id)
   const traceparent = traceparentOf(request)
   if (traceparent !== undefined) reply.header('traceparent', traceparent)
+  // A cache on the way takes everybody with a key for the same one. Files, which are, say so themselves.
+  reply.header('cache-control', 'no-store')
   reply.header('x-content-type-options', 'nosniff')
   reply.header('cross-origin-resource-policy', 'same-origin')
   reply.header('referrer-policy', 'no-referrer')

@@ -109,6 +109,17 @@ describe('headers', () => {
   })
 })
 
+describe('an answer', () => {
+  it.each(['/api/v1/jobs', '/api/v1/jobs/j', '/api/v1/user', '/openapi.json', '/nowhere'])(
+    'is kept by no cache on the way, which knows nothing of keys: %s',
+    async (path) => {
+      const { app, get } = await serving()
+      app.put(jobView('j'))
+      expect((await get(path)).headers).toMatchObject({ 'cache-control': 'no-store' })
+    },
+  )
+})
+
 describe('an offer to speak something else', () => {
   it('is passed over: many clients make it with their first request', async () => {
     const { server } = await serving()
