@@ -6,7 +6,7 @@ import { isEnded, type JsonObject, type JsonValue, type Position } from '../even
 import type { JobFilter, JobView } from '../projections/index.ts'
 import { toProblem } from './errors.ts'
 import { fresh } from './fresh.ts'
-import { acknowledge, type Call, paging, position, type Route, route } from './route.ts'
+import { acknowledge, type Call, paging, position, type Route, route, staysIn } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toHistoryEvent, toJob, toLogLines } from './serialise.ts'
 import { assertOwnJob, type User, visibleTo } from './users.ts'
@@ -230,12 +230,7 @@ async function streamJob({
   if (from !== undefined) await app.reads.waitFor(from)
   await findJob(app, id, user)
 
-  const knock = { headers: request.headers, changes: false, address: request.ip }
-  const stream = streams.open(
-    reply,
-    () => watch.close(),
-    () => access.admit(knock) !== undefined,
-  )
+  const stream = streams.open(reply, () => watch.close(), staysIn(access, request))
   const tell = (at: Position, view: JobView) => {
     stream.send('job', toJob(view, app), String(at))
     if (isEnded(view.status)) stream.end()

@@ -124,6 +124,11 @@ export function signedIn(user: User | undefined): User {
   )
 }
 
+/** Asks for as long as an answer goes on whether who asked for it would still be let in: a sign-in runs out. */
+export function staysIn(access: Access, { headers, ip }: FastifyRequest): () => boolean {
+  return () => access.admit({ headers, changes: false, address: ip }) !== undefined
+}
+
 /** Takes `at_least` and `as_of`, which every read has, out of the query; waits for the former. */
 async function readOptions(app: RunningApp, request: FastifyRequest): Promise<unknown> {
   const { at_least, as_of, ...query } = request.query as Record<string, unknown>

@@ -33,7 +33,7 @@ export class Streams {
    * told why.
    * @throws HttpRefusal `overloaded` when too many streams are open
    */
-  open(reply: FastifyReply, ended: () => void, mayStay: () => boolean = () => true): EventStream {
+  open(reply: FastifyReply, ended: () => void, mayStay: () => boolean): EventStream {
     if (this.#open.size >= this.#limit) {
       throw new HttpRefusal('overloaded', `${this.#limit} streams are open already. Close some, or try again later.`)
     }

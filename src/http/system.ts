@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Timer } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
 import { readModel, toReadModel } from './read-models.ts'
-import { NOBODY, type Route, route } from './route.ts'
+import { NOBODY, type Route, route, staysIn } from './route.ts'
 
 const resource = 'System'
 
@@ -67,14 +67,15 @@ export const systemRoutes: readonly Route[] = [
     description: 'An event named `health` at once and at every change.',
     answers: { 200: { description: 'A stream of health', mediaType: 'text/event-stream' } },
     errors: ['overloaded'],
-    async handle({ app, streams, reply }) {
+    async handle({ app, access, streams, request, reply }) {
       let said = await healthOf(app)
       let open = true
       let timer: Timer | undefined
-      const stream = streams.open(reply, () => {
+      const ended = () => {
         open = false
         timer?.cancel()
-      })
+      }
+      const stream = streams.open(reply, ended, staysIn(access, request))
       const look = async () => {
         const now = await healthOf(app)
         if (!open) return

@@ -373,16 +373,19 @@ describe('a sign-in that runs out', () => {
     await keyed.next('ping')
   })
 
-  it('ends a stream of events that came with it', async () => {
-    const { clock, url, app, headers } = await signedIn()
-    await clock.advance(almost)
-    app.put(jobView('j', { ownerId: 'ann', status: 'running' }))
-    const answer = await fetch(`${url}/api/v1/jobs/j/$stream`, { headers })
-    expect(answer.status).toBe(200)
-    await clock.advance(60_000)
-    await answer.text()
-    expect((await fetch(`${url}/api/v1/jobs/j/$stream`, { headers })).status).toBe(401)
-  })
+  it.each(['/api/v1/jobs/j/$stream', '/health/$stream'])(
+    'ends a stream of events that came with it: %s',
+    async (path) => {
+      const { clock, url, app, headers } = await signedIn()
+      await clock.advance(almost)
+      app.put(jobView('j', { ownerId: 'ann', status: 'running' }))
+      const answer = await fetch(url + path, { headers })
+      expect(answer.status).toBe(200)
+      await clock.advance(60_000)
+      await answer.text()
+      expect((await fetch(url + path, { headers })).status).toBe(401)
+    },
+  )
 })
 
 describe('a reader', () => {
