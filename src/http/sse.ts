@@ -10,7 +10,7 @@ import { HttpRefusal } from './errors.ts'
 const BACKLOG_BYTES = 256 * 1024
 
 export interface EventStream {
-  /** `id` comes back as Last-Event-ID. `data` is JSON on one line. A slow reader skips to the newest. */
+  /** `id` comes back as Last-Event-ID. `data` is JSON on one line. A slow reader skips to the newest. After the end: nothing. */
   send(event: string, data: unknown, id?: string): void
   /** Ends the response after what was sent. */
   end(): void
@@ -48,12 +48,13 @@ export class Streams {
     let newest: string | undefined
     let heartbeat: Timer
     const write = (text: string) => {
+      if (raw.writableEnded) return
       if (raw.writableLength > BACKLOG_BYTES) newest = text
       else raw.write(text)
     }
     const beat = () => {
       if (!mayStay()) return stream.end()
-      if (raw.writableLength === 0) raw.write(': still here\n\n')
+      if (raw.writableLength === 0) write(': still here\n\n')
       heartbeat = this.clock.at(this.clock.now() + this.#heartbeatMs, beat)
     }
     const stream: EventStream = {
@@ -61,7 +62,8 @@ export class Streams {
         write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
       },
       end() {
-        raw.end(newest)
+        // A slow reader may take a while to have it all. Writing or ending once more meanwhile would end the process.
+        if (!raw.writableEnded) raw.end(newest)
       },
     }
     raw.on('drain', () => {

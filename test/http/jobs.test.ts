@@ -1,9 +1,10 @@
+import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { CommandRefused } from '../../src/actors/index.ts'
 import type { RecordedEvent } from '../../src/events/index.ts'
 import * as schemas from '../../src/http/schemas.ts'
-import { WatchTargetMissing } from '../../src/projections/index.ts'
+import { type JobStatus, WatchTargetMissing } from '../../src/projections/index.ts'
 import { at, jobView, T0 } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
@@ -339,6 +340,32 @@ describe('the stream of a job', () => {
       ['job', '5', 'completed'],
     ])
     await until(() => app.reads.open('job').length === 0)
+  })
+
+  it('has said all when the job has ended, also when it runs again at once', async () => {
+    const { sink, events } = await streaming()
+    sink.delta(at(2), at(3), [jobView('j', { status: 'failed', position: at(3) })])
+    sink.delta(at(3), at(4), [jobView('j', { status: 'running', position: at(4) })])
+    expect((await collect(events)).map(({ id }) => id)).toEqual(['3'])
+  })
+
+  it('has said all to a slow reader, too, however often the job ends before it has read that', async () => {
+    const { app, server } = await serving()
+    app.put(jobView('j', { status: 'running' }))
+    const { port } = new URL(await server.listen())
+    const socket = connect(Number(port), '127.0.0.1').pause()
+    socket.write(`GET /api/v1/jobs/j/$stream HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    await until(() => app.reads.open('job').length === 1)
+    const [sink] = app.reads.sinks('job')
+    const result = 'x'.repeat(1_000_000)
+    // More than the two ends of the connection have room for.
+    const statuses = [...Array<JobStatus>(16).fill('running'), 'failed', 'running', 'failed'] as const
+    for (const [n, status] of statuses.entries()) {
+      sink?.delta(at(n), at(n + 1), [jobView('j', { status, result })])
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const told = (await socket.toArray()).join('')
+    expect(told.match(/^id: \d+/gm)?.at(-1)).toBe('id: 17')
   })
 
   it('leaves out what Last-Event-ID has seen', async () => {
