@@ -1,6 +1,6 @@
 /** /api/v1/tasks: what the app can do, doing it at once, and submitting it. The first three are Chapkit's routes. */
 import { z } from 'zod'
-import { UnknownTask } from '../actors/index.ts'
+import { NotFound, UnknownTask } from '../actors/index.ts'
 import type { Caller, RunningApp, SubmitItem, SubmitRequest, TaskDefinition } from '../app/index.ts'
 import { type JsonObject, START } from '../events/index.ts'
 import { toProblem } from './errors.ts'
@@ -140,9 +140,16 @@ export const taskRoutes: readonly Route[] = [
       const last = positions.reduce((most, position) => (position > most ? position : most), START)
       if (last > START) acknowledge(reply, last)
       reply.code(202)
+      const refused = (error: unknown) => ({ job: null, error: toProblem(error, request.url).problem })
       const answers = outcomes.map(async (outcome) => {
-        if (outcome.status === 'rejected') return { job: null, error: toProblem(outcome.reason, request.url).problem }
-        return { job: await jobAt(app, outcome.value.taskId, last, outcome.value.joined), error: null }
+        if (outcome.status === 'rejected') return refused(outcome.reason)
+        try {
+          return { job: await jobAt(app, outcome.value.taskId, last, outcome.value.joined), error: null }
+        } catch (error) {
+          // Of a repeat, one may have been deleted since.
+          if (error instanceof NotFound) return refused(error)
+          throw error
+        }
       })
       return { items: await Promise.all(answers) }
     },

@@ -148,11 +148,13 @@ describe('submitMany', () => {
 })
 
 describe('over HTTP', () => {
-  async function served(declare?: (app: App) => Add) {
+  const served = async (declare?: (app: App) => Add) => (await servedApp(declare)).post
+
+  async function servedApp(declare?: (app: App) => Add) {
     const { t } = await adding(declare)
     const server = await createServer(t.running, { port: 0, clock: t.clock })
     onTestFinished(() => server.close())
-    return async (body: unknown, headers: Record<string, string> = {}) => {
+    const post = async (body: unknown, headers: Record<string, string> = {}) => {
       const response = await server.inject({
         method: 'POST',
         url: '/api/v1/tasks/add/$submit-many',
@@ -161,6 +163,7 @@ describe('over HTTP', () => {
       })
       return { status: response.statusCode, headers: response.headers, body: response.json() }
     }
+    return { t, post }
   }
 
   test('each job or error stands in its place, and X-Position shows them all', async () => {
@@ -190,6 +193,22 @@ describe('over HTTP', () => {
     expect(await post({ items: Array.from({ length: 1001 }, () => ({ params: { n: 1 } })) })).toMatchObject({
       status: 422,
       body: { errors: [{ path: 'items' }] },
+    })
+  })
+
+  test('a repeat after one of its jobs was deleted says so in its place', async () => {
+    const { t, post } = await servedApp()
+    const items = [{ params: { n: 1 } }, { params: { n: 2 } }]
+    const { body } = await post({ items }, { 'idempotency-key': 'call-1' })
+    await t.running.deleteJob(body.items[0].job.id, caller)
+    expect(await post({ items }, { 'idempotency-key': 'call-1' })).toMatchObject({
+      status: 202,
+      body: {
+        items: [
+          { job: null, error: { status: 404 } },
+          { job: { id: body.items[1].job.id }, error: null },
+        ],
+      },
     })
   })
 
