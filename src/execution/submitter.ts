@@ -2,7 +2,6 @@
  * Submits tasks: directly, or through the lock whose stream then decides. When a slot is free the task is claimed in
  * the append that submits it.
  */
-import { isDeepStrictEqual } from 'node:util'
 import {
   type ActorSystem,
   IdempotencyConflict,
@@ -12,7 +11,7 @@ import {
   TaskRetired,
   taskKind,
 } from '../actors/index.ts'
-import { type Position, StoreUnavailable, StreamDeleted, type Submission } from '../events/index.ts'
+import { canonicalJson, type Position, StoreUnavailable, StreamDeleted, type Submission } from '../events/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { LockKeeper, LockTurn } from './locks.ts'
 
@@ -158,7 +157,8 @@ export class Submitter {
 function recorded(taskId: string, asked: Submission, { state, facts, position }: Outcome<TaskContext>): SubmitOutcome {
   const { submission } = state.context
   if (facts.length === 0 && asked.idempotencyKey !== undefined && submission) {
-    if (submission.name !== asked.name || !isDeepStrictEqual(submission.params, asked.params)) {
+    // As they are recorded: what was asked for has what JSON leaves out, and so has what is still in memory of the first time.
+    if (submission.name !== asked.name || canonicalJson(submission.params) !== canonicalJson(asked.params)) {
       throw new IdempotencyConflict(asked.idempotencyKey, taskId)
     }
   }

@@ -160,6 +160,16 @@ describe('an idempotency key', () => {
     await t.stop()
   })
 
+  test('takes input for the same that is recorded as the same, in what process ever', async () => {
+    const { t } = await reports()
+    const key = { idempotencyKey: 'k' }
+    const id = await t.client.submit('other', { note: undefined, shift: -0, n: 1 }, key)
+    expect(await t.client.submit('other', { n: 1, shift: 0 }, key)).toBe(id)
+    await t.restart()
+    expect(await t.client.submit('other', { note: undefined, shift: -0, n: 1 }, key)).toBe(id)
+    await t.stop()
+  })
+
   // A promise: see docs/promises.md.
   test('asked for many times at once is one task', async () => {
     const { t } = await reports()
