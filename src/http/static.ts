@@ -103,7 +103,7 @@ async function shell(request: FastifyRequest, reply: FastifyReply, web: string):
 }
 
 async function page(request: FastifyRequest, reply: FastifyReply, path: string): Promise<FastifyReply> {
-  if (await file(request, reply.headers(PAGE_HEADERS), path)) return reply
+  if (await file(request, reply, path)) return reply
   reply.callNotFound()
   return reply
 }
@@ -112,6 +112,8 @@ async function page(request: FastifyRequest, reply: FastifyReply, path: string):
 async function file(request: FastifyRequest, reply: FastifyReply, path: string): Promise<boolean> {
   const version = await modified(path)
   if (version === undefined) return false
+  // By whatever address: a page that another site may frame is one that it can have clicked on.
+  if (extname(path) === '.html') reply.headers(PAGE_HEADERS)
   reply.header('etag', version)
   reply.header('cache-control', HASHED_NAME.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
   if (request.headers['if-none-match'] === version) {

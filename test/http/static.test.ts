@@ -38,14 +38,18 @@ describe('pages', () => {
     })
   })
 
-  it('run nothing but their own scripts and styles', async () => {
-    const { get } = await built()
-    const policy = String((await get('/docs')).headers['content-security-policy'])
-    expect(policy).toContain("default-src 'none'")
-    expect(policy).toContain("script-src 'self';")
-    expect(policy).toContain("style-src 'self';")
-    expect(policy).not.toContain('unsafe')
-  })
+  it.each(['/', '/docs', '/sign-in', '/index.html', '/docs.html', '/sign-in.html'])(
+    'run nothing but their own scripts and styles, in a frame of no other site: %s',
+    async (path) => {
+      const { get } = await built()
+      const policy = String((await get(path)).headers['content-security-policy'])
+      expect(policy).toContain("default-src 'none'")
+      expect(policy).toContain("script-src 'self';")
+      expect(policy).toContain("style-src 'self';")
+      expect(policy).toContain("frame-ancestors 'self'")
+      expect(policy).not.toContain('unsafe')
+    },
+  )
 })
 
 describe('built files', () => {
