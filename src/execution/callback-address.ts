@@ -47,14 +47,16 @@ export function isPublicAddress(address: string): boolean {
   return isIP(plain) === 6 && global.check(plain, 'ipv6') && !special.check(plain, 'ipv6')
 }
 
-/** The address is one that only this machine or its network can reach. Trying again does not help. */
+/**
+ * The address is one that only this machine or its network can reach. Trying again does not help. The message is recorded
+ * as why the callback failed, for its owner to read: it does not say which address a name has in here.
+ */
 export class PrivateAddress extends Error {
   override readonly name = 'PrivateAddress'
   readonly host: string
   readonly address: string
   constructor(host: string, address: string) {
-    const where = host === address ? host : `${host}, which is ${address},`
-    super(`${where} is not a public address; allowPrivateCallbacks lets callbacks go there`)
+    super(`${host} is not a public address; allowPrivateCallbacks lets callbacks go there`)
     this.host = host
     this.address = address
   }

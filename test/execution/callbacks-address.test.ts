@@ -153,6 +153,12 @@ describe('a name', () => {
     expect(error).toMatchObject({ host: 'hook.example', address: '10.0.0.7' })
   })
 
+  it('does not tell the address that it has in here: whoever submits reads why a callback failed', async () => {
+    const error = await look(resolvesTo('10.0.0.7'), true)
+    expect(String(error)).toMatch(/hook\.example is not a public address/)
+    expect(String(error)).not.toContain('10.0.0.7')
+  })
+
   it('without an address is an error', async () => {
     expect(await look(resolvesTo(), true)).toMatchObject({ message: 'hook.example has no address' })
   })
