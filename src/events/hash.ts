@@ -57,15 +57,16 @@ function areSorted(keys: readonly string[]): boolean {
   return true
 }
 
-/** Keys come from the catalogue, so the same few return with every event; users' own make up the rest. */
+/** Keys come from the catalogue, so the same few return with every event; users' own make up the rest, and may be long. */
 const quotedKeys = new Map<string, string>()
 const QUOTED_KEYS = 1000
+const LONGEST_KEPT = 64
 
 function quotedKey(key: string): string {
   const known = quotedKeys.get(key)
   if (known !== undefined) return known
   const quoted = `${JSON.stringify(key)}:`
-  if (quotedKeys.size < QUOTED_KEYS) quotedKeys.set(key, quoted)
+  if (quotedKeys.size < QUOTED_KEYS && key.length <= LONGEST_KEPT) quotedKeys.set(key, quoted)
   return quoted
 }
 

@@ -1,4 +1,6 @@
 /** The hash chain: canonical JSON by RFC 8785, and a chain in which every kind of tampering shows. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import {
   canonicalJson,
@@ -152,5 +154,23 @@ describe('a hash chain', () => {
     expect(verifyChain(unsealed('app.task-a'))).toMatchObject({ ok: false, revision: 0n, reason: 'unsealed' })
     expect(verifyChain(unsealed('app.node-a'))).toEqual({ ok: true })
     expect(verifyChain(unsealed('app.task-x.node-a'))).toMatchObject({ ok: false, reason: 'unsealed' })
+  })
+})
+
+describe('the keys of user data', () => {
+  it('are not kept in memory however long they are', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const used = async () => {
+      for (let n = 0; n < 2; n++) {
+        await new Promise((resolve) => setImmediate(resolve))
+        collect()
+      }
+      return process.memoryUsage().heapUsed
+    }
+    const before = await used()
+    for (let n = 0; n < 200; n++) canonicalJson(JSON.parse(`{"${n}${'k'.repeat(200_000)}":1}`))
+    // They come to 40 MB, and as much again in quotes.
+    expect((await used()) - before).toBeLessThan(10_000_000)
   })
 })
