@@ -70,11 +70,14 @@ export class Streams {
       if (newest !== undefined) raw.write(newest)
       newest = undefined
     })
-    raw.once('close', () => {
+    const close = () => {
       heartbeat.cancel()
       this.#open.delete(stream)
       ended()
-    })
+    }
+    // Who hung up before this has been told of already, and it is not said twice.
+    if (raw.destroyed) queueMicrotask(close)
+    else raw.once('close', close)
     heartbeat = this.clock.at(this.clock.now() + this.#heartbeatMs, beat)
     this.#open.add(stream)
     return stream

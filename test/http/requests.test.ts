@@ -222,6 +222,26 @@ describe('limits and the end', () => {
     await expect.poll(async () => (await fetch(`${url}/api/v1/tasks`)).status).toBe(200)
   })
 
+  it('count no stream of one who hung up before it began', async () => {
+    const { app, server } = await serving({ limits: { streams: 1, requests: 1 } })
+    const url = await server.listen()
+    const held = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    app.health = async () => {
+      asked.resolve()
+      await held.promise
+      return []
+    }
+    const hangUp = new AbortController()
+    const request = fetch(`${url}/health/$stream`, { signal: hangUp.signal })
+    await asked.promise
+    hangUp.abort()
+    await expect(request).rejects.toThrow()
+    await expect.poll(async () => (await fetch(`${url}/api/v1/tasks`)).status).toBe(200)
+    held.resolve()
+    await expect.poll(async () => (await fetch(`${url}/health/$stream`)).status).toBe(200)
+  })
+
   it('let a request under way finish when the server closes', async () => {
     const { app, server } = await serving()
     const url = await server.listen()
