@@ -66,7 +66,11 @@ export const ERRORS = {
     title: 'Request timeout',
     meaning: 'The request did not arrive completely in time.',
   },
-  'payload-too-large': { status: 413, title: 'Payload too large', meaning: 'The body is larger than the limit.' },
+  'payload-too-large': {
+    status: 413,
+    title: 'Payload too large',
+    meaning: 'The body is larger than the limit, or what a subscription shows than a frame.',
+  },
   'unsupported-media-type': {
     status: 415,
     title: 'Unsupported media type',

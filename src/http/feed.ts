@@ -10,6 +10,7 @@
 import type { RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import type { Watch, WatchTopics } from '../projections/index.ts'
+import { HttpRefusal } from './errors.ts'
 import { type TopicRules, topics } from './topics.ts'
 import type { User } from './users.ts'
 import type { ServerFrame, Topic, Topics } from './wire.ts'
@@ -110,7 +111,7 @@ class TopicFeed<T extends Topic> implements Feed {
     if (this.#closed || this.#stale) return
     this.#held = undefined
     if (this.#outlet.congested) return this.#goStale()
-    this.#outlet.send({
+    this.#tell({
       type: 'snapshot',
       id: this.#id,
       position: String(position),
@@ -133,13 +134,24 @@ class TopicFeed<T extends Topic> implements Feed {
 
   #send(from: Position, to: Position, changes: readonly WatchTopics[T]['change'][]): void {
     const { app } = this.#outlet
-    this.#outlet.send({
+    this.#tell({
       type: 'delta',
       id: this.#id,
       from: String(from),
       to: String(to),
       changes: changes.map((change) => this.#rules.change(change, app)),
     })
+  }
+
+  /** A text has at most half a gigabyte, which the cards in view can come to. */
+  #tell(frame: ServerFrame): void {
+    try {
+      this.#outlet.send(frame)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      const detail = 'What is asked for is more than one frame can hold. Ask for fewer cards, or fewer columns.'
+      this.#fail(new HttpRefusal('payload-too-large', detail))
+    }
   }
 
   #goStale(): void {

@@ -257,6 +257,21 @@ describe('a subscription', () => {
     expect(client.socket.readyState).toBe(client.socket.OPEN)
   })
 
+  it('that would say more than a frame can hold ends, and nothing else does', async () => {
+    const { app, client } = await connected()
+    app.put(jobView('j'))
+    client.send({ type: 'subscribe', id: 'j', topic: 'job', params: { id: 'j' } })
+    await until(() => app.reads.open('job').length === 1)
+    const toJSON = () => {
+      throw new RangeError('Invalid string length')
+    }
+    app.reads.sinks('job')[0]?.snapshot(at(2), jobView('j', { result: { toJSON } as never }))
+    expect(await client.next('error')).toMatchObject({ id: 'j', problem: { status: 413 } })
+    expect(app.reads.open('job')).toEqual([])
+    client.send({ type: 'subscribe', id: 's', topic: 'schedules', params: {} })
+    await until(() => app.reads.open('schedules').length === 1)
+  })
+
   it('past the limit is refused', async () => {
     const { client } = await connected({ limits: { subscriptions: 1 } })
     client.send({ type: 'subscribe', id: 'a', topic: 'schedules', params: {} })

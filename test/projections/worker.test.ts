@@ -112,6 +112,20 @@ describe('openReadModelsInWorker', () => {
     watch.close()
   })
 
+  it('ends a watch whose sink throws, and no other', async () => {
+    await reads.waitFor(await append(store, 'task', 't1', [submitted()]))
+    const [broken, job] = [listen<'job'>(), listen<'job'>()]
+    const snapshot = () => {
+      throw new Error('gone')
+    }
+    reads.watch('job', { id: 't1' }, { ...broken.sink, snapshot })
+    reads.watch('job', { id: 't1' }, job.sink)
+    await job.until(1)
+    await append(store, 'task', 't1', [started()])
+    await job.until(2)
+    expect((await broken.until(1)).map(({ what }) => what)).toEqual([new Error('gone')])
+  })
+
   it('reads the work on this thread, in the order of submission', async () => {
     for (const id of ['a', 'b', 'c']) await append(store, 'task', id, [submitted({ priority: 1 })])
     await append(store, 'task', 'b', [started()])

@@ -153,19 +153,31 @@ class WorkerHost implements ReadModels {
   ): Watch<T> {
     const id = ++this.#lastId
     const state = { params, position: from }
+    const close = () => {
+      if (this.#watches.delete(id) && this.#ready) this.#post({ kind: 'unwatch', id })
+    }
+    const tell = (message: Told) => {
+      // The thread answers a watch with what its topic promises.
+      if (message.kind === 'snapshot') {
+        state.position = message.position
+        sink.snapshot(message.position, message.data as WatchTopics[T]['data'])
+      } else if (message.kind === 'delta') {
+        state.position = message.to
+        sink.delta(message.from, message.to, message.changes as WatchTopics[T]['change'][])
+      } else {
+        this.#watches.delete(id)
+        sink.failed(received(message.error))
+      }
+    }
     this.#watches.set(id, {
       open: () => ({ kind: 'watch', id, topic, params: state.params, from: state.position }),
       told: (message) => {
-        // The thread answers a watch with what its topic promises.
-        if (message.kind === 'snapshot') {
-          state.position = message.position
-          sink.snapshot(message.position, message.data as WatchTopics[T]['data'])
-        } else if (message.kind === 'delta') {
-          state.position = message.to
-          sink.delta(message.from, message.to, message.changes as WatchTopics[T]['change'][])
-        } else {
-          this.#watches.delete(id)
-          sink.failed(received(message.error))
+        try {
+          tell(message)
+        } catch (error) {
+          // As in the thread: what a sink throws ends its watch alone, and not the process.
+          close()
+          sink.failed(error instanceof Error ? error : new Error(String(error)))
         }
       },
     })
@@ -175,9 +187,7 @@ class WorkerHost implements ReadModels {
         state.params = changed
         if (this.#watches.has(id) && this.#ready) this.#post({ kind: 'update', id, params: changed })
       },
-      close: () => {
-        if (this.#watches.delete(id) && this.#ready) this.#post({ kind: 'unwatch', id })
-      },
+      close,
     }
   }
 
