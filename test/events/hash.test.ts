@@ -1,6 +1,7 @@
 /** The hash chain: canonical JSON by RFC 8785, and a chain in which every kind of tampering shows. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   canonicalJson,
@@ -37,6 +38,26 @@ function chain(stream: string, count: number): RecordedEvent[] {
 }
 
 describe('canonical JSON (RFC 8785)', () => {
+  it('is the same text whatever order the keys are in, and reads as what was written', () => {
+    const reversed = (value: JsonValue): JsonValue => {
+      if (Array.isArray(value)) return value.map(reversed)
+      if (typeof value !== 'object' || value === null) return value
+      return Object.fromEntries(
+        Object.entries(value)
+          .reverse()
+          .map(([key, member]) => [key, reversed(member ?? null)]),
+      )
+    }
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), (any) => {
+        const value = JSON.parse(JSON.stringify(any)) as JsonValue
+        const text = canonicalJson(value)
+        expect(canonicalJson(reversed(value))).toBe(text)
+        expect(JSON.parse(text)).toEqual(value)
+      }),
+    )
+  })
+
   it.each<[string, JsonValue, string]>([
     [
       'the sample of section 3.2.2',
