@@ -30,7 +30,10 @@ import type { User } from './users.ts'
 export interface ServerLimits extends LiveLimits {
   /** Largest body, bytes. Default 1 MiB. */
   readonly bodyBytes: number
-  /** Requests under way; further ones are answered 503 at once. Default 1000. */
+  /**
+   * Requests under way; further ones are answered 503 at once. Default 1000. Those who did not say who they are have room for
+   * a tenth as many of their own, and take none from the others.
+   */
   readonly requests: number
   /** Open event streams (SSE). Default 200. */
   readonly streams: number
@@ -84,6 +87,11 @@ export const ROUTES: readonly Route[] = [
   ...signInRoutes,
 ]
 
+interface Room {
+  underWay: number
+  readonly most: number
+}
+
 const HEARTBEAT_MS = 15_000
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/
 
@@ -101,7 +109,8 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   const userOf = (request: FastifyRequest): User | undefined => users.get(request)
   const streams = new Streams(clock, { heartbeatMs: HEARTBEAT_MS, limit: limits.streams })
   const live = new Live({ app, access, clock, limits, onError })
-  let underWay = 0
+  const known: Room = { underWay: 0, most: limits.requests }
+  const strangers: Room = { underWay: 0, most: Math.ceil(limits.requests / 10) }
   let closing = false
   let url: string | undefined
 
@@ -135,11 +144,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    underWay += 1
-    // Not onResponse: that never comes for a client that hung up before it was answered.
-    reply.raw.once('close', () => {
-      underWay -= 1
-    })
     standardHeaders(request, reply)
     const origin = access.corsOrigin(request.headers)
     if (origin !== undefined) allowOrigin(reply, origin)
@@ -147,10 +151,16 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       const changes = request.method !== 'GET' && request.method !== 'HEAD'
       const user = access.admit({ headers: request.headers, changes, address: request.ip })
       if (user) users.set(request, user)
+      const room = user ? known : strangers
+      room.underWay += 1
+      // Not onResponse: that never comes for a client that hung up before it was answered.
+      reply.raw.once('close', () => {
+        room.underWay -= 1
+      })
       if (closing)
         throw new HttpRefusal('not-running', 'The server is stopping. Try again in a moment.', { connection: 'close' })
-      if (underWay > limits.requests) {
-        throw new HttpRefusal('overloaded', `${limits.requests} requests are under way already. Try again in a moment.`)
+      if (room.underWay > room.most) {
+        throw new HttpRefusal('overloaded', `${room.most} requests are under way already. Try again in a moment.`)
       }
     } catch (error) {
       return done(error instanceof Error ? error : new Error(String(error)))

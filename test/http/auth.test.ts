@@ -1,5 +1,6 @@
 /** A server with keys, from outside: who is let in and how, what each scope reaches, and what is another's. */
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createApp, startApp } from '../../src/app/index.ts'
@@ -168,6 +169,24 @@ describe('without a key', () => {
     const { refusal, get } = await serving()
     expect(codeOf(await refusal('POST', '/api/v1/user/$sign-in', { body: { key: 'x' } }))).toBe('route-not-found')
     expect((await get('/api/v1/user')).body).toMatchObject({ id: 'local', scope: 'admin' })
+  })
+})
+
+describe('strangers who send slowly', () => {
+  it('take no room from who has a key', async () => {
+    const { server } = await serving({ auth, limits: { requests: 2 } })
+    const url = await server.listen()
+    const { port } = new URL(url)
+    for (let n = 0; n < 3; n++) {
+      const socket = connect(Number(port), '127.0.0.1')
+      onTestFinished(() => void socket.destroy())
+      socket.write(
+        `POST /api/v1/user/$sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n`,
+      )
+    }
+    const signIn = () => server.inject({ method: 'POST', url: '/api/v1/user/$sign-in', payload: {} })
+    await expect.poll(async () => (await signIn()).statusCode).toBe(503)
+    expect((await fetch(`${url}/api/v1/user`, { headers: as('ann') })).status).toBe(200)
   })
 })
 
