@@ -27,7 +27,7 @@ import { CLOSE } from './wire.ts'
 export const LIVE_PATH = '/api/v1/live'
 
 export interface LiveLimits {
-  /** Open sockets. Default 1000. */
+  /** Open sockets. Default 1000. Of these, a tenth may be of who did not say yet who they are. */
   readonly sockets: number
   /** Topics that one socket may follow. Default 200. */
   readonly subscriptions: number
@@ -91,6 +91,14 @@ export class Live {
     this.#server.close()
   }
 
+  #isFull(user: User | undefined): boolean {
+    const { sockets } = this.#options.limits
+    if (this.#connections.size >= sockets) return true
+    if (user) return false
+    const strangers = [...this.#connections].filter(({ isKnown }) => !isKnown)
+    return strangers.length >= Math.ceil(sockets / 10)
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     let user: User | undefined
     const { headers } = request
@@ -108,7 +116,7 @@ export class Live {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const { traceparent } = headers
       const trace = typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined
-      if (this.#connections.size >= this.#options.limits.sockets) {
+      if (this.#isFull(user)) {
         webSocket.close(CLOSE.slowDown, 'Too many sockets are open')
         return
       }
@@ -197,6 +205,10 @@ class Connection implements Outlet {
   /** @throws HttpRefusal `sign-in-required` before the welcome */
   get user(): User {
     return signedIn(this.#user)
+  }
+
+  get isKnown(): boolean {
+    return this.#user !== undefined
   }
 
   get congested(): boolean {

@@ -190,6 +190,19 @@ describe('strangers who send slowly', () => {
   })
 })
 
+describe('strangers who open live sockets and say nothing', () => {
+  it('take no room from who has a key', async () => {
+    const { server } = await serving({ auth, limits: { sockets: 3 } })
+    const url = await server.listen()
+    const silent = [1, 2, 3].map(() => new LiveClient(url))
+    await Promise.all(silent.map((client) => client.opened()))
+    const client = await new LiveClient(url, as('ann')).opened()
+    client.send({ type: 'hello', protocol: 1 })
+    expect((await client.next('welcome')).user.id).toBe('ann')
+    expect((await Promise.race(silent.map(({ closed }) => closed))).code).toBe(4429)
+  })
+})
+
 describe('with a key', () => {
   it.each([
     ['X-API-Key', { 'x-api-key': made.ann.key }],
