@@ -6,37 +6,53 @@
  * without `hash`), in hex. The first event of a stream follows {@link GENESIS}.
  */
 import { hash as digest } from 'node:crypto'
-import type { EventData, EventMetadata, JsonObject, JsonValue, RecordedEvent, Revision } from './event.ts'
+import {
+  DEEPEST_JSON,
+  type EventData,
+  type EventMetadata,
+  type JsonObject,
+  type JsonValue,
+  type RecordedEvent,
+  type Revision,
+} from './event.ts'
 
 export const GENESIS = '0'.repeat(64)
 
+/** No text nests deeper. A small integer, which counting down is cheapest with. */
+const ANY_DEPTH = 2 ** 30
+
 /** RFC 8785 (JCS): keys in UTF-16 order, no white space, ECMAScript numbers and strings. */
 export function canonicalJson(value: JsonValue): string {
-  return isInOrder(value) ? JSON.stringify(value) : sortedJson(value)
+  return isInOrder(value, ANY_DEPTH) ? JSON.stringify(value) : sortedJson(value, ANY_DEPTH)
 }
 
-/** Whether JSON.stringify writes the value as RFC 8785 has it: plain data, the keys in order all the way down. */
-function isInOrder(value: JsonValue | undefined): boolean {
+/**
+ * Whether JSON.stringify writes the value as RFC 8785 has it: plain data, the keys in order all the way down, and no further
+ * down than so many levels.
+ */
+function isInOrder(value: JsonValue | undefined, levels: number): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
     return true
-  if (typeof value !== 'object') return false
-  if (Array.isArray(value)) return value.every(isInOrder)
+  if (typeof value !== 'object' || levels === 0) return false
+  if (Array.isArray(value)) return value.every((item) => isInOrder(item, levels - 1))
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return false
   let before = ''
   for (const key in value) {
-    if (key < before || !isInOrder((value as JsonObject)[key])) return false
+    if (key < before || !isInOrder((value as JsonObject)[key], levels - 1)) return false
     before = key
   }
   return true
 }
 
-function sortedJson(value: JsonValue): string {
+/** @throws RangeError for lists and objects that nest deeper than so many levels */
+function sortedJson(value: JsonValue, levels: number): string {
   // What JSON leaves out (a function, undefined) is null in a list and absent in an object, as in what is stored.
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
+  if (levels === 0) throw new RangeError(`This nests too deep: lists and objects may nest ${DEEPEST_JSON} deep.`)
   if (Array.isArray(value)) {
     let text = '['
-    for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + sortedJson(value[i] ?? null)
+    for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + sortedJson(value[i] ?? null, levels - 1)
     return `${text}]`
   }
   const object = value as JsonObject
@@ -46,7 +62,7 @@ function sortedJson(value: JsonValue): string {
   for (const key of keys) {
     const member = object[key]
     if (member === undefined || typeof member === 'function' || typeof member === 'symbol') continue
-    text += (text.length > 1 ? ',' : '') + quotedKey(key) + sortedJson(member)
+    text += (text.length > 1 ? ',' : '') + quotedKey(key) + sortedJson(member, levels - 1)
   }
   return `${text}}`
 }
@@ -77,7 +93,10 @@ interface Unsealed {
   readonly metadata: Omit<EventMetadata, 'hash'>
 }
 
-/** The event with its link of the chain, and its JSON ready for a store. */
+/** Around what others hand in: a lock's event has a submission, which has the input. */
+const DEEPEST_EVENT = DEEPEST_JSON + 8
+
+/** The event with its link of the chain, and its JSON ready for a store. @throws RangeError for what nests too deep */
 export function seal(
   stream: string,
   revision: Revision,
@@ -86,7 +105,8 @@ export function seal(
 ): EventData & { readonly metadata: { readonly hash: string } } {
   // Stored in the order its author wrote it: only the hash needs the canonical one.
   const written = JSON.stringify(event.data)
-  const data = isInOrder(event.data) ? written : sortedJson(event.data)
+  // Inputs and results were held to less: the limit is for what the app's own code puts into a conversation or a task's log.
+  const data = isInOrder(event.data, DEEPEST_EVENT) ? written : sortedJson(event.data, DEEPEST_EVENT)
   const metadata = canonicalJson(event.metadata as unknown as JsonObject)
   const hash = link(previousHash, stream, revision, event.id, event.type, data, metadata)
   return {

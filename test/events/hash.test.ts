@@ -178,6 +178,20 @@ describe('a hash chain', () => {
   })
 })
 
+describe('an event that nests too deep for those who read it', () => {
+  const nested = (levels: number): JsonValue => (levels === 0 ? 'x' : [nested(levels - 1)])
+  const sealed = (data: JsonObject) => seal('a', 0n, GENESIS, { id: 'i', type: 'Noted', data, metadata: METADATA })
+
+  it('is not sealed', () => {
+    expect(() => sealed({ value: nested(4000) })).toThrow(/nests too deep/)
+    expect(sealed({ value: nested(500) }).json).toBeDefined()
+  })
+
+  it('is verified all the same where it is in the log', () => {
+    expect(canonicalJson(nested(2000))).toHaveLength(4003)
+  })
+})
+
 describe('the keys of user data', () => {
   it('are not kept in memory however long they are', async () => {
     setFlagsFromString('--expose-gc')
