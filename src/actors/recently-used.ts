@@ -41,6 +41,14 @@ export class RecentlyUsed<T> {
     this.#seats.set(key, { taken: value })
   }
 
+  /** Lets go of one, unless `leave` refuses to. */
+  drop(key: string, leave: (value: T) => boolean): void {
+    const seat = this.#seats.get(key)
+    if (seat?.taken === undefined || !leave(seat.taken)) return
+    seat.taken = undefined
+    this.#seats.delete(key)
+  }
+
   /** Lets go of those that were not used for longest, until `most` are left; not of those that `leave` refuses to. */
   trim(most: number, leave: (value: T) => boolean): void {
     for (let looks = 0; looks < LOOKS && this.#seats.size > most; looks++) {

@@ -73,7 +73,7 @@ export interface ActorSystemOptions {
   readonly clock?: Clock
   /** Nobody else appends to the log (the embedded store): what is resident is never behind. Default false. */
   readonly exclusive?: boolean
-  /** How many actors stay resident. Default 1000: more would grow old, and cost more to collect than to read again. */
+  /** How many actors stay resident. Default 4000: more would grow old, and cost more to collect than to read again. */
   readonly residents?: number
   /** How many commands may wait for one actor. Default 1000. */
   readonly mailbox?: number
@@ -139,7 +139,7 @@ export class ActorSystem {
     this.clock = options.clock ?? systemClock
     this.#store = new PatientStore(options.store, this.clock, options.patienceMs ?? 5000)
     this.#exclusive = options.exclusive ?? false
-    this.#limit = options.residents ?? 1_000
+    this.#limit = options.residents ?? 4_000
     this.#mailbox = options.mailbox ?? 1000
     this.#newId = options.newId ?? newId
     this.#inspect = options.inspect
@@ -221,6 +221,11 @@ export class ActorSystem {
   peek<Command, Context extends Applied>(kind: ActorKind<Command, Context>, key: string): State<Context> | undefined {
     const resident = this.#residents.peek(streamName(this.app, kind.kind, key))
     return resident?.loaded ? (resident.state as State<Context>) : undefined
+  }
+
+  /** Whoever knows that an actor will not be asked anything soon says so: it dies young, and cheaply. */
+  letGo<Command, Context extends Applied>(kind: ActorKind<Command, Context>, key: string): void {
+    this.#residents.drop(streamName(this.app, kind.kind, key), passivate)
   }
 
   /** At least the position that this node last acknowledged for the stream; START if it never did. */

@@ -58,6 +58,9 @@ export interface DispatcherOptions {
   readonly report: (error: unknown, doing: string) => void
 }
 
+/** Of so many tasks the actors are at hand when they start. Those that come after them are read again by then. */
+const AT_HAND = 3000
+
 /** At the end of a backlog others are at work on nearly all that is left: more would mostly be lost. */
 const STEALS_AT_ONCE = 8
 
@@ -319,6 +322,8 @@ export class Dispatcher {
     record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
     if (record.expiresAt !== undefined) this.#expiring.push(record.expiresAt, record)
     this.#place(record)
+    const waits = record.state === 'delayed' || isHeldBack(record.state)
+    if (waits && this.#records.size > AT_HAND) this.#options.system.letGo(taskKind, id)
   }
 
   #count(name: string, change: 1 | -1): void {

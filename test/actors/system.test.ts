@@ -386,6 +386,24 @@ describe('residents', () => {
     ])
   })
 
+  test('that are let go of are read again, unless they are at work', async () => {
+    const gate = Promise.withResolvers<void>()
+    const system = systemOn(
+      interrupting(openMemoryStore(), () => gate.promise),
+      { exclusive: true },
+    )
+    const submitted = system.execute(taskKind, 't1', submit, { ...BY, fresh: true })
+    system.letGo(taskKind, 't1')
+    expect(system.residents).toBe(1)
+    gate.resolve()
+    await submitted
+    system.letGo(taskKind, 't1')
+    system.letGo(taskKind, 'nobody')
+    expect(system.residents).toBe(0)
+    await system.execute(taskKind, 't1', start, BY)
+    expect((await system.read(taskKind, 't1')).state.value).toBe('running')
+  })
+
   test('with an inspector are mirrored by real XState actors', async () => {
     const seen: string[] = []
     const system = systemOn(openMemoryStore(), {
