@@ -22,6 +22,7 @@ export class ShutdownError extends Error {
   override readonly name = 'ShutdownError'
 }
 
+const LONGEST_NAME = 200
 const LONGEST_MESSAGE = 8_000
 const LONGEST_STACK = 16_000
 
@@ -29,36 +30,60 @@ export function describeError(error: unknown, retryable: boolean): TaskError {
   if (!isError(error)) {
     return { type: 'NonError', message: cut(`Not an Error was thrown: ${printed(error)}`, LONGEST_MESSAGE), retryable }
   }
-  const { cause, stack } = error
-  const type = printed(error.name) || 'Error'
+  const stack = fieldOf(error, 'stack')
+  const cause = fieldOf(error, 'cause')
+  const { type, message } = told(error)
   return {
-    type,
-    message: cut(printed(error.message) || type, LONGEST_MESSAGE),
+    type: type || 'Error',
+    message: message || type || 'Error',
     ...(stack ? { stack: cut(printed(stack), LONGEST_STACK) } : {}),
     retryable,
     ...(cause === undefined
       ? {}
       : {
-          cause: isError(cause)
-            ? { type: printed(cause.name), message: cut(printed(cause.message), LONGEST_MESSAGE) }
-            : { type: typeof cause, message: cut(printed(cause), LONGEST_MESSAGE) },
+          cause: isError(cause) ? told(cause) : { type: typeof cause, message: cut(printed(cause), LONGEST_MESSAGE) },
         }),
   }
 }
 
-/** Errors of another realm (node:vm) are no instances of ours. */
-function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value)
+function told(error: Error): { readonly type: string; readonly message: string } {
+  return {
+    type: cut(printed(fieldOf(error, 'name')), LONGEST_NAME),
+    message: cut(printed(fieldOf(error, 'message')), LONGEST_MESSAGE),
+  }
+}
+
+/** Errors of another realm (node:vm) are no instances of ours; a proxy may refuse to say what it is. */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error || types.isNativeError(value)
+  } catch {
+    return false
+  }
+}
+
+/** A getter may throw, and so may a proxy: whoever tells of an error must not end with it. */
+export function fieldOf(error: Error, field: 'name' | 'message' | 'stack' | 'cause'): unknown {
+  try {
+    return error[field]
+  } catch {
+    return 'cannot be read'
+  }
 }
 
 /** Any value as text: fields of an error need not be what their types say. */
 export function printed(value: unknown): string {
   if (typeof value === 'string') return value
-  try {
-    return typeof value === 'bigint' || isError(value) ? String(value) : (JSON.stringify(value) ?? String(value))
-  } catch {
-    return Object.prototype.toString.call(value)
+  for (const print of [toText, (odd: unknown) => Object.prototype.toString.call(odd)]) {
+    try {
+      return print(value)
+    } catch {}
   }
+  return 'a value that cannot be printed'
+}
+
+function toText(value: unknown): string {
+  return typeof value === 'bigint' || isError(value) ? String(value) : (JSON.stringify(value) ?? String(value))
 }
 
 function cut(text: string, limit: number): string {

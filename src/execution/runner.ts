@@ -22,6 +22,7 @@ import {
   asJson,
   CancelledError,
   describeError,
+  isError,
   NonRetryableError,
   printed,
   ShutdownError,
@@ -190,10 +191,11 @@ export class Runner {
     if (attempt.endedBy instanceof CancelledError) return { type: 'acknowledgeCancel', claim }
     if (attempt.endedBy instanceof ShutdownError) return { type: 'interrupt', claim, cause: 'drain' }
     if (attempt.endedBy instanceof TimeoutError) return this.#timeOut(attempt, failures)
-    if (error instanceof ProcessDied) {
+    if (isError(error) && error instanceof ProcessDied) {
       return { type: 'interrupt', claim, cause: 'crash', alone: true, detail: error.message }
     }
-    const retryable = !(error instanceof NonRetryableError) && this.#isRetryable(attempt, handler, error)
+    const isHopeless = isError(error) && error instanceof NonRetryableError
+    const retryable = !isHopeless && this.#isRetryable(attempt, handler, error)
     return { type: 'fail', claim, error: describeError(error, retryable), delayMs: this.#backoff(attempt, failures) }
   }
 

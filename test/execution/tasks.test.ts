@@ -405,6 +405,16 @@ describe('what handlers throw and return', () => {
     return t.client.job(id)
   }
   const strange = Object.assign(new Error('x'), { name: 7, message: { deep: true }, stack: null })
+  const refuse = () => {
+    throw new Error('not yours to read')
+  }
+  const unreadable = Object.defineProperties(new Error('x'), {
+    message: { get: refuse },
+    stack: { get: refuse },
+    cause: { get: refuse },
+  })
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
 
   test.each([
     ['text', 'oops', { type: 'NonError', message: 'Not an Error was thrown: oops' }],
@@ -418,6 +428,8 @@ describe('what handlers throw and return', () => {
     ],
     ['an error without a message', new RangeError(), { type: 'RangeError', message: 'RangeError' }],
     ['an error whose fields are no text', strange, { type: '7', message: '{"deep":true}' }],
+    ['an error whose fields cannot be read', unreadable, { type: 'Error', message: 'cannot be read' }],
+    ['what refuses to say what it is', revoked.proxy, { message: expect.stringContaining('cannot be printed') }],
   ])('%s', async (_, thrown, error) => {
     const job = await ended(() => {
       throw thrown
@@ -461,6 +473,16 @@ describe('what handlers throw and return', () => {
     const job = await ended(() => 'x'.repeat(300_000))
     expect(job.status).toBe('failed')
     expect(job.error?.message).toMatch(/The result has 300\d{3} bytes of JSON, the limit is 262144/)
+  })
+
+  // Too long to be recorded, the end of the attempt never came.
+  test('a long name is cut, and that of a cause', async () => {
+    const named = (cause?: unknown) => Object.assign(new Error('x', { cause }), { name: 'n'.repeat(300_000) })
+    const job = await ended(() => {
+      throw named(named())
+    })
+    expect(job.status).toBe('failed')
+    expect(job.error?.type.length).toBeLessThan(300)
   })
 
   test('a long message is cut', async () => {
