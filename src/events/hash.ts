@@ -15,6 +15,7 @@ import {
   type RecordedEvent,
   type Revision,
 } from './event.ts'
+import { survivesJson } from './json.ts'
 
 export const GENESIS = '0'.repeat(64)
 
@@ -105,14 +106,16 @@ export function seal(
 ): EventData & { readonly metadata: { readonly hash: string } } {
   // Stored in the order its author wrote it: only the hash needs the canonical one.
   const written = JSON.stringify(event.data)
+  // What JSON writes otherwise (a date, NaN, what has toJSON) is what it writes, for whoever goes by the event from here on.
+  const data: JsonObject = survivesJson(event.data) ? event.data : JSON.parse(written)
   // Inputs and results were held to less: the limit is for what the app's own code puts into a conversation or a task's log.
-  const data = isInOrder(event.data, DEEPEST_EVENT) ? written : sortedJson(event.data, DEEPEST_EVENT)
+  const canonical = isInOrder(data, DEEPEST_EVENT) ? written : sortedJson(data, DEEPEST_EVENT)
   const metadata = canonicalJson(event.metadata as unknown as JsonObject)
-  const hash = link(previousHash, stream, revision, event.id, event.type, data, metadata)
+  const hash = link(previousHash, stream, revision, event.id, event.type, canonical, metadata)
   return {
     id: event.id,
     type: event.type,
-    data: event.data,
+    data,
     metadata: { ...event.metadata, hash },
     json: { data: written, metadata: `${metadata.slice(0, -1)},"hash":"${hash}"}` },
   }

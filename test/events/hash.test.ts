@@ -156,6 +156,21 @@ describe('a hash chain', () => {
     })
   })
 
+  it.each([
+    ['a date', new Date(0)],
+    ['what says itself how it is written', { z: 1, toJSON: () => ({ kept: true }) }],
+    ['a boxed text', Object('text')],
+    ['NaN', Number.NaN],
+    ['a list with holes', new Array(2)],
+    ['a map', new Map([[1, 2]])],
+  ])('covers what is stored of %s, and so does what is made of it before', (_, value) => {
+    const data = { value } as unknown as JsonObject
+    const { json, ...event } = seal('app.task-a', 0n, GENESIS, { id: 'id', type: 'Noted', data, metadata: METADATA })
+    expect(event.data).toEqual(JSON.parse(json?.data ?? ''))
+    const stored = { ...event, data: JSON.parse(json?.data ?? ''), stream: 'app.task-a', revision: 0n, recordedAt: 0 }
+    expect(verifyChain([{ ...stored, position: 0n as Position }])).toEqual({ ok: true })
+  })
+
   it('finds two events that changed places and revisions', () => {
     const events = chain('app.task-a', 4).map((event, i) => ({ ...event, revision: BigInt([0, 2, 1, 3][i] ?? 0) }))
     expect(verifyChain(events.toSorted((a, b) => Number(a.revision - b.revision)))).toMatchObject({
