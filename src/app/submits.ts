@@ -120,7 +120,11 @@ export class Submits {
   #submission(definition: TaskDefinition, request: SubmitRequest, ownerId: string): Submission {
     const params = withDefaults(request.params, parseInput(definition, request.params))
     const { timeoutMs, lockKey, retryOnTimeout, onInterrupt } = definition
-    const { sessionId, idempotencyKey, callbackUrl = definition.callbackUrl } = request
+    const { sessionId, idempotencyKey, callbackUrl = definition.callbackUrl, priority = definition.priority } = request
+    // Read models have no place for any other: they would stop at the event for good.
+    if (!Number.isSafeInteger(priority)) {
+      throw new InvalidInput(`"${priority}" is not a priority`, [{ path: 'priority', message: 'give a whole number' }])
+    }
     if (callbackUrl !== undefined) checkCallbackUrl(callbackUrl, this.#parts.allowPrivateCallbacks ?? false)
     // Made again when the task is due; what has no key by then could not be told to whoever submits now.
     definition.limits?.key?.of(params)
@@ -140,7 +144,7 @@ export class Submits {
       ...(lockKey === undefined ? {} : { onLocked: definition.onLocked }),
       ownerId,
       params,
-      priority: request.priority ?? definition.priority,
+      priority,
       ...(definition.process ? { process: true } : {}),
       retries: definition.retries,
       ...(retryOnTimeout ? { retryOnTimeout } : {}),

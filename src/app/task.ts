@@ -199,6 +199,10 @@ export function defineTask(
     throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
   }
   if (options.callbackUrl !== undefined) checkCallbackUrl(options.callbackUrl, true)
+  const { priority = 0 } = options
+  if (!Number.isSafeInteger(priority)) {
+    throw new TypeError(`task ${name}: priority is ${priority}, it must be a whole number.`)
+  }
   return {
     name,
     description: options.description,
@@ -214,7 +218,7 @@ export function defineTask(
     graceMs: parseDuration(options.grace ?? 5, 'grace'),
     retryOnTimeout: options.retryOnTimeout ?? false,
     onInterrupt: options.onInterrupt ?? 'retry',
-    priority: options.priority ?? 0,
+    priority,
     onLocked: options.onLocked ?? 'join',
     lockKey: lock === undefined ? undefined : keyOf({ name, input }, 'lock', lock),
     limits: limitsOf({ name, input }, options),

@@ -22,6 +22,7 @@ describe('a declaration that cannot be is an error that says what to do', () => 
       /task t: retries is -1, it must be a whole number from 0/,
     ],
     ['retries in parts', () => app().task('t', { retries: 1.5 }, noop), /retries is 1.5/],
+    ['a priority', () => app().task('t', { priority: Number.NaN }, noop), /priority is NaN, it must be a whole number/],
     ['a timeout', () => app().task('t', { timeout: 'long' }, noop), /"long" is not a duration: timeout: write/],
     ['a backoff', () => app().task('t', { backoff: { max: 'x' } }, noop), /backoff.max: write seconds/],
     ['a schedule name', () => app().schedule('a b', '@daily', noop), /"a b" is not URL-safe/],

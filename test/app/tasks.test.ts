@@ -120,6 +120,18 @@ describe('input', () => {
     await t.stop()
   })
 
+  // What was recorded of it stopped the read models, and every start after that.
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, 1.5, '5' as unknown as number])(
+    'with the priority %s is refused',
+    async (priority) => {
+      const { t, report } = await reports()
+      await expect(report.submit({}, { priority })).rejects.toThrow(/priority: give a whole number/)
+      await report.submit({}, { priority: -5 })
+      expect(await report.count()).toBe(1)
+      await t.stop()
+    },
+  )
+
   test('for a task or a conversation that there is not', async () => {
     const { t } = await reports()
     await expect(t.client.submit('unknown')).rejects.toThrow(UnknownTask)
