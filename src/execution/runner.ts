@@ -223,7 +223,9 @@ export class Runner {
    * Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
    */
   #backoff({ submission: { backoff } }: LiveAttempt, failures: number): number {
-    const ceiling = Math.min(backoff.max, backoff.base * backoff.factor ** failures)
+    // After a thousand failures the power is infinite, and nothing times that is no number.
+    const growth = Math.min(backoff.factor ** failures, Number.MAX_VALUE)
+    const ceiling = Math.min(backoff.max, backoff.base * growth)
     return Math.round(this.#options.random() * ceiling)
   }
 }

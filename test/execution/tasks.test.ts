@@ -345,6 +345,14 @@ describe('retries', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'failed', attempt: 5, error: { message: 'no' } })
   })
 
+  test('without a pause go on however often they have failed', async () => {
+    const options = { retries: 4, backoff: { base: 0, factor: 1e200 } }
+    const t = await running(failing(Array(9).fill(new Error('no')), options))
+    const id = await t.client.submit('work')
+    await t.advance(60)
+    expect(await t.client.job(id)).toMatchObject({ status: 'failed', attempt: 5 })
+  })
+
   test('end with the first success', async () => {
     const t = await running(failing([new Error('no')], { retries: 5 }))
     const id = await t.client.submit('work')
