@@ -13,7 +13,15 @@ export { verifyCallback } from './callback-signature.ts'
 export type { CallbackSettings } from './callbacks.ts'
 export { cronInWords, nextDue, validateCron } from './cron.ts'
 export { DateWatch } from './date-watch.ts'
-export { asJson, CancelledError, describeError, NonRetryableError, ShutdownError, TimeoutError } from './errors.ts'
+export {
+  asJson,
+  CancelledError,
+  describeError,
+  NonRetryableError,
+  printed,
+  ShutdownError,
+  TimeoutError,
+} from './errors.ts'
 export type { Attempt, Handlers, TaskHandler, TaskLimits, TurnRun } from './handlers.ts'
 export type { LockKeeper } from './locks.ts'
 export { LoopHeld, LoopWatch } from './loop-watch.ts'

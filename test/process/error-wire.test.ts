@@ -51,6 +51,21 @@ describe('an error from another process', () => {
     expect(cross(circular).message).toBe('round')
   })
 
+  it('crosses however little of it can be read', () => {
+    const refuse = () => {
+      throw new Error('not yours to read')
+    }
+    const unreadable = Object.defineProperties(new Error('x'), {
+      name: { value: () => {} },
+      message: { get: refuse },
+      stack: { get: refuse },
+      cause: { get: refuse },
+      code: { get: refuse, enumerable: true },
+    })
+    expect(cross(unreadable)).toMatchObject({ message: 'cannot be read' })
+    expect(cross(Object.create(null))).toMatchObject({ name: 'NonError', message: '{}' })
+  })
+
   it.each(classes)('%s arrives as itself', (name, ErrorClass) => {
     knowErrors(capsule.TaskFailed)
     const error: unknown = Object.create(ErrorClass.prototype, {

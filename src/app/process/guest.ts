@@ -10,6 +10,7 @@ import {
   type LoadedGuest,
   type LoadGuest,
   NonRetryableError,
+  printed,
   type RunningJob,
 } from '../../execution/index.ts'
 import { checkedInput } from '../checked-input.ts'
@@ -56,8 +57,15 @@ export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest
         await progress.flush()
       }
     },
-    retryable: (task, error) =>
-      !(error instanceof NonRetryableError) && (app.tasks.get(task)?.retryable(error) ?? false),
+    retryable: (task, error) => {
+      try {
+        return !(error instanceof NonRetryableError) && (app.tasks.get(task)?.retryable(error) ?? false)
+      } catch (thrown) {
+        // Told where all is that it prints: in the task's log.
+        process.stderr.write(`The retryFor of task ${task} threw: ${printed(thrown)}\n`)
+        return false
+      }
+    },
   }
 }
 

@@ -88,8 +88,9 @@ async function run(guest: LoadedGuest, job: Job): Promise<void> {
     await flushed()
     tell({ type: 'returned', claim, result })
   } catch (error) {
+    const retryable = guest.retryable(job.name, error)
     await flushed()
-    tell({ type: 'threw', claim, error: wireError(error), retryable: guest.retryable(job.name, error) })
+    tell({ type: 'threw', claim, error: wireError(error), retryable })
   }
   const reusable = !controller.signal.aborted && (await leftNothing(before))
   current = undefined

@@ -16,7 +16,7 @@ import {
   UnknownTask,
 } from '../../actors/index.ts'
 import { EventTooLarge } from '../../events/index.ts'
-import { CancelledError, NonRetryableError, ShutdownError, TimeoutError } from '../errors.ts'
+import { CancelledError, fieldOf, isError, NonRetryableError, printed, ShutdownError, TimeoutError } from '../errors.ts'
 
 export interface WiredError {
   readonly name: string
@@ -62,15 +62,16 @@ const STANDARD = new Set(['name', 'message', 'stack', 'cause'])
 const DEEPEST_CAUSE = 5
 
 export function wireError(error: unknown, depth = 0): WiredError {
-  if (!(error instanceof Error)) {
-    return { name: 'NonError', message: String(error), stack: undefined, facts: {}, cause: undefined }
+  if (!isError(error)) {
+    return { name: 'NonError', message: printed(error), stack: undefined, facts: {}, cause: undefined }
   }
-  const { cause } = error
+  const stack = fieldOf(error, 'stack')
+  const cause = fieldOf(error, 'cause')
   return {
-    name: error.name || error.constructor.name,
-    message: error.message,
-    stack: error.stack,
-    facts: Object.fromEntries(Object.entries(error).filter(([key, value]) => !STANDARD.has(key) && travels(value))),
+    name: printed(fieldOf(error, 'name')) || 'Error',
+    message: printed(fieldOf(error, 'message')),
+    stack: stack === undefined ? undefined : printed(stack),
+    facts: factsOf(error),
     cause: cause === undefined || depth >= DEEPEST_CAUSE ? undefined : wireError(cause, depth + 1),
   }
 }
@@ -86,11 +87,16 @@ export function reviveError({ name, message, stack, facts, cause }: WiredError):
   return error
 }
 
-function travels(value: unknown): boolean {
-  try {
-    structuredClone(value)
-    return true
-  } catch {
-    return false
+/** What can be read of it, and crosses. */
+function factsOf(error: Error): WiredError['facts'] {
+  const facts: [string, unknown][] = []
+  for (const key of Object.keys(error)) {
+    if (STANDARD.has(key)) continue
+    try {
+      const value: unknown = Reflect.get(error, key)
+      structuredClone(value)
+      facts.push([key, value])
+    } catch {}
   }
+  return Object.fromEntries(facts)
 }
