@@ -81,6 +81,20 @@ describe('a process task', { timeout: 30_000 }, () => {
     expect(await failing('twice')).toMatchObject({ error: { type: 'IdempotencyConflict' } })
   })
 
+  it.each([
+    ['throw', { type: 'NonError', message: '{"reason":"jam"}' }],
+    ['retryFor', { type: 'Error', message: 'the real reason', retryable: false }],
+  ] as const)('fails with what it threw (%s), however odd that or its retryFor is', async (how, error) => {
+    const engine = app()
+    const handle = await apart.rude.submit({ how })
+    await handle.result().catch(() => {})
+    const events = await eventsOf(engine, handle.taskId)
+    expect(events.at(-1)?.data.error).toMatchObject(error)
+    const printed = events.filter(({ type, data }) => type === 'TaskLogged' && data.level === 'warn')
+    expect(printed.length).toBe(how === 'retryFor' ? 1 : 0)
+    if (how === 'retryFor') expect(printed[0]?.data.message).toContain('a mistake in retryFor')
+  })
+
   it('refuses an input that the code it has does not take', async () => {
     const engine = app()
     await expect(engine.submit({ name: 'fragile', params: { times: 'x' } }, USER)).rejects.toThrow('times')
@@ -100,6 +114,19 @@ describe('a process task', { timeout: 30_000 }, () => {
     expect(events.filter(({ type }) => type === 'TaskProgressed').at(-1)?.data).toMatchObject({
       fraction: 1,
       message: 'step 1',
+    })
+  })
+
+  it('that sends a message of its own disturbs nobody', async () => {
+    expect(await (await apart.rude.submit({ how: 'message' })).result()).toBe('message')
+  })
+
+  it('whose last words make no sense has died all the same', async () => {
+    const handle = await apart.rude.submit({ how: 'last words' })
+    await handle.result().catch(() => {})
+    expect((await eventsOf(app(), handle.taskId)).at(-1)?.data.error).toMatchObject({
+      type: 'TaskInterrupted',
+      message: expect.stringContaining('exit code 9'),
     })
   })
 

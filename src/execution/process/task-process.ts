@@ -95,7 +95,8 @@ export class TaskProcess {
     const ready = Promise.withResolvers<void>()
     this.ready = ready.promise
     this.ready.catch(() => {})
-    this.#child.on('message', (message) => this.#hear(message as FromProcess, ready.resolve))
+    // A handler, or a library that it uses, may send messages of its own.
+    this.#child.on('message', (message: FromProcess | null) => message && this.#hear(message, ready.resolve))
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#printed('info', chunk))
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#printed('warn', chunk))
     const lastWords = this.#child.stdio[4]
@@ -228,8 +229,9 @@ export class TaskProcess {
   #howItDied(exitCode: number | null, signal: string | null): string {
     const { pid } = this.#child
     if (pid === undefined) return 'Its process could not be started.'
-    if (this.#lastWords !== '') {
-      const { usedBytes, limitBytes } = (JSON.parse(this.#lastWords) as LastWords).memory
+    const lastWords = lastWordsIn(this.#lastWords)
+    if (lastWords) {
+      const { usedBytes, limitBytes } = lastWords.memory
       return `Its process (${pid}) used ${inMiB(usedBytes)} of memory and was ended: its limit is ${inMiB(limitBytes)}.`
     }
     if (this.#lastPrinted.includes('JavaScript heap out of memory')) {
@@ -244,6 +246,16 @@ export class TaskProcess {
   #tell(message: ToProcess): void {
     // It may be gone by now; its end tells the rest.
     if (this.#child.connected) this.#child.send(message, () => {})
+  }
+}
+
+/** Undefined if it said none, or if it was the handler that wrote there. */
+function lastWordsIn(text: string): LastWords | undefined {
+  try {
+    const { memory }: LastWords = JSON.parse(text)
+    return memory && { memory }
+  } catch {
+    return undefined
   }
 }
 

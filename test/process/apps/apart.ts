@@ -1,5 +1,6 @@
 /** An app of process tasks, for tests: run in this repository's source, by the tests themselves and by `capsule serve`. */
 import { spawn } from 'node:child_process'
+import { writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -140,6 +141,34 @@ export const greedy = app.task(
     // Whoever watches its memory may come late on a busy machine.
     await sleep(600_000)
     return held.length
+  },
+)
+
+/** Says nonsense to whoever started its process. */
+export const rude = app.task(
+  'rude',
+  {
+    process: true,
+    onInterrupt: 'fail',
+    retries: 3,
+    backoff: { base: 0 },
+    input: z.object({ how: z.enum(['message', 'last words', 'throw', 'retryFor']) }),
+    retryFor: [
+      (error) => {
+        if (error instanceof Error && error.message === 'the real reason') throw new TypeError('a mistake in retryFor')
+        return false
+      },
+    ],
+  },
+  async ({ how }) => {
+    if (how === 'message') process.send?.(null)
+    if (how === 'last words') {
+      writeSync(4, 'no JSON')
+      process.exit(9)
+    }
+    if (how === 'throw') throw Object.create(null, { reason: { value: 'jam', enumerable: true } })
+    if (how === 'retryFor') throw new Error('the real reason')
+    return how
   },
 )
 
