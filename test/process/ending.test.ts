@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import * as apart from './apps/apart.ts'
 import { eventsOf, eventually, isGone, pidsIn, running, scratch, typesOf } from './running.ts'
@@ -72,6 +73,14 @@ describe('a process task', { timeout: 30_000 }, () => {
     await expect(greedy.result()).rejects.toThrow(/Its process \(\d+\) .*limit.* 256 MiB/)
     const error = (await eventsOf(app(), greedy.taskId)).at(-1)?.data.error
     expect(error).toMatchObject({ type: 'TaskInterrupted' })
+  })
+
+  it.skipIf(process.platform === 'win32')('that has no files left for its process does not end the app', async () => {
+    const program = join(import.meta.dirname, 'apps/exhausted.ts')
+    const few = spawn('sh', ['-c', `ulimit -n 120; exec "${process.execPath}" "${program}"`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    expect(await text(few.stdout)).toBe('went on\n')
   })
 
   // A promise: see docs/promises.md.

@@ -99,7 +99,9 @@ export class TaskProcess {
     this.#child.on('message', (message: FromProcess | null) => message && this.#hear(message, ready.resolve))
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#printed('info', chunk))
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#printed('warn', chunk))
-    const lastWords = this.#child.stdio[4]
+    // None of its pipes are there if this process has no file descriptor left to make them of.
+    const pipes: ChildProcess['stdio'] | undefined = this.#child.stdio
+    const lastWords = pipes?.[4]
     if (lastWords instanceof Readable) lastWords.on('data', (chunk: Buffer) => (this.#lastWords += chunk))
     this.gone = this.#end().then(() => ready.reject(this.#unfit ?? this.#died))
   }
