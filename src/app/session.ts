@@ -12,7 +12,7 @@ import {
   sessionKind,
   type Timer,
 } from '../actors/index.ts'
-import { type JsonObject, type JsonValue, newId, streamName } from '../events/index.ts'
+import { copyOf, type JsonObject, type JsonValue, newId, plainJson, streamName } from '../events/index.ts'
 import type { ItemView, ReadModels } from '../projections/index.ts'
 
 export interface User {
@@ -93,10 +93,14 @@ export class ChatSession implements Session {
     this.user = user
     this.#voice = voice
     this.data = {
-      get: async (key) => (await this.#context()).data[key],
-      set: (key, value) => this.#say({ type: 'setData', key, value, speaker: voice.speaker }),
+      // Copies: what is done to them changes nothing here.
+      get: async (key) => {
+        const { data } = await this.#context()
+        return Object.hasOwn(data, key) ? copyOf(data[key]) : undefined
+      },
+      set: async (key, value) => this.#say({ type: 'setData', key, value: plainJson(value), speaker: voice.speaker }),
       delete: (key) => this.#say({ type: 'setData', key, value: null, speaker: voice.speaker }),
-      all: async () => (await this.#context()).data,
+      all: async () => copyOf((await this.#context()).data),
     }
   }
 
@@ -153,8 +157,9 @@ export class ChatSession implements Session {
     }
   }
 
-  show(block: JsonObject, options: { readonly id?: string } = {}): Promise<void> {
-    return this.#say({ type: 'show', blockId: this.#idOf(options.id), block, speaker: this.#voice.speaker })
+  async show(block: JsonObject, options: { readonly id?: string } = {}): Promise<void> {
+    const shown = plainJson(block) as JsonObject
+    await this.#say({ type: 'show', blockId: this.#idOf(options.id), block: shown, speaker: this.#voice.speaker })
   }
 
   showTask(task: TaskReference, options: { readonly message?: string; readonly id?: string } = {}): Promise<void> {

@@ -251,6 +251,23 @@ describe('what handlers say', () => {
     expect(await states(t)).toEqual(['go failed'])
   })
 
+  test('data is what was set, whatever is done to it before and after, and nothing where nothing was set', async () => {
+    const seen: unknown[] = []
+    const t = await running(
+      answering(async ({ data }) => {
+        const cart = { items: ['x'] }
+        const setting = data.set('cart', cart)
+        cart.items.push('y')
+        await setting
+        for (const got of [await data.get('cart'), (await data.all()).cart]) (got as typeof cart).items.push('z')
+        seen.push(await data.all(), await data.get('cart'), await data.get('constructor'))
+      }),
+    )
+    await t.client.say('s', 'go')
+    await t.settle()
+    expect(seen).toEqual([{ cart: { items: ['x'] } }, { items: ['x'] }, undefined])
+  })
+
   // A promise: see docs/promises.md.
   test('data is kept by conversation, also over a restart', async () => {
     const t = await running(
