@@ -1,7 +1,7 @@
 /** Wraps what users wrote into what execution runs: input checked, session at hand, context injected. */
 import type { ActorSystem } from '../actors/index.ts'
 import { sessionKind, taskKind } from '../actors/index.ts'
-import { taskError } from '../events/index.ts'
+import { copyOf, plainJson, taskError } from '../events/index.ts'
 import {
   type Attempt,
   type Handlers,
@@ -92,7 +92,7 @@ function failureHandler(
       const { state } = await services.system.read(taskKind, failureOf.taskId)
       if (!state.context.submission)
         throw new NonRetryableError(`Task ${failureOf.taskId} was retired: its input is gone.`)
-      const given = state.context.submission.params
+      const given = copyOf(state.context.submission.params)
       // What no longer fits the running code may be just why it failed: then it is handed over as it was recorded.
       const parsed = input?.safeParse(given)
       const fitting = parsed?.success ? parsed.data : given
@@ -112,7 +112,7 @@ function withContext<T>(attempt: Attempt, services: Services, work: (context: Ta
     fence: attempt.fence,
     progress: (fraction, message) => attempt.progress(fraction, message),
     heartbeat: () => attempt.heartbeat(),
-    log: (message, data) => attempt.log('info', message, data),
+    log: async (message, data) => attempt.log('info', message, data === undefined ? undefined : plainJson(data)),
   }
   const own = session ?? new OwnerSession({ ownerId: attempt.submission.ownerId })
   return withSession(

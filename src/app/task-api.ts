@@ -1,12 +1,12 @@
 /** A declared task as whatever runs the app serves it: submit, find, count, cancel, and the handle of one task. */
 import { type ActorSystem, CapsuleError, isEnded, NotFound, type TaskContext, taskKind } from '../actors/index.ts'
-import type { EventStore, JsonObject } from '../events/index.ts'
+import { copyOf, type EventStore, type JsonObject } from '../events/index.ts'
 import { type Node, TimeoutError } from '../execution/index.ts'
 import type { JobFilter, JobView } from '../projections/index.ts'
 import { SYSTEM } from './callers.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import type { Caller, RunningApp, SubmitItem } from './running.ts'
-import type { FindOptions, ScheduleOptions, TaskApi, TaskHandle } from './task.ts'
+import { type FindOptions, plainInput, type ScheduleOptions, type TaskApi, type TaskHandle } from './task.ts'
 
 export interface TaskApiParts {
   readonly system: ActorSystem
@@ -30,13 +30,16 @@ export function taskApiOf<Result>(name: string, running: RunningApp, parts: Task
   const handle = (taskId: string, joined: boolean) => new Handle<Result>(taskId, joined, running, parts)
   return {
     submit: async (input, options) => {
-      const { taskId, joined } = await running.submit({ name, ...itemOf(input, options) }, callerOf(options.session))
+      const { taskId, joined } = await running.submit(
+        { name, ...itemOf(name, input, options) },
+        callerOf(options.session),
+      )
       return handle(taskId, joined)
     },
     submitMany: async (inputs, options, keys) => {
       const items = inputs.map((input, index) => {
         const idempotencyKey = keys?.[index]
-        return itemOf(input, { ...options, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })
+        return itemOf(name, input, { ...options, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })
       })
       const outcomes = await running.submitMany(name, items, callerOf(options.session))
       return outcomes.map((outcome) =>
@@ -124,7 +127,7 @@ class Handle<Result> implements TaskHandle<Result> {
     await taskState(this.#parts, taskId)
     await untilEnded(this.#parts, taskId, timeout === undefined ? undefined : parseDuration(timeout, 'timeout'))
     const { value, context } = await taskState(this.#parts, taskId)
-    if (value === 'completed') return context.result as Result
+    if (value === 'completed') return copyOf(context.result ?? null) as Result
     if (!isEnded(value)) throw new TimeoutError(`Task ${taskId} is still ${value}. Wait longer, or ask for its status.`)
     throw new TaskFailed(taskId, value, context.error?.message ?? `The task was ${value}.`)
   }
@@ -149,10 +152,10 @@ function filterOf(name: string, options: FindOptions): JobFilter {
 }
 
 /** What an app's own code asks for, as every door asks for it. */
-function itemOf(params: JsonObject, options: ScheduleOptions): SubmitItem {
+function itemOf(name: string, input: JsonObject, options: ScheduleOptions): SubmitItem {
   const { session, delay, runAt, priority, idempotencyKey, callbackUrl } = options
   return {
-    params,
+    params: plainInput(name, input),
     ...(session?.id === undefined ? {} : { sessionId: session.id }),
     ...(delay === undefined ? {} : { delay }),
     ...(runAt === undefined ? {} : { runAt: typeof runAt === 'string' ? runAt : runAt.toISOString() }),

@@ -1,8 +1,16 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
 import { z } from 'zod'
 import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
-import { DEEPEST_JSON, type JsonObject, type JsonValue, nestsTooDeep, type TaskError } from '../events/index.ts'
-import { checkCallbackUrl, type TaskLimits } from '../execution/index.ts'
+import {
+  copyOf,
+  DEEPEST_JSON,
+  type JsonObject,
+  type JsonValue,
+  nestsTooDeep,
+  plainJson,
+  type TaskError,
+} from '../events/index.ts'
+import { checkCallbackUrl, printed, type TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
@@ -261,7 +269,7 @@ function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObjec
 }
 
 function madeBy(task: Named, key: Extract<KeyOf<never>, (...args: never[]) => unknown>) {
-  return (params: JsonObject): string => (key as (input: unknown) => string)(parseInput(task, params))
+  return (params: JsonObject): string => (key as (input: unknown) => string)(parseInput(task, copyOf(params)))
 }
 
 function filledIn({ name }: Named, what: string, template: string) {
@@ -311,6 +319,21 @@ function atLeastOne(name: string, option: string, value: number | undefined): nu
 }
 
 type Named = Pick<TaskDefinition, 'name' | 'input'>
+
+/** An input as it will be recorded, whatever becomes of the one that was handed in. @throws InvalidInput */
+export function plainInput(task: string, input: unknown): JsonObject {
+  const [plain, problem = 'give an object'] = jsonOf(input)
+  if (typeof plain === 'object' && plain !== null && !Array.isArray(plain)) return plain as JsonObject
+  throw new InvalidInput(`The input of task ${task} is not JSON`, [{ path: '', message: problem }])
+}
+
+function jsonOf(value: unknown): readonly [json: JsonValue, problem?: string] {
+  try {
+    return [plainJson(value)]
+  } catch (error) {
+    return [null, printed(error)]
+  }
+}
 
 /** What the schema makes of an input. @throws InvalidInput naming each field that does not fit */
 export function parseInput(definition: Named, params: JsonObject): unknown {

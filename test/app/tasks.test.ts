@@ -120,6 +120,44 @@ describe('input', () => {
     await t.stop()
   })
 
+  test('is the same for each attempt and for its record, whatever is done to it meanwhile', async () => {
+    const app = createApp({ name: 'demo' })
+    const seen: unknown[] = []
+    const lock = ({ ids }: { ids: string[] }) => ids.sort().join()
+    const work = app.task('work', { retries: 1, lock }, ({ ids }) => {
+      seen.push([...ids])
+      ids.pop()
+      throw new Error('again')
+    })
+    await using t = await testApp(app)
+    const input = { ids: ['b', 'a'] }
+    const { taskId } = await work.submit(input)
+    input.ids.push('c')
+    await t.advance(60)
+    expect(seen).toEqual([
+      ['b', 'a'],
+      ['b', 'a'],
+    ])
+    expect((await t.client.job(taskId)).params).toEqual({ ids: ['b', 'a'] })
+    expect((await t.events(`task-${taskId}`))[0]?.data.params).toEqual({ ids: ['b', 'a'] })
+  })
+
+  test('is what JSON makes of it, for the first attempt as for one after a restart', async () => {
+    const app = createApp({ name: 'demo' })
+    const seen: unknown[] = []
+    const work = app.task('work', (input: { at: Date }) => void seen.push(input))
+    const dated = app.task('dated', { input: z.object({ at: z.date() }) }, noop)
+    await using t = await testApp(app)
+    await work.submit({ at: new Date(0) })
+    await t.settle()
+    expect(seen).toEqual([{ at: '1970-01-01T00:00:00.000Z' }])
+    // It could be recorded, and then never be started again.
+    await expect(dated.submit({ at: new Date(0) })).rejects.toThrow(InvalidInput)
+    await expect(work.submit({ at: 1n } as never)).rejects.toThrow(/not JSON: .*BigInt/)
+    await expect(work.submit([] as never)).rejects.toThrow(/give an object/)
+    expect(await t.running.verify()).toMatchObject({ broken: undefined })
+  })
+
   // What was recorded of it stopped the read models, and every start after that.
   test.each([Number.NaN, Number.POSITIVE_INFINITY, 1.5, '5' as unknown as number])(
     'with the priority %s is refused',
