@@ -52,7 +52,7 @@ export async function submitMany(
 
 /** The input, and the keys that are made of it. */
 function checkParams(definition: TaskDefinition, params: JsonObject): void {
-  const recorded = withDefaults(params, parseInput(definition, params))
+  const recorded = withDefaults(definition, params, parseInput(definition, params))
   definition.lockKey?.(recorded)
   definition.limits?.key?.of(recorded)
 }

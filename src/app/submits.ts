@@ -118,7 +118,7 @@ export class Submits {
   }
 
   #submission(definition: TaskDefinition, request: SubmitRequest, ownerId: string): Submission {
-    const params = withDefaults(request.params, parseInput(definition, request.params))
+    const params = withDefaults(definition, request.params, parseInput(definition, request.params))
     const { timeoutMs, lockKey, retryOnTimeout, onInterrupt } = definition
     const { sessionId, idempotencyKey, callbackUrl = definition.callbackUrl, priority = definition.priority } = request
     // Read models have no place for any other: they would stop at the event for good.

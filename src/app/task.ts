@@ -1,4 +1,5 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
 import {
@@ -351,12 +352,26 @@ export function parseInput(definition: Named, params: JsonObject): unknown {
   )
 }
 
-/** The params to record: as given, and the schema's defaults for what was left out. */
-export function withDefaults(params: JsonObject, parsed: unknown): JsonObject {
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return params
+/** The params to record, of what fits: as given, and the schema's defaults for what was left out. */
+export function withDefaults({ input }: Named, params: JsonObject, parsed: unknown): JsonObject {
+  if (!input || typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return params
   const defaults: Record<string, JsonValue> = {}
   for (const [key, value] of Object.entries(parsed)) {
-    if (!(key in params) && value !== undefined) defaults[key] = JSON.parse(JSON.stringify(value) ?? 'null')
+    if (!Object.hasOwn(params, key) && value !== undefined) defaults[key] = plainJson(value)
   }
-  return Object.keys(defaults).length === 0 ? params : { ...params, ...defaults }
+  if (Object.keys(defaults).length === 0) return params
+  // What the schema has made of a default already, or added by itself, is not what it takes: that is made anew at each start.
+  const makes = (recorded: JsonObject, key?: string): boolean => {
+    const { success, data } = input.safeParse(recorded)
+    if (!success) return false
+    return key === undefined
+      ? isDeepStrictEqual(data, parsed)
+      : isDeepStrictEqual(Reflect.get(Object(data), key), Reflect.get(parsed, key))
+  }
+  const all = { ...params, ...defaults }
+  if (makes(all)) return all
+  return {
+    ...params,
+    ...Object.fromEntries(Object.entries(defaults).filter(([key, value]) => makes({ ...params, [key]: value }, key))),
+  }
 }

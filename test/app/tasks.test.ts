@@ -63,6 +63,48 @@ describe('input', () => {
     await t.stop()
   })
 
+  test.each<[string, z.ZodType, JsonObject, unknown, JsonObject]>([
+    ['a default', z.object({ n: z.string().default('5').transform(Number) }), {}, { n: 5 }, {}],
+    [
+      'a default twice',
+      z.object({
+        n: z
+          .string()
+          .default('5')
+          .transform((n) => `${n}!`),
+      }),
+      {},
+      { n: '5!' },
+      {},
+    ],
+    [
+      'what was left out',
+      z.strictObject({ a: z.string() }).transform((all) => ({ ...all, b: 1 })),
+      { a: 'x' },
+      { a: 'x', b: 1 },
+      { a: 'x' },
+    ],
+    [
+      'one of two',
+      z.object({ a: z.string().default('x'), n: z.string().default('5').transform(Number) }),
+      {},
+      { a: 'x', n: 5 },
+      { a: 'x' },
+    ],
+  ])('whose schema makes something else of %s is recorded without', async (_, input, given, made, recorded) => {
+    const app = createApp({ name: 'demo' })
+    let seen: unknown
+    app.task('t', { input }, (parsed) => {
+      seen = parsed
+    })
+    await using t = await testApp(app)
+    const id = await t.client.submit('t', given)
+    await t.settle()
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', params: recorded })
+    expect((await t.client.job(id)).params).toEqual(recorded)
+    expect(seen).toEqual(made)
+  })
+
   test('reaches the handler as the schema makes it; so does the lock', async () => {
     const app = createApp({ name: 'demo' })
     let seen: unknown
