@@ -17,7 +17,7 @@ interface Lane<T> {
 export class ReadyQueue<T extends Ready> {
   readonly #lanes = new Map<number, Lane<T>>()
   /** Highest first. */
-  #priorities: number[] = []
+  readonly #priorities: number[] = []
   #size = 0
 
   get size(): number {
@@ -29,7 +29,7 @@ export class ReadyQueue<T extends Ready> {
     if (!lane) {
       lane = { owners: new Fifo(), byOwner: new Map() }
       this.#lanes.set(item.priority, lane)
-      this.#priorities = [...this.#lanes.keys()].sort((a, b) => b - a)
+      this.#priorities.splice(placeIn(this.#priorities, item.priority), 0, item.priority)
     }
     let waiting = lane.byOwner.get(item.ownerId)
     if (!waiting) {
@@ -43,20 +43,32 @@ export class ReadyQueue<T extends Ready> {
 
   /** Takes out the next one: of its owner the one that came first, or last. */
   shift(of: 'first' | 'last' = 'first'): T | undefined {
-    for (const priority of this.#priorities) {
-      const lane = this.#lanes.get(priority)
-      const ownerId = lane?.owners.shift()
-      if (!lane || ownerId === undefined) continue
-      const waiting = lane.byOwner.get(ownerId)
-      const item = of === 'first' ? waiting?.shift() : waiting?.pop()
-      if (waiting && waiting.size > 0) lane.owners.push(ownerId)
-      else lane.byOwner.delete(ownerId)
-      if (item === undefined) continue
-      this.#size--
-      return item
-    }
-    return undefined
+    const [priority] = this.#priorities
+    const lane = priority === undefined ? undefined : this.#lanes.get(priority)
+    const ownerId = lane?.owners.shift()
+    if (!lane || priority === undefined || ownerId === undefined) return undefined
+    const waiting = lane.byOwner.get(ownerId)
+    const item = of === 'first' ? waiting?.shift() : waiting?.pop()
+    if (waiting && waiting.size > 0) lane.owners.push(ownerId)
+    else lane.byOwner.delete(ownerId)
+    this.#size--
+    if (lane.byOwner.size > 0) return item
+    // There may be as many priorities as tasks: an app may make them of the time.
+    this.#lanes.delete(priority)
+    this.#priorities.shift()
+    return item
   }
+}
+
+/** Where a priority belongs among those that are there, highest first. */
+function placeIn(priorities: readonly number[], priority: number): number {
+  let [low, high] = [0, priorities.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((priorities[middle] ?? 0) > priority) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /**

@@ -56,6 +56,18 @@ describe('what is ready', () => {
     )
   })
 
+  // Each priority that there ever was made every later task dearer, and none was let go.
+  test('costs no more for all the priorities there were before', () => {
+    const queue = new ReadyQueue<Item>()
+    const started = performance.now()
+    for (let n = 0; n < 20_000; n++) {
+      queue.push({ ownerId: 'ada', priority: -n, n })
+      expect(queue.shift()?.n === n).toBe(true)
+    }
+    // Takes some 50 ms; it took 10 s and more.
+    expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
   test('is taken from the owners in turn: while two wait, neither gets two in a row', () => {
     fc.assert(
       fc.property(items, (all) => {
