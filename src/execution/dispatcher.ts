@@ -104,14 +104,18 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
-    this.#delayed = new DueQueue(options.system.clock, (records) => {
+    const enqueue = (records: readonly TaskRecord[]): void => {
       for (const record of records) if (record.state === 'delayed' && !this.#isEarly(record)) this.#enqueue(record)
       this.pump()
-    })
+    }
+    this.#delayed = new DueQueue(options.system.clock, enqueue, { wanted: ({ state }) => state === 'delayed' })
     const expire = (records: readonly TaskRecord[]): void => {
       for (const record of records) this.#expire(record)
     }
-    this.#expiring = new DueQueue(options.system.clock, expire, { byDate: true })
+    this.#expiring = new DueQueue(options.system.clock, expire, {
+      byDate: true,
+      wanted: ({ state, expiresAt }) => state !== 'gone' && expiresAt !== undefined,
+    })
     this.#admission = new Admission<TaskRecord>({
       system: options.system,
       node: options.node,

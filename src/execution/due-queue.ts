@@ -14,20 +14,33 @@ interface Entry<T> {
   readonly item: T
 }
 
+export interface DueQueueOptions<T> {
+  readonly byDate?: boolean
+  /** Whether anything will be made of it when it is due. What is not wanted any more is let go of before. Default: it will. */
+  readonly wanted?: (item: T) => boolean
+}
+
+/** So few are not looked through for those that are not wanted any more. */
+const FEW = 1_024
+
 export class DueQueue<T> {
   readonly #clock: Clock
   readonly #due: (items: readonly T[]) => void
   readonly #byDate: boolean
-  readonly #heap: Entry<T>[] = []
+  readonly #wanted: (item: T) => boolean
+  #heap: Entry<T>[] = []
+  /** When there are so many, they are looked through. */
+  #many = FEW
   #timer: Timer | undefined
   #armedFor = Number.POSITIVE_INFINITY
   #closed = false
 
   /** `due` is called with everything that is due, in order of time. What is no longer wanted, the callee ignores. */
-  constructor(clock: Clock, due: (items: readonly T[]) => void, options: { readonly byDate?: boolean } = {}) {
+  constructor(clock: Clock, due: (items: readonly T[]) => void, options: DueQueueOptions<T> = {}) {
     this.#clock = clock
     this.#due = due
     this.#byDate = options.byDate ?? false
+    this.#wanted = options.wanted ?? (() => true)
   }
 
   get size(): number {
@@ -38,6 +51,7 @@ export class DueQueue<T> {
   push(at: number, item: T): number {
     const due = this.#clock.monotonic() + at - this.#clock.now()
     if (this.#closed) return due
+    if (this.#heap.length >= this.#many) this.#sift()
     this.#insert(at, due, item)
     this.#arm()
     return due
@@ -59,6 +73,13 @@ export class DueQueue<T> {
     this.#closed = true
     this.#timer?.cancel()
     this.#heap.length = 0
+  }
+
+  /** Work that ended long before it was due would be kept until then: a month's, if it expires after a month. */
+  #sift(): void {
+    this.#heap = this.#heap.filter(({ item }) => this.#wanted(item))
+    for (let index = this.#heap.length >> 1; index >= 0; index--) this.#down(index)
+    this.#many = Math.max(FEW, 2 * this.#heap.length)
   }
 
   #insert(at: number, due: number, item: T): void {

@@ -47,6 +47,23 @@ describe('what is due', () => {
     expect(fired).toHaveLength(1)
   })
 
+  test('is let go of before, if nobody wants it any more; the rest fires at its own time', async () => {
+    const clock = new ManualClock(0)
+    const fired: number[] = []
+    const unwanted = new Set<number>()
+    const wanted = (item: number) => !unwanted.has(item)
+    const queue = new DueQueue<number>(clock, (items) => void fired.push(...items), { wanted })
+    const kept = [7, 3, 5].map((day) => day * DAY)
+    for (const at of kept) queue.push(at, at)
+    for (let n = 1; n <= 20_000; n++) {
+      queue.push(30 * DAY + n, n)
+      unwanted.add(n)
+    }
+    expect(queue.size).toBeLessThan(3_000)
+    await clock.advance(10 * DAY)
+    expect(fired).toEqual(kept.toSorted((a, b) => a - b))
+  })
+
   test('is not, once closed', async () => {
     const clock = new ManualClock(0)
     const { queue, fired } = queueOn(clock)
