@@ -77,12 +77,14 @@ export class Admission<T extends Waiting> {
   /** Lines the item up. */
   add(item: T, limits: TaskLimits): void {
     if (!limits.key) {
-      this.#lane(`task:${item.name}`, item.name, limits, undefined).queue.push(item)
+      this.#lane(item.name, limits, undefined).queue.push(item)
       return
     }
-    this.#keyedLane(item, limits, limits.key)
-      .then((lane) => {
-        lane?.queue.push(item)
+    this.#valueOf(item, limits.key)
+      .then((value) => {
+        if (value === undefined) return
+        // Its lane is looked up where it is put in: one that was empty a moment ago is not kept.
+        this.#lane(item.name, limits, value).queue.push(item)
         this.pump()
       })
       .catch((error) => this.#options.report(error, `reading the concurrency key of task ${item.id}`))
@@ -95,19 +97,17 @@ export class Admission<T extends Waiting> {
   async ask(item: T, limits: TaskLimits): Promise<{ readonly claim: string } | { readonly again: number }> {
     const { clock } = this.#options.system
     try {
-      const lane = limits.key
-        ? await this.#keyedLane(item, limits, limits.key)
-        : this.#lane(`task:${item.name}`, item.name, limits, undefined)
-      if (!lane) return { again: Number.POSITIVE_INFINITY }
+      const value = limits.key && (await this.#valueOf(item, limits.key))
+      if (limits.key && value === undefined) return { again: Number.POSITIVE_INFINITY }
+      const gates = this.#gatesOf(item.name, limits, value)
       const claim = newId()
-      for (const [index, gate] of lane.gates.entries()) {
+      for (const [index, gate] of gates.entries()) {
         const { granted, nextAt } = await gate.take([{ taskId: item.id, claim }])
         if (granted.has(claim)) continue
-        for (const earlier of lane.gates.slice(0, index))
-          earlier.giveBack({ taskId: item.id, claim, reason: 'turned away' })
+        for (const earlier of gates.slice(0, index)) earlier.giveBack({ taskId: item.id, claim, reason: 'turned away' })
         return { again: nextAt }
       }
-      this.#held.set(claim, lane.gates)
+      this.#held.set(claim, gates)
       return { claim }
     } catch (error) {
       this.#options.report(error, 'taking permits')
@@ -135,27 +135,30 @@ export class Admission<T extends Waiting> {
     }
   }
 
-  /** The lane of the item's key; undefined if the running code can make none of its input, which fails the task. */
-  async #keyedLane(item: T, limits: TaskLimits, { of }: NonNullable<TaskLimits['key']>): Promise<Lane<T> | undefined> {
+  /** The item's key; undefined if the running code can make none of its input, which fails the task. */
+  async #valueOf(item: T, { of }: NonNullable<TaskLimits['key']>): Promise<string | undefined> {
     const { state } = await this.#options.system.read(taskKind, item.id, { mustLand: true })
-    let value: string
     try {
-      value = of(state.context.submission?.params ?? {})
+      return of(state.context.submission?.params ?? {})
     } catch (error) {
       this.#options.reject(item, error)
       return undefined
     }
-    return this.#lane(`key:${item.name}:${value}`, item.name, limits, value)
   }
 
-  #lane(key: string, name: string, limits: TaskLimits, value: string | undefined): Lane<T> {
+  #gatesOf(name: string, limits: TaskLimits, value: string | undefined): readonly Gate[] {
+    const { concurrency, rate, key } = limits
+    const ofKey = value !== undefined && key ? [this.#gate(keyOf(name, value), { concurrency: key.limit })] : []
+    const ofTask = concurrency !== undefined || rate ? [this.#gateOfTask(name, { concurrency, rate })] : []
+    return [...ofKey, ...ofTask]
+  }
+
+  #lane(name: string, limits: TaskLimits, value: string | undefined): Lane<T> {
+    const key = value === undefined ? `task:${name}` : keyOf(name, value)
     let lane = this.#lanes.get(key)
     if (!lane) {
-      const { concurrency, rate } = limits
-      const ofKey = value !== undefined && limits.key ? [this.#gate(key, { concurrency: limits.key.limit })] : []
-      const ofTask = concurrency !== undefined || rate ? [this.#gateOfTask(name, { concurrency, rate })] : []
       lane = {
-        gates: [...ofKey, ...ofTask],
+        gates: this.#gatesOf(name, limits, value),
         queue: new OwnFirst<T>(),
         front: [],
         asking: false,
@@ -185,7 +188,7 @@ export class Admission<T extends Waiting> {
     const items: T[] = []
     for (let item = this.#next(lane); item; item = items.length < slots ? this.#next(lane) : undefined) items.push(item)
     for (let spare = slots - items.length; spare > 0; spare--) this.#options.giveSlot()
-    if (items.length === 0) return
+    if (items.length === 0) return this.#drop(lane)
     lane.asking = true
     this.#pass(lane, items)
       .catch((error) => {
@@ -260,6 +263,10 @@ interface Refusal {
   readonly permitOf: string | undefined
   /** When to ask again, milliseconds since the epoch. */
   readonly nextAt: number
+}
+
+function keyOf(name: string, value: string): string {
+  return `key:${name}:${value}`
 }
 
 function later(a: Refusal | undefined, b: Refusal): Refusal {

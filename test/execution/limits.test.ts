@@ -58,6 +58,24 @@ describe('a concurrency key that cannot be made', () => {
   })
 })
 
+describe('a concurrency key', () => {
+  // The line of a key is let go of when nobody stands in it: whoever was just about to stood there for good.
+  test('lets everybody pass, whenever they come', async () => {
+    const t = await running((app) => {
+      app.task('work', { concurrencyKey: { key: '{k}', limit: 1 } }, () => {})
+    })
+    const ids: string[] = []
+    for (let later = 0; later < 60; later++) {
+      const first = t.client.submit('work', { k: `${later}` })
+      for (let turn = 0; turn < later; turn++) await Promise.resolve()
+      ids.push(await t.client.submit('work', { k: `${later}` }), await first)
+      await t.settle()
+    }
+    await t.advance(60)
+    expect(await statuses(t, ids)).toEqual({ completed: 120 })
+  })
+})
+
 describe('concurrency of a task', () => {
   // A promise: see docs/promises.md.
   test('so many run at once; the others follow in order, and all permits come back', async () => {
