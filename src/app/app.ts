@@ -145,6 +145,7 @@ export class App {
   /** Answers what people write. One for an app. */
   message(handler: MessageHandler): void {
     if (this.#onMessage) throw new TypeError('app.message() is declared already: an app answers with one handler.')
+    if (this.#running) throw new TypeError('app.message() comes too late: the app is running already.')
     this.#onMessage = handler
   }
 

@@ -59,6 +59,8 @@ describe('a declaration that cannot be is an error that says what to do', () => 
     await using t = await testApp(a)
     expect(t.running.name).toBe('demo')
     expect(() => a.task('late', noop)).toThrow('The task "late" comes too late: the app is running already.')
+    expect(() => a.message(noop)).toThrow('app.message() comes too late: the app is running already.')
+    expect(t.running.hasChat).toBe(false)
   })
 })
 
