@@ -352,7 +352,10 @@ class LiveAttempt implements Attempt {
     if (fraction !== undefined && !(fraction >= 0 && fraction <= 1)) {
       throw new RangeError(`progress(${fraction}): the fraction done is a number from 0 to 1.`)
     }
-    this.#progress = { ...(fraction === undefined ? {} : { fraction }), ...(message === undefined ? {} : { message }) }
+    this.#progress = {
+      ...(fraction === undefined ? {} : { fraction }),
+      ...(message === undefined ? {} : { message: printed(message) }),
+    }
     if (this.#progressTimer) return
     const restMs = this.#progressAt + PROGRESS_EVERY_MS - this.#clock.monotonic()
     if (restMs <= 0) this.#recordProgress()
@@ -367,7 +370,15 @@ class LiveAttempt implements Attempt {
 
   async log(level: 'debug' | 'info' | 'warn' | 'error', message: string, data?: JsonValue): Promise<void> {
     this.assertCurrent()
-    await this.#execute({ type: 'log', claim: this.claim.id, level, message, ...(data === undefined ? {} : { data }) })
+    // It may well be an error that was caught.
+    const line = printed(message)
+    await this.#execute({
+      type: 'log',
+      claim: this.claim.id,
+      level,
+      message: line,
+      ...(data === undefined ? {} : { data }),
+    })
   }
 
   /** The last progress before the end is recorded even if it came too soon after the one before. */

@@ -546,6 +546,21 @@ describe('progress', () => {
       { message: 'more' },
     ])
   })
+
+  test('and log lines are text, whatever they are made of', async () => {
+    const t = await running((app) =>
+      app.task('work', async (_, { progress, log }) => {
+        await log(new RangeError('too far') as unknown as string)
+        await log({ a: 1 } as unknown as string)
+        progress(0.5, 7 as unknown as string)
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    const said = (type: string) => dataOf(t, `task-${id}`, type).then((all) => all.map(({ message }) => message))
+    expect(await said('TaskLogged')).toEqual(['RangeError: too far', '{"a":1}'])
+    expect(await said('TaskProgressed')).toEqual(['7'])
+  })
 })
 
 describe('a stop', () => {
