@@ -4,6 +4,7 @@
  */
 import { CapsuleError } from '../actors/index.ts'
 import { StoreError } from '../events/index.ts'
+import { fieldOf, isError, printed } from '../execution/index.ts'
 import { ProjectionError } from '../projections/index.ts'
 
 const WINDOW_MS = 60_000
@@ -51,7 +52,7 @@ function firstLine(text: string): string {
 }
 
 function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!isError(error)) return printed(error)
   const saysWhatToDo = error instanceof CapsuleError || error instanceof StoreError || error instanceof ProjectionError
-  return saysWhatToDo ? error.message : (error.stack ?? error.message)
+  return saysWhatToDo ? error.message : printed(fieldOf(error, 'stack') ?? fieldOf(error, 'message'))
 }

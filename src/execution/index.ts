@@ -17,6 +17,8 @@ export {
   asJson,
   CancelledError,
   describeError,
+  fieldOf,
+  isError,
   NonRetryableError,
   printed,
   ShutdownError,

@@ -20,6 +20,25 @@ describe('what goes wrong beside any call', () => {
     expect(lines[1]).toMatch(/^capsule: projecting: RangeError: no such thing\n {4}at .*trouble\.test\.ts/)
   })
 
+  test('is told whatever it is: a retryFor may throw anything', () => {
+    const { lines, tell } = telling()
+    const refuse = () => {
+      throw new Error('not yours to read')
+    }
+    for (let again = 0; again < 2; again++) {
+      tell(Object.create(null), 'asking')
+      tell(Object.assign(new Error('x'), { stack: { odd: true } }), 'asking')
+      tell(Object.defineProperty(new Error('x'), 'stack', { get: refuse }), 'asking')
+    }
+    expect(lines).toEqual([
+      'capsule: asking: {}\n',
+      'capsule: asking: {"odd":true}\n',
+      'capsule: asking: cannot be read\n',
+    ])
+    vi.advanceTimersByTime(60_000)
+    expect(lines).toHaveLength(6)
+  })
+
   test('is told once, then a line a minute for as long as it lasts, and anew when it comes back', () => {
     const { lines, tell } = telling()
     for (let second = 0; second < 90; second += 2) {
