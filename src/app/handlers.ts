@@ -18,7 +18,7 @@ import type { App, MessageHandler, Runs, Schedule } from './app.ts'
 import { checkedInput } from './checked-input.ts'
 import type { TaskDefinition } from './definition.ts'
 import { callsOf } from './process/host.ts'
-import { ChatSession, OwnerSession, type Session, withSession } from './session.ts'
+import { ChatSession, OwnerSession, withSession } from './session.ts'
 import type { FailureFunction, TaskContext } from './task.ts'
 
 interface Services {
@@ -102,7 +102,7 @@ function failureHandler(
   }
 }
 
-function withContext<T>(attempt: Attempt, services: Services, work: (context: TaskContext) => T): T {
+function withContext<T>(attempt: Attempt, services: Services, work: (context: TaskContext) => T): Promise<Awaited<T>> {
   const session = sessionOf(attempt, services)
   const context: TaskContext = {
     taskId: attempt.taskId,
@@ -115,11 +115,26 @@ function withContext<T>(attempt: Attempt, services: Services, work: (context: Ta
     log: async (message, data) => attempt.log('info', message, data === undefined ? undefined : plainJson(data)),
   }
   const own = session ?? new OwnerSession({ ownerId: attempt.submission.ownerId })
-  return withSession(
-    own,
-    () => attempt.confirmUnfenced(),
-    () => work(context),
+  return speaking(session, () =>
+    withSession(
+      own,
+      () => attempt.confirmUnfenced(),
+      () => work(context),
+    ),
   )
+}
+
+/** Runs a handler; the streamed replies that it leaves open end with it, or stand as they are if it fails. */
+async function speaking<T>(session: ChatSession | undefined, work: () => T): Promise<Awaited<T>> {
+  try {
+    const result = await work()
+    await session?.endReplies()
+    return result
+  } catch (error) {
+    // One that lost its claim says nothing more.
+    await session?.flushReplies().catch(() => {})
+    throw error
+  }
 }
 
 /** Its handler is found by name in its own process, which imports the app's file. */
@@ -129,7 +144,10 @@ function processHandler(definition: TaskDefinition, { processes, runs }: Apart, 
     limits: definition.limits,
     isolated: true,
     retryable: (error) => processes.retryable(error),
-    run: (attempt) => processes.run(attempt, callsOf(attempt, sessionOf(attempt, services), runs), memoryBytes),
+    run(attempt) {
+      const session = sessionOf(attempt, services)
+      return speaking(session, () => processes.run(attempt, callsOf(attempt, session, runs), memoryBytes))
+    },
   }
 }
 
@@ -146,7 +164,7 @@ function scheduleHandler(schedule: Schedule): TaskHandler {
   }
 }
 
-function sessionOf(attempt: Attempt, { system, reads, node }: Services): Session | undefined {
+function sessionOf(attempt: Attempt, { system, reads, node }: Services): ChatSession | undefined {
   const { sessionId, ownerId } = attempt.submission
   if (sessionId === undefined) return undefined
   return new ChatSession(
@@ -179,5 +197,5 @@ async function answer(onMessage: MessageHandler, turn: TurnRun, { system, reads,
     },
   )
   const run = () => onMessage(session, { id: message.messageId, text: message.text }, { signal })
-  await withSession(session, () => turn.confirmCurrent(), run)
+  await speaking(session, () => withSession(session, () => turn.confirmCurrent(), run))
 }

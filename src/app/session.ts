@@ -86,6 +86,8 @@ export class ChatSession implements Session {
   readonly data: SessionData
   readonly #services: Services
   readonly #voice: Voice
+  /** Streamed replies that have not ended. */
+  readonly #writing = new Set<{ flush(): Promise<void>; end(): Promise<void> }>()
 
   constructor(services: Services, id: string, user: User, voice: Voice) {
     this.#services = services
@@ -141,8 +143,11 @@ export class ChatSession implements Session {
       if (ended) return
       ended = true
       later?.cancel()
+      this.#writing.delete(writing)
       await this.#say({ type: 'reply', replyId, text, streamed: true, speaker })
     }
+    const writing = { flush, end }
+    this.#writing.add(writing)
     return {
       write: async (part) => {
         if (ended) throw new CommandRefused('write', 'The reply has ended. Start another one with streamReply().')
@@ -155,6 +160,16 @@ export class ChatSession implements Session {
       end,
       [Symbol.asyncDispose]: end,
     }
+  }
+
+  /** Ends what its handler left open: what was written to it has been said. */
+  async endReplies(): Promise<void> {
+    for (const { end } of this.#writing) await end()
+  }
+
+  /** Says what was written so far: the handler failed, and another attempt may write it anew. */
+  async flushReplies(): Promise<void> {
+    for (const { flush } of this.#writing) await flush()
   }
 
   async show(block: JsonObject, options: { readonly id?: string } = {}): Promise<void> {

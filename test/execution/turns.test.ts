@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type App, currentSession, type MessageHandler } from '../../src/app/index.ts'
 import { CancelledError, TimeoutError } from '../../src/execution/index.ts'
 import type { TestApp } from '../../src/testing/index.ts'
-import { gate, running, type Sleep } from './app.ts'
+import { dataOf, gate, running, type Sleep } from './app.ts'
 
 function answering(handler: (...of: [...Parameters<MessageHandler>, Sleep]) => unknown) {
   return (app: App, sleep: Sleep) => {
@@ -233,6 +233,27 @@ describe('what handlers say', () => {
     const joined = streamed.map(({ data }) => String(data.text)).join('')
     expect(whole.startsWith(joined)).toBe(true)
     for (const { data } of streamed) expect(whole.slice(Number(data.offset))).toMatch(new RegExp(`^${data.text}`))
+  })
+
+  test('that is left open ends with its handler, with all that was written; that of one that fails stands', async () => {
+    const t = await running((app) => {
+      const speak: MessageHandler = async (session, { text }) => {
+        const writer = session.streamReply()
+        for (const part of ['one ', 'two ', 'three']) await writer.write(part)
+        if (text === 'fail') throw new Error('no')
+      }
+      app.message(speak)
+      app.task('speak', (_, { session }) => session && speak(session, { id: 'm', text: '' }, {} as never))
+    })
+    await t.client.say('s', 'go')
+    await t.client.say('s', 'fail')
+    await t.client.submit('speak', {}, { sessionId: 's' })
+    await t.settle()
+    const replies = (await t.client.transcript('s')).filter((item) => item.kind === 'reply')
+    expect(replies.map(({ text, streaming }) => [text, streaming])).toEqual(Array(3).fill(['one two three', false]))
+    expect(await states(t)).toEqual(['go answered', 'fail failed'])
+    expect((await dataOf(t, 'session-s', 'Replied')).length).toBe(2)
+    await t.advance(60)
   })
 
   test('to a writer that has ended is an error', async () => {
