@@ -18,6 +18,7 @@ import {
   type JsonObject,
   type Position,
   type RecordedEvent,
+  type ScheduleDefinition,
   StoreClosed,
   type StreamKind,
   type Subscription,
@@ -141,7 +142,7 @@ export class Node {
       submitter: this.submitter,
       declared: options.schedules,
       patience,
-      declaredByOthers: (name) => this.#membership.mayOthersDeclare((manifest) => declares(manifest, name)),
+      declaredByOthers: (name, as) => this.#membership.mayOthersDeclare((manifest) => declares(manifest, name, as)),
       report,
     })
     const kinds: readonly StreamKind[] = system.exclusive ? FOLLOWED : [...FOLLOWED, 'node']
@@ -402,6 +403,7 @@ export class Node {
     await this.#repairOccurrences(work)
     await this.#aftermath.start(work)
     this.#turns.start(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
+    await this.schedules.takeBack()
     if (this.#hasHeardAll) await this.#removeUndeclared()
   }
 
@@ -466,11 +468,11 @@ async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void
   }
 }
 
-function declares(manifest: JsonObject, schedule: string): boolean {
-  const { schedules } = manifest
-  return Array.isArray(schedules) && schedules.some((declared) => isNamed(declared, schedule))
-}
-
-function isNamed(value: unknown, name: string): boolean {
-  return typeof value === 'object' && value !== null && 'name' in value && value.name === name
+/** Whether a node declares the schedule; `as` it is recorded, as far as its manifest says. */
+function declares({ schedules }: JsonObject, name: string, as?: ScheduleDefinition): boolean {
+  const wanted = Object.entries(as ? { name, cron: as.cron, timezone: as.timezone } : { name })
+  return (
+    Array.isArray(schedules) &&
+    schedules.some((declared) => wanted.every(([key, value]) => Reflect.get(Object(declared), key) === value))
+  )
 }

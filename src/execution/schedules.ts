@@ -39,8 +39,8 @@ export interface SchedulesOptions {
   readonly declared: readonly DeclaredSchedule[]
   /** Milliseconds to leave a due time to nodes that come before this one in its order. */
   readonly patience: (name: string) => number
-  /** Whether another live node declares it. */
-  readonly declaredByOthers: (name: string) => boolean
+  /** Whether another live node declares it; `as` it is recorded, if that is given. */
+  readonly declaredByOthers: (name: string, as?: ScheduleDefinition) => boolean
   readonly report: (error: unknown, doing: string) => void
 }
 
@@ -48,6 +48,8 @@ export class Schedules {
   readonly #options: SchedulesOptions
   readonly #declared: ReadonlyMap<string, DeclaredSchedule>
   readonly #due: DueQueue<string>
+  /** By name: the due time that is waited for. */
+  readonly #awaited = new Map<string, number>()
   #open = true
 
   constructor(options: SchedulesOptions) {
@@ -55,6 +57,7 @@ export class Schedules {
     this.#declared = new Map(options.declared.map((schedule) => [schedule.name, schedule]))
     this.#due = new DueQueue(options.system.clock, (names) => {
       for (const name of names) {
+        this.#awaited.delete(name)
         const wait = options.patience(name)
         if (wait === 0) this.#decide(name)
         else options.system.clock.after(wait, () => this.#decide(name))
@@ -73,6 +76,18 @@ export class Schedules {
   /** Registers what is declared, and decides what came due meanwhile. */
   async start(): Promise<void> {
     for (const { name, ...definition } of this.#declared.values()) {
+      await this.#execute(name, { type: 'register', name, definition })
+      await this.#decideNow(name)
+    }
+  }
+
+  /** Takes back what a node that is gone had declared otherwise: each of those left leaves it to whoever changed it last. */
+  async takeBack(): Promise<void> {
+    for (const { name, ...definition } of this.#declared.values()) {
+      const { state } = await this.#options.system.read(scheduleKind, name, { mustLand: true })
+      const recorded = state.context.definition
+      if (!this.#open || recorded === undefined || isDeepStrictEqual(recorded, definition)) continue
+      if (this.#options.declaredByOthers(name, recorded)) continue
       await this.#execute(name, { type: 'register', name, definition })
       await this.#decideNow(name)
     }
@@ -182,7 +197,9 @@ export class Schedules {
   #await(name: string, after: number): void {
     const schedule = this.#declared.get(name)
     const next = schedule && nextDue(schedule.cron, schedule.timezone, after)
-    if (next !== undefined) this.#due.push(next, name)
+    if (next === undefined || this.#awaited.get(name) === next) return
+    this.#awaited.set(name, next)
+    this.#due.push(next, name)
   }
 
   async #execute(name: string, command: Parameters<typeof scheduleKind.decide>[0]): Promise<void> {

@@ -542,6 +542,27 @@ describe('several nodes on one log', () => {
     expect(decided.length).toBeGreaterThanOrEqual(seconds - 1)
   })
 
+  test('a schedule that an older node declared otherwise, and took with it, is as the newer ones declare it again', async () => {
+    const ran: string[] = []
+    const c = await cluster(1, (app, node) =>
+      app.schedule('tick', node === 1 ? '0 0 * * *' : '*/10 * * * * *', () => void ran.push(`${node}`)),
+    )
+    await c.advance('30s')
+    expect(ran.length).toBeGreaterThanOrEqual(2)
+    // Restarted in the middle of a deploy, with the code of before: it decides now, and the one of the newer code does not.
+    await c.add()
+    ran.length = 0
+    await c.advance('60s')
+    expect(ran).toEqual([])
+    c.kill(1)
+    await c.advance('60s')
+    expect(ran.length).toBeGreaterThanOrEqual(3)
+    const changes = (await c.events('schedule-')).filter(({ type }) => type === 'ScheduleChanged')
+    expect(changes.map(({ data }) => data.cron)).toEqual(['0 0 * * *', '*/10 * * * * *'])
+    const due = (await c.events('schedule-')).filter(({ type }) => type === 'OccurrenceDue').map(({ data }) => data.due)
+    expect(due).toEqual([...new Set(due)])
+  })
+
   test('a schedule that only one of them declares stays while that one lives, and goes with it', async () => {
     const c = await cluster(1, (app, node) => {
       if (node === 0) app.schedule('old', '* * * * *', () => {})
