@@ -65,6 +65,11 @@ describe('a reply in Markdown', () => {
     ])
   })
 
+  test.each(['>', '- '])('shows what nests deeper than can be followed as the text it is: %s', (mark) => {
+    const text = `${mark.repeat(5_000)}x`
+    expect(shown(text).textContent).toBe(text)
+  })
+
   test('copies code without its last line break', async () => {
     const copied: string[] = []
     Object.defineProperty(navigator, 'clipboard', {

@@ -73,6 +73,16 @@ export function renderMarkdown(into: Element, text: string, streaming: boolean):
 
 /** The HTML of each top-level block, not yet sanitised. */
 function toBlocks(text: string): string[] {
+  try {
+    return parsed(text)
+  } catch (error) {
+    // It nests deeper than the stack goes: it stays the text it is, rather than take all that is below it along.
+    if (!(error instanceof RangeError)) throw error
+    return [`<p>${quote(text).replaceAll('\n', '<br>')}</p>`]
+  }
+}
+
+function parsed(text: string): string[] {
   const tokens = marked.lexer(text)
   levelHeadings(tokens)
   return tokens.filter((token) => token.type !== 'space').map((token) => parseOne(token, tokens.links))
