@@ -449,3 +449,11 @@ describe('looks', () => {
     expect(all(root, '.stage .card')).toHaveLength(0)
   })
 })
+
+test('a board of some states does not take their absence for an app that was never used', async () => {
+  const { root, column } = await board(completed(3), (element) => {
+    element.columns = [{ label: 'Broken', statuses: ['failed', 'timeout'] }]
+  })
+  expect(words(column('Broken'))).toContain('None now')
+  expect(words(root)).not.toContain('No tasks yet')
+})

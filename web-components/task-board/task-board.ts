@@ -161,7 +161,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   protected override render(): TemplateResult {
     const board = this.#live.data
-    return html`${this.#header(board)}${board?.total === 0 && !this.#filters.active ? nothing : this.#filterBar()}${this.#body(board)}
+    const bar = board && isUnused(board) && !this.#filters.active ? nothing : this.#filterBar()
+    return html`${this.#header(board)}${bar}${this.#body(board)}
       <slot name="timeline"></slot>
       <div class="float">${this.#notice()}${this.#selection.render(this.#bulk)}</div>`
   }
@@ -268,8 +269,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
             this.columns?.map((column) => column.label),
             this.#live.state.status === 'offline',
           )
-    if (board.total === 0) {
-      if (this.#filters.active) return noMatch(this.#filters.clear)
+    if (board.total === 0 && this.#filters.active) return noMatch(this.#filters.clear)
+    if (isUnused(board)) {
       const labels = board.columns.map((column) => column.label)
       void this.#loadTasks()
       const named = this._tasks?.find((task) => task.name === this.filter?.task_name)
@@ -595,4 +596,10 @@ function whereToBegin({ columns }: Board): number {
   const running = columns.findIndex(({ count, statuses }) => count > 0 && statuses.includes('running'))
   const filled = running >= 0 ? running : columns.findIndex(({ count }) => count > 0)
   return Math.max(0, filled)
+}
+
+/** Nothing was ever submitted: every state has its column, and none of them a card. */
+function isUnused({ total, columns }: Board): boolean {
+  const shown = new Set<string>(columns.flatMap(({ statuses }) => statuses))
+  return total === 0 && Object.keys(jobs.STATUS_WORDS).every((status) => shown.has(status))
 }
