@@ -72,3 +72,12 @@ test('a page that could not be fetched is fetched when the server is back', asyn
   server.goOnline()
   await expect.element(page.getByText('Here I am')).toBeVisible()
 })
+
+test('a heading without a blank breaks where the page ends', async () => {
+  const blocks = [{ kind: 'heading' as const, text: 'H'.repeat(400) }]
+  server.pages.set('long', { name: 'Long', icon: null, slug: 'long', blocks })
+  const shown = open('long')
+  await expect.element(page.getByRole('heading')).toBeVisible()
+  const region = shown.shadowRoot?.querySelector('.blocks')
+  expect(region?.scrollWidth).toBe(region?.clientWidth)
+})

@@ -555,6 +555,7 @@ export class CapsuleTranscript extends CapsuleElement {
         font-size: var(--capsule-text-l);
         line-height: var(--capsule-line-l);
         font-weight: var(--capsule-weight-strong);
+        overflow-wrap: anywhere;
       }
       .block-text {
         font-size: var(--capsule-text-m);

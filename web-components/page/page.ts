@@ -122,6 +122,7 @@ export class CapsulePage extends CapsuleElement {
       }
       h2 {
         padding-block: 12px 4px;
+        overflow-wrap: anywhere;
         font-size: var(--capsule-text-l);
         line-height: var(--capsule-line-l);
         letter-spacing: -0.012em;
