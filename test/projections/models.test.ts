@@ -25,6 +25,19 @@ function at(ms: number): void {
 }
 
 describe('jobs', () => {
+  it.each(['C:\\temp\\october', 'say "done"', 'two\nlines', '100%', 'a_b'])(
+    'are found by what their input says: %s',
+    (q) => {
+      history.task('a', submitted({ params: { name: 'other', note: { text: `it says ${q}.` } } }))
+      history.task('b', submitted({ params: { name: 'other', note: { text: 'it says 100 of a-b' } } }))
+      expect(
+        read()
+          .ask('jobs', { q })
+          .items.map(({ id }) => id),
+      ).toEqual(['a'])
+    },
+  )
+
   it('follow an attempt, its failure, and the one that succeeds', () => {
     history.task('a', submitted({ tags: ['big'], sessionId: 's1', lockKey: 'k', retries: 3 }))
     at(10)

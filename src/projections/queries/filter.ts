@@ -69,18 +69,26 @@ export function select(db: DatabaseSync, filter: JobFilter): JobSelection {
   }
   const q = filter.q?.trim() ?? ''
   if (q !== '') {
-    const like = `%${q.replace(/[\\%_]/g, '\\$&')}%`
+    const like = containing(q)
+    // In JSON a quote, a backslash and a line break are written otherwise than one reads them.
+    const inParams = [...new Set([like, containing(JSON.stringify(q).slice(1, -1))])]
     add(
       `j.n > (SELECT max(n) FROM ${JOBS}) - ${SEARCHED_JOBS} AND (j.title LIKE ? ESCAPE '\\' OR j.id LIKE ? ESCAPE '\\'
         OR j.name IN (SELECT w.n FROM ${WORDS} w WHERE w.word LIKE ? ESCAPE '\\')
-        OR EXISTS (SELECT 1 FROM ${INPUTS} i WHERE i.n = j.n AND i.params LIKE ? ESCAPE '\\'))`,
+        OR EXISTS (SELECT 1 FROM ${INPUTS} i WHERE i.n = j.n
+          AND (${inParams.map(() => "i.params LIKE ? ESCAPE '\\'").join(' OR ')})))`,
       like,
       like,
       like,
-      like,
+      ...inParams,
     )
   }
   return { none, name, owner, statuses: filter.status, where, narrow, searched: q !== '' }
+}
+
+/** The LIKE pattern, with `\\` as its escape, of what has `text` in it. */
+function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`
 }
 
 function equals(value: Exclude<JsonValue, object | null>): SQLInputValue[] {
