@@ -25,6 +25,13 @@ function at(ms: number): void {
 }
 
 describe('jobs', () => {
+  it('are found by a list or an object in their input, whatever others have there', () => {
+    history.task('a', submitted({ params: { of: [1, { b: 'x"y' }] } }))
+    history.task('b', submitted({ params: { of: 'all of it' } }))
+    history.task('c', submitted({ params: {} }))
+    expect(read().ask('jobs', { params: { of: [1, { b: 'x"y' }] } }).items).toMatchObject([{ id: 'a' }])
+  })
+
   it.each(['C:\\temp\\october', 'say "done"', 'two\nlines', '100%', 'a_b'])(
     'are found by what their input says: %s',
     (q) => {

@@ -56,7 +56,9 @@ export function select(db: DatabaseSync, filter: JobFilter): JobSelection {
     const path = `$.${JSON.stringify(field)}`
     const param = `(SELECT json_extract(i.params, ?) FROM ${INPUTS} i WHERE i.n = j.n)`
     if (value === null) add(`(SELECT json_type(i.params, ?) FROM ${INPUTS} i WHERE i.n = j.n) = 'null'`, path)
-    else if (typeof value === 'object') add(`json(${param}) = json(?)`, path, JSON.stringify(value))
+    // As JSON: what another job has there may be a text that is none.
+    else if (typeof value === 'object')
+      add(`(SELECT i.params -> ? FROM ${INPUTS} i WHERE i.n = j.n) = json(?)`, path, JSON.stringify(value))
     // Text stands for what it says too: a query string cannot tell 5 from "5", nor true from "true".
     else
       add(
