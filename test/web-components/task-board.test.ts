@@ -457,3 +457,17 @@ test('a board of some states does not take their absence for an app that was nev
   expect(words(column('Broken'))).toContain('None now')
   expect(words(root)).not.toContain('No tasks yet')
 })
+
+test('the search keeps the blank after a word while one goes on to the next', async () => {
+  const { root, press } = await board(completed(3))
+  const input = one(root, 'input[type=search]')
+  if (!(input instanceof HTMLInputElement)) throw new Error('The search is no field')
+  input.focus()
+  await press('invoice ')
+  await eventually(() =>
+    server.frames.some((f) => f.type === 'subscribe' && JSON.stringify(f).includes('"q":"invoice"')),
+  )
+  await frames(3)
+  await press('1')
+  expect(input.value).toBe('invoice 1')
+})

@@ -21,6 +21,8 @@ export interface FilterSurroundings {
 export class Filters {
   readonly #host: ReactiveControllerHost
   #chosen: BoardFilter = {}
+  /** The search as it was typed when it was last chosen: its outer blanks are the reader's, who may be about to go on. */
+  #text = ''
   /** Narrow form: whether the chips are shown. */
   #open = false
   #typing: number | undefined
@@ -46,6 +48,7 @@ export class Filters {
   readonly clear = (): void => {
     window.clearTimeout(this.#typing)
     this.#chosen = {}
+    this.#text = ''
     this.#host.requestUpdate()
   }
 
@@ -62,7 +65,7 @@ export class Filters {
           aria-label="Search all tasks"
           autocomplete="off"
           spellcheck="false"
-          .value=${this.#chosen.q ?? ''}
+          .value=${this.#text}
           @input=${this.#typed}
           @keydown=${this.#escaped}
         /><span class="kbd only-wide" aria-hidden="true">/</span></label
@@ -121,6 +124,9 @@ export class Filters {
     if (!(event.target instanceof HTMLInputElement)) return
     const { value } = event.target
     window.clearTimeout(this.#typing)
-    this.#typing = window.setTimeout(() => this.#choose('q', value.trim() || undefined), SEARCH_PAUSE)
+    this.#typing = window.setTimeout(() => {
+      this.#text = value
+      this.#choose('q', value.trim() || undefined)
+    }, SEARCH_PAUSE)
   }
 }
