@@ -101,6 +101,12 @@ export class FakeBoardServer {
     window.dispatchEvent(new Event('online'))
   }
 
+  /** Ends every board's subscription by itself. */
+  endBoards(problem: Problem): void {
+    for (const [id, { socket }] of this.#boards) socket.deliver({ type: 'error', id, problem })
+    this.#boards.clear()
+  }
+
   /** Sends every board and job what changed since it was last told. */
   tell(): void {
     for (const [id, feed] of this.#boards) {

@@ -471,3 +471,29 @@ test('the search keeps the blank after a word while one goes on to the next', as
   await press('1')
   expect(input.value).toBe('invoice 1')
 })
+
+describe('shows no tasks of', () => {
+  test('a filter before, once the server has refused the one that is asked for', async () => {
+    const { element, root } = await board(completed(3))
+    server.refuseBoard = aProblem('invalid-input', 'Invalid input', 'There is no such filter.', 422)
+    element.filter = { tag: 'x' }
+    await eventually(() => words(root).includes('There is no such filter.'))
+    expect(all(root, '[data-id]')).toHaveLength(0)
+  })
+
+  test('the server before, while another one is to come', async () => {
+    const { element, root } = await board(completed(3))
+    element.src = `${server.base}/other`
+    server.goOffline()
+    await element.updateComplete
+    await frames(3)
+    expect(all(root, '[data-id]')).toHaveLength(0)
+  })
+})
+
+test('says that the server has ended its subscription, over the cards as they were', async () => {
+  const { root } = await board(completed(3))
+  server.endBoards(aProblem('payload-too-large', 'Too large', 'Ask for fewer cards.', 413))
+  await eventually(() => words(one(root, '.float')).includes('Ask for fewer cards.'))
+  expect(all(root, '[data-id]')).toHaveLength(3)
+})

@@ -341,3 +341,17 @@ describe('looks', () => {
     expect(element.getBoundingClientRect().height).toBe(before)
   })
 })
+
+test('a card given a task that is not there shows no other', async () => {
+  const job = aJob({ title: 'October ledger' })
+  server.jobs.set(job.id, job)
+  const card = document.createElement('capsule-task-card')
+  card.src = server.base
+  card.jobId = job.id
+  show(card)
+  const root = await inside(card)
+  await eventually(() => words(root).includes('October ledger'))
+  card.jobId = 'nothing'
+  await eventually(() => words(root).includes('There is no job nothing.'))
+  expect(words(root)).not.toContain('October ledger')
+})

@@ -96,6 +96,8 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
   #last: Topics[T]['data'] | undefined
   /** The params that `#last` is of. */
   #shown: string | undefined
+  /** The server that `#last` is of. */
+  #base: string | undefined
   #refresh: number | undefined
 
   constructor(host: ReactiveControllerHost, options: LiveTopicOptions<T>) {
@@ -131,6 +133,8 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
   }
 
   protected override joined(connection: Connection): void {
+    if (this.#base !== connection.base) this.#last = this.#shown = undefined
+    this.#base = connection.base
     this.#follow(connection)
   }
 
@@ -172,6 +176,9 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
     if (data !== undefined) {
       this.#last = data
       this.#shown = this.#key
+    } else if (this.problem) {
+      // Refused: what was shown for other params would pass for the answer.
+      this.#last = undefined
     }
     this.changed()
   }

@@ -519,18 +519,25 @@ export class CapsuleTaskBoard extends CapsuleElement {
   // Actions --------------------------------------------------------------------------------------------------------
 
   #notice(): TemplateResult | typeof nothing {
-    if (this._said === undefined) return nothing
+    // Cards that move no more are not to pass for live ones.
+    const ended = this.#live.data && this.#live.problem?.detail
+    const said = this._said ?? ended
+    if (!said) return nothing
     return html`<div class="said">
-      ${icon('info', 's')}<span>${this._said}</span>
-      <button
-        type="button"
-        aria-label="Dismiss"
-        @click=${() => {
-          this._said = undefined
-        }}
-      >
-        ${icon('close', 's')}
-      </button>
+      ${icon('info', 's')}<span>${said}</span>
+      ${
+        said === ended
+          ? nothing
+          : html`<button
+              type="button"
+              aria-label="Dismiss"
+              @click=${() => {
+                this._said = undefined
+              }}
+            >
+              ${icon('close', 's')}
+            </button>`
+      }
     </div>`
   }
 
