@@ -320,3 +320,20 @@ function luminance(color: string): number {
   })
   return 0.2126 * r + 0.7152 * g + 0.0722 * b
 }
+
+describe('a double click', () => {
+  test('opens one detail, however long its code is on its way', async () => {
+    const { near, element } = await detail({})
+    CapsuleTaskDetail.open(near, server.base, 'task-1')
+    expect(all(near, 'capsule-task-detail')).toEqual([element])
+  })
+
+  test('beside where the detail comes up leaves it open; a click there shuts it', async () => {
+    const { near, root } = await detail({})
+    const dialog = root.querySelector('dialog')
+    dialog?.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 2 }))
+    expect(dialog?.open).toBe(true)
+    dialog?.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }))
+    await eventually(() => all(near, 'capsule-task-detail').length === 0)
+  })
+})

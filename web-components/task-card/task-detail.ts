@@ -71,11 +71,15 @@ export class CapsuleTaskDetail extends CapsuleElement {
 
   /** Opens the detail of a job over the page; it lives in the shadow of `near`, has its theme, and removes itself. */
   static open(near: HTMLElement, src: string | undefined, id: string): CapsuleTaskDetail {
+    const parent = near.shadowRoot ?? near
+    // Asked for again before its code was there.
+    const shown = [...parent.querySelectorAll<CapsuleTaskDetail>('capsule-task-detail')]
+    const same = shown.find((each) => each.src === src && each.jobId === id)
+    if (same) return same
     const detail = new CapsuleTaskDetail()
     detail.src = src
     detail.jobId = id
     detail.#returnFocus = focused()
-    const parent = near.shadowRoot ?? near
     parent.append(detail)
     return detail
   }
@@ -273,7 +277,8 @@ export class CapsuleTaskDetail extends CapsuleElement {
   }
 
   #clickOutside(event: MouseEvent): void {
-    if (event.target === event.currentTarget) this.close()
+    // The second click of two is that of somebody who opens with a double click.
+    if (event.target === event.currentTarget && event.detail < 2) this.close()
   }
 
   #switchTab(event: KeyboardEvent): void {
