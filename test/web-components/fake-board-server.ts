@@ -52,6 +52,8 @@ export class FakeBoardServer {
   refuseBoard: Problem | undefined
   position = 48_211
   silent = false
+  /** Takes commands and leaves them at that. */
+  commandsUnanswered = false
   readonly #sockets = new Set<FakeSocket>()
   readonly #boards = new Map<string, BoardFeed>()
   readonly #singles = new Map<string, { socket: FakeSocket; id: string; at: number }>()
@@ -205,6 +207,7 @@ export class FakeBoardServer {
 
   #command(socket: FakeSocket, frame: CommandFrame): void {
     this.commands.push(frame)
+    if (this.commandsUnanswered) return
     const problem = this.refuse(frame)
     if (problem) {
       socket.deliver({ type: 'error', id: frame.id, problem })

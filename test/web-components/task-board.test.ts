@@ -1,7 +1,7 @@
 /** The board against a server that speaks the protocol: what it draws, asks, moves, does, and who can use it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
-import type { Job } from '../../src/http/wire.ts'
+import type { Job, TaskInfo } from '../../src/http/wire.ts'
 import '../../web-components/task-board/index.ts'
 import { aJob, aProblem, FakeBoardServer } from './fake-board-server.ts'
 import { all, eventually, expectAccessible, frames, inside, one, show, words } from './support.ts'
@@ -497,3 +497,32 @@ test('says that the server has ended its subscription, over the cards as they we
   await eventually(() => words(one(root, '.float')).includes('Ask for fewer cards.'))
   expect(all(root, '[data-id]')).toHaveLength(3)
 })
+
+describe('what awaits its answer is not asked for again', () => {
+  test('a submit', async () => {
+    server.tasks = [aTask('build_report')]
+    const { root } = await board([])
+    const button = await eventually(() => root.querySelector<HTMLElement>('.blank .primary'))
+    button.click()
+    button.click()
+    await frames(3)
+    expect(server.commands.map(({ name }) => name)).toEqual(['task.submit'])
+  })
+
+  test('a retry of what is selected, or by its key', async () => {
+    const { root, pick, open, press } = await board([aJob({ title: 'daily', status: 'failed', finished_at: ago(5) })])
+    server.commandsUnanswered = true
+    pick('daily').click()
+    const retry = await eventually(() => all(root, '.bulk button').find((each) => words(each).startsWith('Retry')))
+    retry.click()
+    retry.click()
+    open('daily').focus()
+    await press('r')
+    await frames(3)
+    expect(server.commands.map(({ name }) => name)).toEqual(['job.retry'])
+  })
+})
+
+function aTask(name: string): TaskInfo {
+  return { name, description: null, parameters: [], tags: [] } as unknown as TaskInfo
+}

@@ -102,6 +102,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
   #wanted: { column: number; index: number } | undefined
   #lastStatus: string | undefined
   #noticeTimer: number | undefined
+  /** What awaits its answer: a second click asks for the same. */
+  readonly #awaited = new Set<string>()
   #watched = new WeakSet<HTMLElement>()
   readonly #resized = new ResizeObserver(() => this.requestUpdate())
 
@@ -552,27 +554,36 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   async #act(ids: readonly string[], action: 'cancel' | 'retry'): Promise<void> {
     const { connection } = this.#live
-    if (!connection) return
+    const asked = ids.filter((id) => !this.#awaited.has(`${action} ${id}`))
+    if (!connection || asked.length === 0) return
     const refusals: string[] = []
-    const answers = ids.map(async (id) => {
+    const answers = asked.map(async (id) => {
+      this.#awaited.add(`${action} ${id}`)
       try {
         await connection.command(`job.${action}`, { id })
         this.emit('task-action', { id, action })
       } catch (error) {
         if (!(error instanceof ProblemError)) throw error
         refusals.push(error.message)
+      } finally {
+        this.#awaited.delete(`${action} ${id}`)
       }
     })
     await Promise.all(answers)
-    this.#say(outcome(action, ids.length - refusals.length, refusals))
+    this.#say(outcome(action, asked.length - refusals.length, refusals))
   }
 
   async #submit(task: TaskInfo): Promise<void> {
+    const key = `submit ${task.name}`
+    if (this.#awaited.has(key)) return
+    this.#awaited.add(key)
     try {
       await this.#live.connection?.command('task.submit', { name: task.name })
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
       this.#say(`${task.name} was not submitted: ${error.message}`)
+    } finally {
+      this.#awaited.delete(key)
     }
   }
 
