@@ -337,3 +337,13 @@ describe('a double click', () => {
     await eventually(() => all(near, 'capsule-task-detail').length === 0)
   })
 })
+
+test('says so where the browser does not let it copy, as on a page without https', async () => {
+  const { root } = await detail({})
+  const clipboard = Object.getOwnPropertyDescriptor(navigator, 'clipboard')
+  Object.defineProperty(navigator, 'clipboard', { configurable: true, value: undefined })
+  one(root, '[aria-label="Copy id"]').click()
+  await eventually(() => words(root).includes('The browser did not allow copying.'))
+  if (clipboard) Object.defineProperty(navigator, 'clipboard', clipboard)
+  else Reflect.deleteProperty(navigator, 'clipboard')
+})

@@ -305,8 +305,13 @@ export class CapsuleTaskDetail extends CapsuleElement {
   }
 
   async #copy(id: string): Promise<void> {
-    await navigator.clipboard.writeText(id)
-    announce('Id copied')
+    try {
+      await navigator.clipboard.writeText(id)
+      announce('Id copied')
+    } catch {
+      this._refused = 'The browser did not allow copying.'
+      announce(this._refused)
+    }
   }
 
   /** Follows the job: a fetch per change that arrives, never two at a time, the last change always included. */
