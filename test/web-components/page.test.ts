@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { page } from 'vitest/browser'
+import { connect, disconnect } from '../../web-components/client/index.ts'
 import { CapsulePage } from '../../web-components/page/index.ts'
 import { FakeServer } from './chat-fake-server.ts'
 
@@ -80,4 +81,14 @@ test('a heading without a blank breaks where the page ends', async () => {
   await expect.element(page.getByRole('heading')).toBeVisible()
   const region = shown.shadowRoot?.querySelector('.blocks')
   expect(region?.scrollWidth).toBe(region?.clientWidth)
+})
+
+test('a page whose reader is not signed in says that, rather than load for ever', async () => {
+  const shown = open('')
+  const connection = connect(server.base)
+  await expect.poll(() => connection.state.status).toBe('live')
+  server.signOut()
+  shown.slug = 'tasks'
+  await expect.element(page.getByText('The server asks you to sign in again.')).toBeVisible()
+  disconnect(connection)
 })

@@ -67,7 +67,8 @@ export class CapsulePage extends CapsuleElement {
   }
 
   #nothingHere(): TemplateResult {
-    const { problem, state } = this.#resource
+    const { state } = this.#resource
+    const problem = this.#resource.problem ?? state.problem
     if (!problem) {
       const words =
         state.status === 'offline' ? 'The page appears when the server can be reached again.' : 'Loading the page'
