@@ -173,6 +173,37 @@ describe('topics', () => {
     expect(topic.problem).toBeUndefined()
   })
 
+  test('one that the server could not serve is asked for again from the start, as after its log was begun anew', async () => {
+    const { connection, line, advance } = await live()
+    const subscription = connection.subscribe('job', { id: 'task-1' }, () => {})
+    const [first] = line().of('subscribe')
+    line().hear({ type: 'snapshot', id: first?.id ?? '', position: '41', data: job() })
+    line().hear({
+      type: 'error',
+      id: first?.id ?? '',
+      problem: aProblem('read-model-behind', 'Not caught up', '', 503),
+    })
+    expect(subscription.problem?.title).toBe('Not caught up')
+    await advance(5_000)
+    const again = line().of('subscribe').at(-1)
+    expect(line().of('subscribe')).toHaveLength(2)
+    expect(again).not.toHaveProperty('from')
+    line().hear({ type: 'snapshot', id: again?.id ?? '', position: '6', data: job({ title: 'after' }) })
+    expect([subscription.position, subscription.data?.title, subscription.problem]).toEqual(['6', 'after', undefined])
+  })
+
+  test('one that the server will not serve is not asked for again', async () => {
+    const { connection, line, advance } = await live()
+    connection.subscribe('job', { id: 'task-1' }, () => {})
+    line().hear({
+      type: 'error',
+      id: line().of('subscribe')[0]?.id ?? '',
+      problem: aProblem('not-found', 'No', '', 404),
+    })
+    await advance(5_000)
+    expect(line().of('subscribe')).toHaveLength(1)
+  })
+
   test('closing tells the server and is quiet ever after', async () => {
     const { connection, line } = await live()
     let calls = 0

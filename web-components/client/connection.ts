@@ -283,6 +283,14 @@ export class Connection {
     if (!feed) return
     feed.problem = problem
     feed.listener()
+    if (problem.status >= 500) this.#surroundings.setTimeout(() => this.#startOver(feed, problem), SLOW_DOWN)
+  }
+
+  /** The server could not serve it: its log may be another one by now, so what we hold is no place to go on from. */
+  #startOver(feed: Feed, problem: Problem): void {
+    if (feed.problem !== problem || this.#feeds.get(feed.id) !== feed) return
+    feed.position = undefined
+    if (this.#state.status === 'live') this.#resubscribe(feed)
   }
 
   #take(feed: Feed, frame: Extract<ServerFrame, { type: 'snapshot' | 'delta' }>): void {
