@@ -349,6 +349,14 @@ describe('commands', () => {
     expect(line().of('command')).toEqual([first[1]])
   })
 
+  test('larger than a frame may be are refused here: the server would hang up on every attempt', async () => {
+    const { connection, line } = await live()
+    const text = 'ü'.repeat(600_000)
+    const refused = connection.command('message.send', { session_id: 's1', text })
+    await expect(refused).rejects.toMatchObject({ status: 413 })
+    expect(line().of('command')).toEqual([])
+  })
+
   test('are refused at once when the connection was told to stop', async () => {
     const { connection, line } = await live()
     const waiting = connection.command('job.cancel', { id: 'a' })

@@ -52,6 +52,8 @@ export const BACKOFF = { base: 500, max: 30_000 } as const
 /** The server pings every 20 s: two missed ones and a bit. */
 export const SILENCE = 45_000
 const SLOW_DOWN = 5_000
+/** Bytes of a frame that a server takes. It hangs up on a larger one, and would so every time it is sent again. */
+const LARGEST_FRAME = 1024 * 1024
 /** As CLOSE in wire.ts, of which only types cross over. */
 const CLOSE = { badFrame: 4400, signIn: 4401, stop: 4403, slowDown: 4429 } as const
 
@@ -177,7 +179,7 @@ export class Connection {
   /**
    * Asks the server to do something; kept and repeated across reconnects until it is answered.
    * @param id a uuid; give your own to repeat a command of an earlier page without doing it twice
-   * @throws ProblemError the server refused, or the connection was told to stop
+   * @throws ProblemError the server refused, it is too large to be sent, or the connection was told to stop
    */
   command<C extends CommandName>(
     name: C,
@@ -188,6 +190,10 @@ export class Connection {
     if (stopped) return Promise.reject(new ProblemError(stopped))
     // TypeScript cannot see that a name and its payload stay together in the union.
     const frame = { type: 'command', id, name, payload } as PendingCommand['frame']
+    if (new TextEncoder().encode(JSON.stringify(frame)).length > LARGEST_FRAME) {
+      const detail = 'It is larger than the server takes at once: 1 MB.'
+      return Promise.reject(new ProblemError(localProblem('payload-too-large', 'Too large', detail, 413)))
+    }
     return new Promise((resolve, reject) => {
       this.#commands.set(id, { frame, resolve, reject })
       if (this.#state.status === 'live') this.#send(frame)
