@@ -357,6 +357,15 @@ describe('commands', () => {
     expect(line().of('command')).toEqual([])
   })
 
+  test('given twice under one id are one, and both are answered', async () => {
+    const { connection, line } = await live()
+    const first = connection.command('job.cancel', { id: 'task-1' }, 'command-1')
+    const second = connection.command('job.cancel', { id: 'task-1' }, 'command-1')
+    line().hear({ type: 'ack', id: 'command-1', position: '11', result: job() })
+    await expect(Promise.all([first, second])).resolves.toHaveLength(2)
+    expect(line().of('command')).toHaveLength(1)
+  })
+
   test('are refused at once when the connection was told to stop', async () => {
     const { connection, line } = await live()
     const waiting = connection.command('job.cancel', { id: 'a' })

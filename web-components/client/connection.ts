@@ -194,9 +194,21 @@ export class Connection {
       const detail = 'It is larger than the server takes at once: 1 MB.'
       return Promise.reject(new ProblemError(localProblem('payload-too-large', 'Too large', detail, 413)))
     }
+    // Asked for already, by another element: both are answered.
+    const before = this.#commands.get(id)
     return new Promise((resolve, reject) => {
-      this.#commands.set(id, { frame, resolve, reject })
-      if (this.#state.status === 'live') this.#send(frame)
+      this.#commands.set(id, {
+        frame,
+        resolve: (result) => {
+          before?.resolve(result)
+          resolve(result)
+        },
+        reject: (error) => {
+          before?.reject(error)
+          reject(error)
+        },
+      })
+      if (!before && this.#state.status === 'live') this.#send(frame)
     })
   }
 
