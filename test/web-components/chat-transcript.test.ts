@@ -13,6 +13,13 @@ const outgoing = (facts: Partial<OutboxEntry> = {}): OutboxEntry => ({
 })
 
 describe('the rows of a conversation', () => {
+  test('are told apart also where a node’s clock goes back over midnight', () => {
+    const at = ['2026-11-21T23:59:59Z', '2026-11-22T00:00:01Z', '2026-11-21T23:59:58Z', '2026-11-22T00:00:02Z']
+    const items = at.map((instant, index) => aMessage({ id: `m${index}`, index, at: instant }))
+    const ids = rowsOf(items, [], day).map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
   test('begin each day with its name and end with what is on its way', () => {
     const rows = rowsOf(
       [
@@ -24,9 +31,9 @@ describe('the rows of a conversation', () => {
       day,
     )
     expect(rows.map(({ kind, id }) => [kind, id])).toEqual([
-      ['day', 'day 2026-11-21'],
+      ['day', 'day m1'],
       ['item', 'm1'],
-      ['day', 'day 2026-11-22'],
+      ['day', 'day r1'],
       ['item', 'r1'],
       ['item', 'r2'],
       ['outgoing', 'outgoing command-1'],

@@ -38,7 +38,7 @@ export function rowsOf(
     const itsDay = dayOf(item.at)
     if (itsDay !== day) {
       day = itsDay
-      rows.push({ kind: 'day', id: `day ${itsDay}`, at: item.at })
+      rows.push({ kind: 'day', id: `day ${item.id}`, at: item.at })
     }
     shown.add(item.id)
     rows.push({ kind: 'item', id: item.id, item })
