@@ -1,5 +1,5 @@
 import axe from 'axe-core'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { CapsuleChat } from '../../web-components/chat/index.ts'
 import { aJob, aMessage, aNotice, aReply, aTaskItem, FakeServer, problemOf } from './chat-fake-server.ts'
@@ -493,4 +493,17 @@ describe('for screen readers', () => {
     const { violations } = await axe.run(main)
     expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
   })
+})
+
+test('the log names its days anew when a day begins, though nothing is said', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date(2026, 10, 21, 23, 59, 58) })
+  try {
+    server.startSession('s1', [aMessage({ text: 'late', at: new Date().toISOString() })])
+    const chat = await openChat()
+    await expect.poll(() => view(chat)?.querySelector('.day')?.textContent).toContain('Today')
+    vi.setSystemTime(new Date(2026, 10, 22, 0, 0, 1))
+    await expect.poll(() => view(chat)?.querySelector('.day')?.textContent, { timeout: 3000 }).toContain('Yesterday')
+  } finally {
+    vi.useRealTimers()
+  }
 })

@@ -6,7 +6,7 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from 'li
 import { guard } from 'lit/directives/guard.js'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Json, TranscriptItem } from '../../src/http/wire.ts'
-import { CapsuleElement, define, format, type IconName, icon } from '../shared/index.ts'
+import { CapsuleElement, define, everySecond, format, type IconName, icon } from '../shared/index.ts'
 import '../task-card/index.ts'
 import { loadMarkdown, markdownNow } from './markdown/index.ts'
 import type { OutboxEntry } from './outbox.ts'
@@ -64,6 +64,9 @@ export class CapsuleTranscript extends CapsuleElement {
   /** Rows that came while the reader was elsewhere. */
   readonly #unseen = new Set<string>()
   #known: ReadonlySet<string> | null = null
+  /** The day it is, by which the days of the log are named. */
+  #today = new Date().toDateString()
+  #stopWatch: (() => void) | undefined
 
   constructor() {
     super()
@@ -89,8 +92,18 @@ export class CapsuleTranscript extends CapsuleElement {
     this.#keeper.toEnd()
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback()
+    this.#stopWatch = everySecond(() => {
+      const today = new Date().toDateString()
+      if (today !== this.#today) this.requestUpdate()
+      this.#today = today
+    })
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback()
+    this.#stopWatch?.()
     this.#keeper.detach()
   }
 
