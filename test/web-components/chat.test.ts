@@ -66,6 +66,17 @@ describe('writing', () => {
     await expect.element(box()).toHaveValue('にほん')
   })
 
+  test('a text with a long gap in it goes out at once', async () => {
+    server.startSession('s1')
+    await openChat()
+    const text = `a${' '.repeat(90_000)}b`
+    await box().fill(`\n${text} \n`)
+    const began = performance.now()
+    await userEvent.keyboard('{Enter}')
+    await expect.poll(() => sent()[0]?.payload).toMatchObject({ text })
+    expect(performance.now() - began).toBeLessThan(2_000)
+  })
+
   test('nothing but blanks is not sent', async () => {
     server.startSession('s1')
     await openChat()

@@ -225,8 +225,8 @@ export class CapsuleComposer extends CapsuleElement {
   }
 
   readonly #send = (): void => {
-    const text = this.value.replace(/^\s*\n|\s+$/g, '')
-    if (text.trim() === '') {
+    const text = this.value.replace(/^\s*\n/, '').trimEnd()
+    if (text === '') {
       this.focus()
       return
     }
