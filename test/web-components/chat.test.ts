@@ -249,6 +249,21 @@ test('a session that does not exist says so', async () => {
   await expect.element(page.getByRole('heading', { name: 'No such conversation' })).toBeVisible()
 })
 
+test('a message to a conversation of somebody else begins one of the reader’s own', async () => {
+  server.answer = (frame) =>
+    frame.name === 'message.send' && frame.payload.session_id === 'theirs'
+      ? { problem: problemOf('not-found', 'Not found', 'There is no session theirs.', 404) }
+      : undefined
+  const chat = await openChat('theirs')
+  await expect.element(page.getByText(/A message begins a new one here/)).toBeVisible()
+  await box().fill('hello')
+  await userEvent.keyboard('{Enter}')
+  await expect.poll(() => server.transcripts.size).toBe(1)
+  expect(bubbles(chat)).toEqual(['hello'])
+  expect(server.transcripts.has(chat.sessionId)).toBe(true)
+  expect(localStorage.length).toBe(0)
+})
+
 test('changing the session shows nothing of the one before', async () => {
   server.startSession('s1', [aMessage({ text: 'of the first' })])
   server.startSession('s2', [aMessage({ text: 'of the second' })])

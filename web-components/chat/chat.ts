@@ -340,6 +340,13 @@ export class CapsuleChat extends CapsuleElement {
       if (outbox === this.#outbox) this.#absent = false
       this.#forgetSeen()
     } catch (error) {
+      // One that is to begin with this message and yet is not to be found is somebody else's.
+      if (outbox === this.#outbox && entry.create && error instanceof ProblemError && error.status === 404) {
+        outbox.remove(entry.id)
+        this.newConversation()
+        this.#post({ ...entry, id: newId() })
+        return
+      }
       outbox.refuse(entry.id, reasonOf(error))
       announce(`Not sent: ${reasonOf(error)}`)
     }
