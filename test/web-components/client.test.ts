@@ -39,8 +39,10 @@ function given({ random = 1, token }: { random?: number; token?: (refused: boole
   const timers = new Map<number, { at: number; run: () => void }>()
   let now = 1_000_000
   let ids = 0
+  let refusal: string | undefined
   const connection = new Connection('http://capsule.test', {
     socket: () => {
+      if (refusal !== undefined) throw new DOMException(refusal, 'SecurityError')
       const line = new Line()
       lines.push(line)
       // The parts of WebSocket that a connection uses.
@@ -75,7 +77,10 @@ function given({ random = 1, token }: { random?: number; token?: (refused: boole
     const server = { version: '1', node: 'node-1', ...(time === undefined ? {} : { time }) }
     line().hear({ type: 'welcome', user: { id: 'local', name: 'Local' }, position, server })
   }
-  return { connection, lines, line, advance, welcome, timers, at: () => now }
+  const refuse = (why: string): void => {
+    refusal = why
+  }
+  return { connection, lines, line, advance, welcome, timers, refuse, at: () => now }
 }
 
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve))
@@ -401,6 +406,17 @@ describe('when the socket is lost', () => {
     line().end(1012)
     await advance(0)
     expect(lines).toHaveLength(2)
+  })
+
+  test('an address that the browser will not call ends it, and says why', async () => {
+    const { connection, refuse } = given()
+    refuse('An insecure WebSocket may not be opened from a page loaded over https.')
+    connection.open()
+    await settled()
+    expect(connection.state).toMatchObject({
+      status: 'stopped',
+      problem: { detail: expect.stringContaining('insecure') },
+    })
   })
 
   test('a socket that says nothing is as good as lost', async () => {

@@ -229,7 +229,13 @@ export class Connection {
     // Closed while the token was on its way.
     if (this.#timer === undefined || this.#socket) return
     this.#clearTimers()
-    const socket = this.#surroundings.socket(`${this.base.replace(/^http/, 'ws')}/api/v1/live`)
+    let socket: WebSocket
+    try {
+      socket = this.#surroundings.socket(`${this.base.replace(/^http/, 'ws')}/api/v1/live`)
+    } catch (error) {
+      // No address, or none that this page may call: it will not be one the next time.
+      return this.#stop(localProblem('unreachable', 'Not reachable', String(error)))
+    }
     this.#socket = socket
     this.#hear()
     socket.onopen = () => {
