@@ -25,6 +25,10 @@ function at(ms: number): void {
 }
 
 describe('jobs', () => {
+  it('have no half character at the end of a title that was cut', () => {
+    expect(titleOf('x', { name: '😀'.repeat(100) })).toBe(`${'😀'.repeat(59)}…`)
+  })
+
   it('are found by a list or an object in their input, whatever others have there', () => {
     history.task('a', submitted({ params: { of: [1, { b: 'x"y' }] } }))
     history.task('b', submitted({ params: { of: 'all of it' } }))
@@ -187,6 +191,12 @@ describe('jobs', () => {
 })
 
 describe('sessions', () => {
+  it('have no half character at the end of an opening that was cut', () => {
+    history.session('s1', { type: 'SessionStarted', data: { ownerId: 'local' } })
+    history.session('s1', { type: 'MessageReceived', data: { messageId: 'm1', text: '😀'.repeat(100) } })
+    expect(read().ask('session', 's1')).toMatchObject({ opening: `${'😀'.repeat(69)}…` })
+  })
+
   const message = (messageId: string, retryOf?: string) =>
     ({
       type: 'MessageReceived',

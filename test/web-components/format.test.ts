@@ -105,3 +105,7 @@ test('what ended while it waited took no time of an attempt, and its wait is not
   expect(jobs.took(aJob({ status: 'cancelled', ...times, node: 'node-1' }))).toBe('1 h')
   expect(jobs.took(aJob({ status: 'completed', ...times, node: 'node-1' }))).toBe('1 h')
 })
+
+test('a value cut to one line ends with a whole character', () => {
+  expect(format.oneLine('😀'.repeat(100), 11)).toBe(`"${'😀'.repeat(4)}…`)
+})

@@ -134,7 +134,7 @@ const PLAIN_KEY = /^[A-Za-z_$][\w$]*$/
 /** A value on one line, as one would write it: `{ report_id: "weekly", ok: true }`. Cut at `longest` characters. */
 export function oneLine(value: Json, longest = 160): string {
   const text = write(value, longest)
-  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text
+  return text.length > longest ? `${text.slice(0, longest - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text
 }
 
 function write(value: Json, budget: number): string {

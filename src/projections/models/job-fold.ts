@@ -190,8 +190,13 @@ export function titleOf(name: string, params: JsonObject): string {
 }
 
 function shorten(value: string): string {
-  const line = value.length > LONGEST_TITLE ? `${value.slice(0, LONGEST_TITLE - 1)}…` : value
+  const line = value.length > LONGEST_TITLE ? `${cut(value, LONGEST_TITLE - 1)}…` : value
   return line.replace(/\s+/g, ' ').trim()
+}
+
+/** The first `most` units of a text, and no half of a character that takes two. */
+export function cut(text: string, most: number): string {
+  return text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')
 }
 
 /** Where a job stands in its status: the instant that the board's columns are ordered by. */
