@@ -526,3 +526,17 @@ describe('what awaits its answer is not asked for again', () => {
 function aTask(name: string): TaskInfo {
   return { name, description: null, parameters: [], tags: [] } as unknown as TaskInfo
 }
+
+test('the focus returns from the detail to its card, also where that has moved meanwhile', async () => {
+  const job = aJob({ title: 'traveller', status: 'failed', finished_at: ago(5) })
+  const { root, open, titles, focusedTitle, press } = await board([job, ...completed(2)])
+  open('traveller').focus()
+  await press('{Enter}')
+  const detail = await eventually(() => root.querySelector('capsule-task-detail'))
+  await eventually(() => detail.shadowRoot?.querySelector('dialog[open]'))
+  server.update(job.id, { status: 'pending', finished_at: null })
+  await eventually(() => titles('Queued').includes('traveller'))
+  detail.close()
+  await eventually(() => !root.querySelector('capsule-task-detail'))
+  expect(focusedTitle()).toBe('traveller')
+})

@@ -271,9 +271,17 @@ export class CapsuleTaskDetail extends CapsuleElement {
   }
 
   #closed(): void {
+    const root = this.getRootNode()
     this.emit('task-close', { id: this.jobId })
     this.remove()
-    this.#returnFocus?.focus()
+    if (this.#returnFocus?.isConnected) this.#returnFocus.focus()
+    else if (root instanceof ShadowRoot) this.#cardIn(root)?.focus()
+  }
+
+  /** The card of a board that shows the task by now, else the one that Tab reaches there. */
+  #cardIn(board: ShadowRoot): HTMLElement | null {
+    const id = CSS.escape(this.jobId ?? '')
+    return board.querySelector<HTMLElement>(`[data-id="${id}"] .open`) ?? board.querySelector('.open[tabindex="0"]')
   }
 
   #clickOutside(event: MouseEvent): void {
