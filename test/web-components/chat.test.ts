@@ -77,6 +77,17 @@ describe('writing', () => {
     expect(performance.now() - began).toBeLessThan(2_000)
   })
 
+  test.each([240, 320])('a long text leaves Send in view in a chat of %i px', async (height) => {
+    server.startSession('s1', [aMessage({ text: 'before' })])
+    const chat = await openChat('s1')
+    chat.style.height = `${height}px`
+    await box().fill('one more line\n'.repeat(20))
+    await frames()
+    const send = page.getByRole('button', { name: 'Send' }).element().getBoundingClientRect()
+    expect(send.bottom).toBeLessThanOrEqual(chat.getBoundingClientRect().bottom)
+    expect(box().element().clientHeight).toBeGreaterThanOrEqual(24)
+  })
+
   test('nothing but blanks is not sent', async () => {
     server.startSession('s1')
     await openChat()

@@ -475,11 +475,16 @@ export class CapsuleChat extends CapsuleElement {
       capsule-transcript {
         flex: 1;
       }
+      /* In a low window it gives way, and with it the text that is being written: Send stays in view. */
       .compose {
-        flex: none;
+        display: flex;
+        flex-direction: column;
+        flex: 0 1 auto;
+        min-height: 0;
         padding: 0 24px 16px;
       }
       .compose > * {
+        width: 100%;
         max-width: 728px;
         margin-inline: auto;
       }

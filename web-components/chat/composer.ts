@@ -35,6 +35,12 @@ export class CapsuleComposer extends CapsuleElement {
   static override styles = [
     ...CapsuleElement.styles,
     css`
+      :host,
+      .box {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+      }
       .box {
         border: 1px solid var(--capsule-border-field);
         border-radius: var(--capsule-radius-l);
@@ -63,7 +69,7 @@ export class CapsuleComposer extends CapsuleElement {
         line-height: var(--capsule-line-m);
         field-sizing: content;
         min-height: var(--capsule-line-m);
-        max-height: calc(8 * var(--capsule-line-m));
+        max-height: min(8 * var(--capsule-line-m), 30vh);
         overflow-y: auto;
         overflow-wrap: anywhere;
         scrollbar-width: thin;
@@ -78,6 +84,7 @@ export class CapsuleComposer extends CapsuleElement {
       }
       .tools {
         display: flex;
+        flex: none;
         align-items: center;
         gap: 6px;
         margin-top: 8px;
