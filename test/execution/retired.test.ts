@@ -276,7 +276,7 @@ describe('a task that waits, and whose stream is deleted', () => {
 
   test('also when nothing was known of it any more', async () => {
     // So many others that it is not resident.
-    const t = await delayed(1500)
+    const t = await delayed(4500)
     await t.client.submit('work', {}, { delay: '1h' })
   })
 })
