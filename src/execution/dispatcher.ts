@@ -270,10 +270,10 @@ export class Dispatcher {
   #onTask(id: string, event: RecordedEvent, fact: TaskFact): void {
     switch (fact.type) {
       case 'TaskSubmitted':
-        this.#add(id, fact.data, undefined, true, 1)
+        this.#letGo(this.#add(id, fact.data, undefined, true, 1))
         return
       case 'TaskScheduled':
-        this.#add(id, fact.data, Date.parse(fact.data.runAt), false, 1)
+        this.#letGo(this.#add(id, fact.data, Date.parse(fact.data.runAt), false, 1))
         return
       case 'TaskStarted':
         return this.#onStarted(id, event.id, fact.data.node)
@@ -311,7 +311,7 @@ export class Dispatcher {
     }
   }
 
-  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean, run: number): void {
+  #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean, run: number): TaskRecord {
     const { priority, crashes = 0 } = of
     const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes, run }
     const record = new TaskRecord(
@@ -326,8 +326,13 @@ export class Dispatcher {
     record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
     if (record.expiresAt !== undefined) this.#expiring.push(record.expiresAt, record)
     this.#place(record)
-    const waits = record.state === 'delayed' || isHeldBack(record.state)
-    if (waits && this.#records.size > AT_HAND) this.#options.system.letGo(taskKind, id)
+    return record
+  }
+
+  /** Of a task that was just submitted and whose turn is far off, the actor. */
+  #letGo({ id, state }: TaskRecord): void {
+    if (this.#records.size <= AT_HAND) return
+    if (state === 'delayed' || isHeldBack(state)) this.#options.system.letGo(taskKind, id)
   }
 
   #count(name: string, change: 1 | -1): void {
