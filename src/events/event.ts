@@ -51,7 +51,7 @@ export interface EventData {
   readonly type: string
   readonly data: JsonObject
   readonly metadata: EventMetadata
-  /** `data` and `metadata` already serialised, when the appender has them (the hash chain does). */
+  /** `data` and `metadata` already serialised, when the appender has them (the hash chain does): they are what these texts say. */
   readonly json?: { readonly data: string; readonly metadata: string }
 }
 

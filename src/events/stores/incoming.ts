@@ -54,8 +54,8 @@ export function accept(stream: string, event: EventData): Incoming {
   return {
     id: event.id,
     type: event.type,
-    data: survivesJson(event.data) ? event.data : JSON.parse(dataText),
-    metadata: survivesJson(event.metadata) ? event.metadata : JSON.parse(metadataText),
+    data: event.json || survivesJson(event.data) ? event.data : JSON.parse(dataText),
+    metadata: event.json || survivesJson(event.metadata) ? event.metadata : JSON.parse(metadataText),
     dataText,
     metadataText,
   }
