@@ -128,6 +128,14 @@ it('lets through what the rule allows', async () => {
   ).toEqual([])
 })
 
+it('lets the executable alone load first what it must, past the door', async () => {
+  const early = `void import('../events/threads.ts')`
+  const reason = 'src/events is imported through its index.ts only'
+  expect(await broken({ 'src/cli/bin.ts': early })).toEqual([])
+  expect(await broken({ 'src/cli/serve.ts': early })).toEqual([`src/cli/serve.ts:1 ${reason}`])
+  expect(await broken({ 'src/cli/bin.ts': `import '../events/hash.ts'` })).toEqual([`src/cli/bin.ts:1 ${reason}`])
+})
+
 it('is kept by this project', () => {
   expect(violations(resolve(import.meta.dirname, '../..'))).toEqual([])
 })

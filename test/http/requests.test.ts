@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { jobView } from './fake-app.ts'
+import { type FakeApp, jobView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
 const submit = '/api/v1/tasks/greet/$submit'
@@ -204,20 +204,7 @@ describe('limits and the end', () => {
     const { app, server } = await serving({ limits: { requests: 2 } })
     const url = await server.listen()
     const held = Promise.withResolvers<void>()
-    let asked = Promise.withResolvers<void>()
-    app.health = async () => {
-      asked.resolve()
-      await held.promise
-      return []
-    }
-    for (let i = 0; i < 5; i++) {
-      asked = Promise.withResolvers()
-      const hangUp = new AbortController()
-      const request = fetch(`${url}/health`, { signal: hangUp.signal })
-      await asked.promise
-      hangUp.abort()
-      await expect(request).rejects.toThrow()
-    }
+    for (let i = 0; i < 5; i++) await hangUpOn(`${url}/health`, app, held.promise)
     held.resolve()
     await expect.poll(async () => (await fetch(`${url}/api/v1/tasks`)).status).toBe(200)
   })
@@ -226,17 +213,7 @@ describe('limits and the end', () => {
     const { app, server } = await serving({ limits: { streams: 1, requests: 1 } })
     const url = await server.listen()
     const held = Promise.withResolvers<void>()
-    const asked = Promise.withResolvers<void>()
-    app.health = async () => {
-      asked.resolve()
-      await held.promise
-      return []
-    }
-    const hangUp = new AbortController()
-    const request = fetch(`${url}/health/$stream`, { signal: hangUp.signal })
-    await asked.promise
-    hangUp.abort()
-    await expect(request).rejects.toThrow()
+    await hangUpOn(`${url}/health/$stream`, app, held.promise)
     await expect.poll(async () => (await fetch(`${url}/api/v1/tasks`)).status).toBe(200)
     held.resolve()
     await expect.poll(async () => (await fetch(`${url}/health/$stream`)).status).toBe(200)
@@ -295,3 +272,18 @@ describe('limits and the end', () => {
     )
   })
 })
+
+/** Asks for the health, which is not known before `held`, and hangs up once the app has been asked. */
+async function hangUpOn(url: string, app: FakeApp, held: Promise<void>): Promise<void> {
+  const asked = Promise.withResolvers<void>()
+  app.health = async () => {
+    asked.resolve()
+    await held
+    return []
+  }
+  const hangUp = new AbortController()
+  const request = fetch(url, { signal: hangUp.signal })
+  await asked.promise
+  hangUp.abort()
+  await expect(request).rejects.toThrow()
+}
