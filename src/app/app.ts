@@ -22,7 +22,7 @@ export interface Runs {
 export interface AppOptions {
   /** Starts the names of its streams: letters, digits, _ and -. */
   readonly name: string
-  /** Task handlers that run at the same time on a node. Default 256. */
+  /** Task handlers that run at the same time on a node; the end of one may be recorded while the next runs. Default 256. */
   readonly concurrency?: number
   /** Signs callbacks, so that a receiver can tell that they are the app's. Without one they carry no signature. */
   readonly callbackSecret?: string

@@ -527,7 +527,8 @@ export class Dispatcher {
 
   /** Starts nothing more until the node is empty, then the one that is suspected to end its process. */
   #pumpSuspect(): void {
-    if (!this.#open || this.#busy > 0) return
+    // Nor while an end is on its way to the log: its task would be among those that died with the process.
+    if (!this.#open || this.#busy > 0 || this.#options.runner.running > 0) return
     const record = this.#suspects.shift()
     if (record?.state !== 'ready') return this.pump()
     this.#busy++
@@ -609,10 +610,16 @@ export class Dispatcher {
     const handler = submission && this.#options.handlers.task(submission.name)
     if (!claim || !handler) return this.#giveBack()
     if (this.#records.get(taskId)?.claim !== claim.id) this.#unseen.add(claim.id)
-    this.#options.runner.run(taskId, claim, state.context, handler, fence).finally(() => {
+    // The slot is the handler's: the next one starts while the end of this one is recorded.
+    const onReturned = (): void => {
+      if (!claim.alone) this.#giveBack()
+    }
+    this.#options.runner.run(taskId, claim, state.context, handler, fence, onReturned).finally(() => {
       this.#admission.release(taskId, claim.id, 'ended')
-      if (claim.alone) this.#suspectRuns = false
-      this.#giveBack()
+      if (claim.alone) {
+        this.#suspectRuns = false
+        this.#giveBack()
+      } else if (this.#suspects.size > 0) this.pump()
     })
     if (state.context.cancelRequested) this.#options.runner.cancel(claim.id)
   }

@@ -66,18 +66,24 @@ export class Runner {
     return this.#runs.has(claim)
   }
 
-  /** Runs the attempt. Resolves once its end is recorded; never rejects. */
+  /**
+   * Runs the attempt. Resolves once its end is recorded; never rejects.
+   * @param onReturned called once, when nothing waits for the handler any more and its end is on its way to the log
+   */
   run(
     taskId: string,
     claim: Claim,
-    context: TaskContext,
+    { submission, failures }: TaskContext,
     handler: TaskHandler,
     fence: string | undefined,
+    onReturned: () => void,
   ): Promise<void> {
-    const { submission } = context
-    if (!submission) return Promise.resolve()
+    if (!submission) {
+      onReturned()
+      return Promise.resolve()
+    }
     const attempt = new LiveAttempt(this.#options, taskId, claim, submission, fence)
-    const done = this.#drive(attempt, handler, context.failures).finally(() => {
+    const done = this.#drive(attempt, handler, failures, onReturned).finally(() => {
       attempt.close()
       this.#runs.delete(claim.id)
     })
@@ -121,7 +127,7 @@ export class Runner {
     while (this.#runs.size > 0) await Promise.all([...this.#runs.values()].map(({ done }) => done))
   }
 
-  async #drive(attempt: LiveAttempt, handler: TaskHandler, failures: number): Promise<void> {
+  async #drive(attempt: LiveAttempt, handler: TaskHandler, failures: number, onReturned: () => void): Promise<void> {
     let hasReturned = false
     const returned = handler
       .run(attempt)
@@ -133,7 +139,9 @@ export class Runner {
     returned.catch(() => {})
     const ending = await this.#ending(attempt, handler, returned, failures)
     const isAbandoned = !hasReturned
-    if (ending) await this.#record(attempt, ending)
+    const recorded = ending && this.#record(attempt, ending)
+    onReturned()
+    await recorded
     if (isAbandoned) this.#offerLate(attempt, returned)
   }
 
@@ -167,7 +175,9 @@ export class Runner {
   async #record(attempt: LiveAttempt, ending: TaskCommand): Promise<void> {
     const { system, report } = this.#options
     try {
-      await attempt.flush()
+      const flushed = attempt.flush()
+      // The end is on its way when this returns, before whatever takes its place is claimed.
+      if (flushed) await flushed
       await system.execute(taskKind, attempt.taskId, ending, attempt.ending)
     } catch (error) {
       if (isRefusal(error)) return // the claim was lost: the refusal is recorded
@@ -260,7 +270,7 @@ class LiveAttempt implements Attempt {
   #progressTimer: Timer | undefined
   /** By the monotonic clock. */
   #progressAt = Number.NEGATIVE_INFINITY
-  #progressUnderWay: Promise<void> = Promise.resolve()
+  #progressUnderWay: Promise<void> | undefined
   #verified: Promise<void> = Promise.resolve()
 
   constructor(
@@ -382,9 +392,9 @@ class LiveAttempt implements Attempt {
   }
 
   /** The last progress before the end is recorded even if it came too soon after the one before. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> | undefined {
     if (this.#progressTimer) this.#recordProgress()
-    await this.#progressUnderWay
+    return this.#progressUnderWay
   }
 
   #recordProgress(): void {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { QueueFull } from '../../src/actors/index.ts'
 import type { App } from '../../src/app/index.ts'
 import type { TestApp } from '../../src/testing/index.ts'
+import { withAppend } from '../actors/stores.ts'
 import { dataOf, declared, gate, running, storyOf } from './app.ts'
 
 const LOCAL = { by: 'user:local', ownerId: 'local' } as const
@@ -400,6 +401,43 @@ describe('a task that ends its process', () => {
     expect(await dataOf(t, 'limit-task:suspect', 'PermitReturned')).toContainEqual(
       expect.objectContaining({ claim: last?.id, reason: 'ended' }),
     )
+  })
+
+  test('waits for ends on their way to the log: their tasks would be among those that died with the process', async () => {
+    const recorded = gate()
+    const ran: string[] = []
+    const t = await running(
+      (app) => {
+        app.task('bad', { retries: 1, backoff: { base: '10s' } }, (_, { attempt }) => {
+          if (attempt === 3) throw new Error('no')
+          return new Promise(() => {})
+        })
+        app.task('good', () => void ran.push('good'))
+      },
+      {
+        random: () => 0.5,
+        wrapStore: (store) =>
+          withAppend(store, (append) => async (...of) => {
+            if (of[2][0]?.type === 'TaskCompleted') await recorded.opened
+            return append(...of)
+          }),
+      },
+    )
+    const bad = await t.client.submit('bad')
+    for (let crash = 0; crash < 2; crash++) {
+      await t.settle()
+      t.crash()
+      await t.restart()
+    }
+    await t.settle()
+    const good = await t.client.submit('good')
+    await t.advance('10s')
+    expect(await statuses(t, [bad, good])).toEqual({ running: 1, retry: 1 })
+    expect(ran).toEqual(['good'])
+    recorded.open()
+    await t.settle()
+    expect((await t.client.job(good)).status).toBe('completed')
+    expect((await t.client.job(bad)).status).toBe('running')
   })
 
   // A promise: see docs/promises.md.

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { App, TaskOptions } from '../../src/app/index.ts'
 import { NonRetryableError, TimeoutError } from '../../src/execution/index.ts'
+import { withAppend } from '../actors/stores.ts'
 import { dataOf, declared, gate, running, storyOf } from './app.ts'
 
 const noop = () => {}
@@ -34,6 +35,39 @@ describe('dispatch', () => {
     await t.advance(10)
     expect(most).toBe(3)
     for (const id of ids) expect((await t.client.job(id)).status).toBe('completed')
+  })
+
+  test('a slot is free while the end of a run is recorded, and the log has that end before the next start', async () => {
+    const blocker = gate()
+    const recorded = gate()
+    const ran: string[] = []
+    const t = await running(
+      (app) => {
+        app.task('first', () => blocker.opened)
+        app.task('next', (input: { as: string }) => void ran.push(input.as))
+      },
+      {
+        concurrency: 1,
+        wrapStore: (store) =>
+          withAppend(store, (append) => async (...of) => {
+            const result = await append(...of)
+            if (of[2][0]?.type === 'TaskCompleted') await recorded.opened
+            return result
+          }),
+      },
+    )
+    const first = await t.client.submit('first')
+    const waited = await t.client.submit('next', { as: 'waited' })
+    blocker.open()
+    await t.settle()
+    await t.client.submit('next', { as: 'came later' })
+    await t.settle()
+    expect(ran).toEqual(['waited', 'came later'])
+    recorded.open()
+    await t.settle()
+    const end = (await t.events(`task-${first}`)).find(({ type }) => type === 'TaskCompleted')
+    const start = (await t.events(`task-${waited}`)).find(({ type }) => type === 'TaskStarted')
+    expect(Number(start?.position)).toBeGreaterThan(Number(end?.position))
   })
 
   // A promise: see docs/promises.md.
