@@ -3,16 +3,12 @@
  * embedded log is read from its file; that of a cluster comes as a subscription over a connection of the thread's own.
  */
 import {
-  type EventMetadata,
   type EventStore,
-  type JsonObject,
   openEventStoreDB,
   openSqliteReader,
   type Position,
-  type RawEvent,
   type RecordedEvent,
   StoreClosed,
-  StoreCorrupt,
   type Subscription,
   streamPrefix,
 } from '../../events/index.ts'
@@ -55,28 +51,11 @@ function fileSource(options: {
     readAll: (of) => reader.readAll(of),
     head: () => reader.head(),
     read: (from, limit) => {
-      const { events, scannedTo } = reader.readAllRaw({ from, limit })
-      return { events: events.map(parsed), isLast: events.length < limit, scannedTo }
+      const { events, scannedTo } = reader.readAllSync({ from, limit })
+      return { events, isLast: events.length < limit, scannedTo }
     },
     waitForMore: (after, timeoutMs) => reader.waitForHead(after, timeoutMs),
     close: async () => reader.close(),
-  }
-}
-
-function parsed(row: RawEvent): RecordedEvent {
-  try {
-    return {
-      id: row.id,
-      type: row.type,
-      data: JSON.parse(row.data) as JsonObject,
-      metadata: JSON.parse(row.metadata) as EventMetadata,
-      stream: row.stream,
-      revision: BigInt(row.revision),
-      position: BigInt(row.position) as Position,
-      recordedAt: row.recordedAt,
-    }
-  } catch (cause) {
-    throw new StoreCorrupt(`Revision ${row.revision} of ${row.stream} is not JSON any more`, { cause })
   }
 }
 

@@ -30,24 +30,6 @@ const POLL = 25
 
 const COLUMNS = 'position, stream, revision, recorded_at, id, type, metadata, data'
 
-/** A recorded event with its JSON as text, and plain numbers: cheaper when the text is copied or only some are parsed. */
-export interface RawEvent {
-  readonly position: number
-  readonly stream: string
-  readonly revision: number
-  readonly recordedAt: number
-  readonly id: string
-  readonly type: string
-  readonly metadata: string
-  readonly data: string
-}
-
-export interface RawPage {
-  readonly events: readonly RawEvent[]
-  /** All events up to here that were asked for are in this page or an earlier one; what was deleted left holes. */
-  readonly scannedTo: Position
-}
-
 export interface SqliteReaderOptions {
   /** The store's data directory. */
   readonly directory: string
@@ -61,8 +43,11 @@ export interface SqliteReaderOptions {
 export interface SqliteReader {
   readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]>
   readAll(options?: ReadAllOptions): Promise<readonly RecordedEvent[]>
-  /** Like `readAll`, without parsing. One page is read in one go: keep `limit` moderate. */
-  readAllRaw(options?: ReadAllOptions): RawPage
+  /**
+   * Like `readAll`, at once and in one go: keep `limit` moderate. All events up to `scannedTo` that were asked for are in
+   * this page or an earlier one; what was deleted left holes.
+   */
+  readAllSync(options?: ReadAllOptions): Page
   head(): Promise<Position>
   /**
    * Resolves with the head as soon as it is past `after`, or with the head as it is after `timeoutMs`.
@@ -99,9 +84,9 @@ export class FileReader implements SqliteReader {
     const events: RecordedEvent[] = []
     while (events.length < limit) {
       const want = Math.min(PAGE, limit - events.length)
-      const rows = this.#all(sql, stream, next, want)
+      const rows = this.#events(sql, stream, next, want)
       for (const row of rows) {
-        const revision = Number(row.revision)
+        const revision = row[2]
         // Backwards, the first one found is the end of the stream.
         if (revision !== next && (forwards || events.length > 0)) {
           if (!forwards || row !== rows[0] || !this.#isCapped(stream)) {
@@ -134,11 +119,11 @@ export class FileReader implements SqliteReader {
     return events
   }
 
-  readAllRaw(options: ReadAllOptions = {}): RawPage {
+  readAllSync(options: ReadAllOptions = {}): Page {
     const { from = START, prefixes, limit = DEFAULT_LIMIT } = options
     const head = Math.max(this.#readHead(), Number(from))
     const { rows, scannedTo } = this.#page(Number(from), head, prefixes, limit, Number.MAX_SAFE_INTEGER)
-    return { events: rows.map(toRaw), scannedTo: BigInt(scannedTo) as Position }
+    return { events: rows.map(toEvent), scannedTo: BigInt(scannedTo) as Position }
   }
 
   /** One page for a subscription, with a turn of the event loop before it. */
@@ -175,11 +160,11 @@ export class FileReader implements SqliteReader {
     prefixes: readonly string[] | undefined,
     limit: number,
     scan = SCAN,
-  ): { rows: Row[]; scannedTo: number } {
+  ): { rows: readonly EventRow[]; scannedTo: number } {
     const end = prefixes ? Math.min(upTo, after + scan) : upTo
     // The unary plus keeps SQLite from walking the index by stream and sorting all of it by position.
     const filter = prefixes?.map(() => '(+stream >= ? AND +stream < ?)').join(' OR ')
-    const rows = this.#all(
+    const rows = this.#events(
       `SELECT ${COLUMNS} FROM events WHERE position > ? AND position <= ?${filter === undefined ? '' : ` AND (${filter || 'FALSE'})`} ` +
         'ORDER BY position LIMIT ?',
       after,
@@ -188,20 +173,20 @@ export class FileReader implements SqliteReader {
       limit,
     )
     const last = rows.at(-1)
-    return { rows, scannedTo: rows.length === limit && last ? last.position : end }
+    return { rows, scannedTo: rows.length === limit && last ? last[0] : end }
   }
 
   #readHead(): number {
     const sql = this.#knowsDeletions() ? LAST_POSITION : 'SELECT max(position) AS position FROM events'
-    return this.#all(sql)[0]?.position ?? -1
+    return (this.#rows(sql)[0]?.[0] as number | null | undefined) ?? -1
   }
 
   #isDeleted(stream: string): boolean {
-    return this.#knowsDeletions() && this.#all('SELECT 1 FROM tombstones WHERE stream = ?', stream).length > 0
+    return this.#knowsDeletions() && this.#rows('SELECT 1 FROM tombstones WHERE stream = ?', [stream]).length > 0
   }
 
   #isCapped(stream: string): boolean {
-    return this.#knowsDeletions() && this.#all('SELECT 1 FROM caps WHERE stream = ?', stream).length > 0
+    return this.#knowsDeletions() && this.#rows('SELECT 1 FROM caps WHERE stream = ?', [stream]).length > 0
   }
 
   /** A file of version 1 has none; somebody else may have opened it for writing since this reader opened it. */
@@ -210,53 +195,58 @@ export class FileReader implements SqliteReader {
     return this.#hasTombstones
   }
 
-  #all(sql: string, ...parameters: (string | number | Uint8Array)[]): Row[] {
+  #events(sql: string, ...parameters: Parameter[]): readonly EventRow[] {
+    return this.#rows(sql, parameters) as unknown as readonly EventRow[]
+  }
+
+  #rows(sql: string, parameters: readonly Parameter[] = []): readonly (readonly unknown[])[] {
     if (this.#closed) throw new StoreClosed()
     return rethrow(() => {
       let statement = this.#statements.get(sql)
       if (!statement) {
         statement = this.#db.prepare(sql)
+        // Half of what rows with names cost: those are hash tables.
+        statement.setReturnArrays(true)
         this.#statements.set(sql, statement)
       }
-      return statement.all(...parameters) as unknown as Row[]
+      return statement.all(...parameters) as unknown as unknown[][]
     })
   }
 }
 
-interface Row {
-  readonly position: number
-  readonly stream: string
-  readonly revision: number
-  readonly recorded_at: number
-  readonly id: string
-  readonly type: string
-  readonly metadata: string
-  readonly data: string
-}
+type Parameter = string | number | Uint8Array
 
-function toRaw(row: Row): RawEvent {
-  const { recorded_at: recordedAt, ...rest } = row
-  return { ...rest, recordedAt }
-}
+/** In the order of COLUMNS. */
+type EventRow = readonly [
+  position: number,
+  stream: string,
+  revision: number,
+  recordedAt: number,
+  id: string,
+  type: string,
+  metadata: string,
+  data: string,
+]
 
-function toEvent(row: Row): RecordedEvent {
+function toEvent(row: EventRow): RecordedEvent {
+  const [position, stream, revision, recordedAt, id, type, metadata, data] = row
   return {
-    id: row.id,
-    type: row.type,
-    data: parse(row, row.data),
-    metadata: parse(row, row.metadata),
-    stream: row.stream,
-    revision: BigInt(row.revision),
-    position: BigInt(row.position) as Position,
-    recordedAt: row.recorded_at,
+    id,
+    type,
+    data: parse(row, data),
+    metadata: parse(row, metadata),
+    stream,
+    revision: BigInt(revision),
+    position: BigInt(position) as Position,
+    recordedAt,
   }
 }
 
-function parse<T>(row: Row, text: string): T {
+function parse<T>([, stream, revision]: EventRow, text: string): T {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new StoreCorrupt(`Revision ${row.revision} of ${row.stream} is not JSON any more`, { cause })
+    throw new StoreCorrupt(`Revision ${revision} of ${stream} is not JSON any more`, { cause })
   }
 }
 
