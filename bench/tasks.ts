@@ -6,7 +6,8 @@ import { BARE_LOOP, insertBare } from './bare.ts'
 import { apart, type Benchmark, keepInFlight, type Measurement, monotonic, residentMiB } from './harness.ts'
 import { APP, completed, payload, rowsOf, TASK } from './histories.ts'
 
-const TASKS = 20_000
+// Long enough that what the JIT compiles first is a small part of it.
+const TASKS = 60_000
 const IN_FLIGHT = 256
 
 export const tasks: Benchmark = {

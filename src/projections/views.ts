@@ -63,6 +63,8 @@ export interface JobView {
   readonly occurrence: { readonly schedule: string; readonly due: string } | undefined
   /** Of the last event that changed it. */
   readonly position: Position
+  /** On a board: its input or result is large, and left out: the job has it. */
+  readonly abridged?: true
 }
 
 export interface JobFilter {

@@ -1,7 +1,7 @@
 /** Each read model by given events: what a person or a starting node is then told. */
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { LockFact, ScheduleFact } from '../../src/events/index.ts'
+import { type LockFact, type ScheduleFact, TASK_STATUSES } from '../../src/events/index.ts'
 import { BadCursor, openReadCore, type ReadCore, readWork, titleOf } from '../../src/projections/index.ts'
 import { APP, completed, failure, History, iso, started, submission, submitted, T0 } from './support.ts'
 
@@ -23,6 +23,33 @@ function read(): ReadCore {
 function at(ms: number): void {
   history.now = T0 + ms
 }
+
+describe('a board', () => {
+  const WHOLE = { filter: {}, columns: [{ label: 'All', statuses: TASK_STATUSES }], windows: [{ after: 0, limit: 50 }] }
+
+  it('leaves a large input and a large result out of a card, and says so; the job has them', () => {
+    const large = 'ä'.repeat(5000)
+    history.task('small', submitted({ params: { text: 'x'.repeat(8000) } }), started(1, 'c1'), completed('c1'))
+    history.task('input', submitted({ params: { report_id: 'daily', text: large } }))
+    history.task('result', submitted({ params: { id: 'a' } }), started(1, 'c2'), completed('c2', { text: large }))
+    const cards = new Map(
+      read()
+        .ask('board', WHOLE)
+        .columns[0]?.jobs.map((job) => [job.id, job]),
+    )
+    expect(cards.get('small')).toEqual(core.ask('job', 'small'))
+    expect(cards.get('input')).toMatchObject({ title: 'daily', params: {}, result: null, abridged: true })
+    expect(cards.get('result')).toMatchObject({
+      status: 'completed',
+      params: { id: 'a' },
+      result: null,
+      abridged: true,
+    })
+    expect(core.ask('job', 'input')?.params).toEqual({ report_id: 'daily', text: large })
+    expect(core.ask('jobs', {}).items.find(({ id }) => id === 'result')).toEqual(core.ask('job', 'result'))
+    expect(core.ask('job', 'result')).toMatchObject({ result: { text: large } })
+  })
+})
 
 describe('jobs', () => {
   it('have no half character at the end of a title that was cut', () => {

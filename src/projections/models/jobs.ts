@@ -98,11 +98,24 @@ export const jobsModel: ReadModel = {
   open: (db) => new JobsProjection(db),
 }
 
-/** All that a JobRecord is made of, for {@link jobOf}. */
-export const JOB_COLUMNS = `j.n, j.id, jn.word AS name, j.status, j.session, jo.word AS owner, j.title, j.tags, j.priority,
+const columns = (
+  result: string,
+  params: string,
+): string => `j.n, j.id, jn.word AS name, j.status, j.session, jo.word AS owner, j.title, j.tags, j.priority,
   j.retries, j.lock_key, j.occurrence_schedule, j.occurrence_due, j.submitted_at, j.expires_at, j.run_at, j.started_at,
   j.finished_at, j.deadline, j.run, j.attempt, j.failures, j.crashes, jw.word AS node, j.claim, j.cancel_requested,
-  j.cancelled_by, j.position, j.progress, j.error, j.result, i.params`
+  j.cancelled_by, j.position, j.progress, j.error, ${result} AS result, ${params} AS params`
+
+/** All that a JobRecord is made of, for {@link jobOf}. */
+export const JOB_COLUMNS = columns('j.result', 'i.params')
+
+/** Of JSON, in bytes: a card on a board has no larger input or result. */
+const MOST_ON_A_CARD = 8192
+const isSmall = (column: string): string => `coalesce(octet_length(${column}) <= ${MOST_ON_A_CARD}, TRUE)`
+const ifSmall = (column: string): string => `CASE WHEN ${isSmall(column)} THEN ${column} END`
+/** The same for a card, and whether that has it all. SQLite does not read what is left out. */
+export const CARD_COLUMNS = `${columns(ifSmall('j.result'), `coalesce(${ifSmall('i.params')}, '{}')`)},
+  ${isSmall('j.result')} AND ${isSmall('i.params')} AS whole`
 export const JOB_JOINS = `JOIN ${WORDS} jn ON jn.n = j.name JOIN ${WORDS} jo ON jo.n = j.owner
   LEFT JOIN ${WORDS} jw ON jw.n = j.node JOIN ${INPUTS} i ON i.n = j.n`
 

@@ -4,7 +4,7 @@ import { isEnded, type Position, TASK_STATUSES } from '../../events/index.ts'
 import { int } from '../columns.ts'
 import type { BoardQuery, BoardView, JobStatus } from '../views.ts'
 import { type JobSelection, select, source, tally } from './filter.ts'
-import { jobsAt } from './jobs.ts'
+import { cardsAt } from './jobs.ts'
 
 const DEFAULT_LIMIT = 50
 const MOST = 500
@@ -21,7 +21,7 @@ export function findBoard(db: DatabaseSync, query: BoardQuery, position: Positio
     const count = statuses.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0)
     const filled = statuses.filter((status) => (counts.get(status) ?? 0) > 0)
     const order = orderOf(column.statuses)
-    const jobs = jobsAt(db, cards(db, selection, filled, order === 'newest first', after, limit))
+    const jobs = cardsAt(db, cards(db, selection, filled, order === 'newest first', after, limit))
     return { label: column.label, statuses: column.statuses, count, order, after, jobs }
   })
   return { position, total: columns.reduce((sum, column) => sum + column.count, 0), columns }

@@ -1,9 +1,9 @@
 /** Questions about jobs: one, a page, a count, ids for a bulk command. */
 import type { DatabaseSync } from 'node:sqlite'
 import { isWaiting, type Position } from '../../events/index.ts'
-import { int, text } from '../columns.ts'
+import { int, type Row, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
-import { JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
+import { CARD_COLUMNS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
 import type { JobFilter, JobIds, JobQuery, JobView, Page } from '../views.ts'
 import { select, source, sumOf, tally } from './filter.ts'
@@ -54,17 +54,27 @@ export function findJobIds(db: DatabaseSync, filter: JobFilter, page: { limit: n
   return { ids: rows.map((row) => text(row.id)), next: last && String(int(last.n)) }
 }
 
-/** Jobs by their row numbers, in that order. */
-export function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
+function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
   const get = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.n = ?`)
-  const jobs: JobView[] = []
-  for (const n of ns) {
+  return ns.flatMap((n) => {
     const row = get.get(n)
-    if (row === undefined) continue
-    const { hidden: _hidden, expiresAt: _expiresAt, ...job } = jobOf(row)
-    jobs.push(withLockWait(db, job))
-  }
-  return jobs
+    return row === undefined ? [] : viewOf(db, row)
+  })
+}
+
+/** Cards by the row numbers of their jobs, in that order. */
+export function cardsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
+  const get = db.prepare(`SELECT ${CARD_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.n = ?`)
+  return ns.flatMap((n) => {
+    const row = get.get(n)
+    if (row === undefined) return []
+    return row.whole === 1 ? viewOf(db, row) : { ...viewOf(db, row), abridged: true }
+  })
+}
+
+function viewOf(db: DatabaseSync, row: Row): JobView {
+  const { hidden: _hidden, expiresAt: _expiresAt, ...job } = jobOf(row)
+  return withLockWait(db, job)
 }
 
 function withLockWait(db: DatabaseSync, job: JobView): JobView {
