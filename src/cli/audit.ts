@@ -18,6 +18,7 @@ import { auditEvent, toVerdict, verdict } from '../http/index.ts'
 import { Client } from './client.ts'
 import { CommandFailed } from './errors.ts'
 import { appOfPlace, type LogFlags, openLog, placeOfLog, withLog } from './log.ts'
+import { print } from './output.ts'
 import { counted, ProgressLine } from './progress.ts'
 
 interface Flags extends LogFlags {
@@ -51,8 +52,8 @@ const VERIFY_TIMEOUT_MS = 60 * 60_000
 
 async function verify(flags: Flags & { readonly archive?: string | true }): Promise<void> {
   const found = await (flags.url === undefined ? verifyHere(flags) : verifyThere(flags, flags.url))
-  if (flags.json) process.stdout.write(`${JSON.stringify(found)}\n`)
-  else if (found.ok) process.stdout.write(told(found))
+  if (flags.json) await print(`${JSON.stringify(found)}\n`)
+  else if (found.ok) await print(told(found))
   if (found.broken) {
     if (!flags.json) throw new CommandFailed(toldBreak(found.broken))
     process.exitCode = 1
@@ -141,7 +142,7 @@ async function exportLog(flags: Flags & { readonly to: string; readonly stream?:
     await file.close()
   }
   const told = flags.json ? JSON.stringify({ file: flags.to, events }) : `${flags.to} has ${counted(events, 'event')}.`
-  process.stdout.write(`${told}\n`)
+  await print(`${told}\n`)
 }
 
 async function openNew(path: string) {
@@ -157,7 +158,8 @@ async function show(stream: string, flags: Flags): Promise<void> {
   let events = 0
   for await (const page of pages(flags, stream)) {
     events += page.length
-    for (const event of page) process.stdout.write(flags.json ? lineOf(event) : shown(event))
+    const lines = page.map((event) => (flags.json ? lineOf(event) : shown(event)))
+    if (!(await print(lines.join('')))) return
   }
   if (events === 0) throw noEvents(stream)
 }

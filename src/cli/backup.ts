@@ -11,6 +11,7 @@ import {
 } from '../events/index.ts'
 import { readEnvironment } from './config.ts'
 import { UsageError } from './errors.ts'
+import { print } from './output.ts'
 import { parsePlace } from './place.ts'
 import { counted, ProgressLine, progressText } from './progress.ts'
 
@@ -61,7 +62,7 @@ async function backup({ to, from, data, app, json }: BackupFlags): Promise<void>
   } finally {
     line.clear()
   }
-  process.stdout.write(json ? `${JSON.stringify(made)}\n` : `${told(made)}\n`)
+  await print(json ? `${JSON.stringify(made)}\n` : `${told(made)}\n`)
 }
 
 function told({ file, events, apps, bytes, unfinished }: Backup): string {

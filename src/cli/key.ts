@@ -2,6 +2,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { makeKey, readKeys } from '../http/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
+import { print } from './output.ts'
 
 export interface KeyFlags {
   readonly name: string
@@ -12,18 +13,16 @@ export interface KeyFlags {
 }
 
 /** @throws UsageError for a name or a scope that is none, CommandFailed when the file cannot be written */
-export function key({ name, scope, file, ifNone, json }: KeyFlags): void {
+export async function key({ name, scope, file, ifNone, json }: KeyFlags): Promise<void> {
   if (ifNone && file === undefined) throw new UsageError('--if-none looks into a file: name it with --file.')
   if (ifNone && file !== undefined && hasKeys(file)) {
-    process.stdout.write(
-      json ? `${JSON.stringify({ key: null, file })}\n` : `${file} has a key already: none was made.\n`,
-    )
+    await print(json ? `${JSON.stringify({ key: null, file })}\n` : `${file} has a key already: none was made.\n`)
     return
   }
   const { key, line } = made(name, scope)
   if (file !== undefined) write(file, line)
-  if (json) process.stdout.write(`${JSON.stringify({ key, name, scope, line, file: file ?? null })}\n`)
-  else process.stdout.write(`${told(key, line, file)}\n`)
+  if (json) await print(`${JSON.stringify({ key, name, scope, line, file: file ?? null })}\n`)
+  else await print(`${told(key, line, file)}\n`)
 }
 
 function made(name: string, scope: string): { readonly key: string; readonly line: string } {

@@ -7,6 +7,7 @@ import { parsePort } from './config.ts'
 import { explain } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
+import { bearOutput, handedOver } from './output.ts'
 import { registerProjections } from './projections.ts'
 import { registerRestore } from './restore.ts'
 import { registerRetire } from './retire.ts'
@@ -58,11 +59,13 @@ registerProjections(program)
 registerAudit(program)
 registerRetire(program)
 
+bearOutput()
 try {
   await program.parseAsync()
 } catch (error) {
   // Commander has printed its own.
   process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : explain(error)
 }
+await handedOver()
 // What user code left open (a timer, a socket) does not keep a stopped app alive.
 process.exit()

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { appsIn, type Copied, migrateLog, nameOf, type Place } from '../events/index.ts'
 import { UsageError } from './errors.ts'
+import { print } from './output.ts'
 import { parsePlace } from './place.ts'
 import { counted, ProgressLine, progressText } from './progress.ts'
 
@@ -36,7 +37,7 @@ async function migrate(flags: MigrateFlags): Promise<void> {
   }
   const { events, appended } = copied
   const facts = { app, from: nameOf(from), to: nameOf(to), events, appended }
-  process.stdout.write(flags.json ? `${JSON.stringify(facts)}\n` : `${told(facts, to)}\n`)
+  await print(flags.json ? `${JSON.stringify(facts)}\n` : `${told(facts, to)}\n`)
 }
 
 function onlyApp(from: Place): string {

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { ReadModelWire } from '../http/index.ts'
 import { CommandFailed } from './errors.ts'
 import { withWhere } from './log.ts'
+import { print } from './output.ts'
 import { ProgressLine } from './progress.ts'
 import { openReadModelsOf, type Seen, type WhereFlags } from './read-models.ts'
 import { partOf, percent, RebuildProgress } from './rebuild-progress.ts'
@@ -38,8 +39,7 @@ async function status(flags: Flags): Promise<void> {
   try {
     const { head, models } = await of.look()
     const rows = models.map((model) => ({ ...model, behind: behind(model, head) }))
-    if (flags.json) process.stdout.write(`${JSON.stringify({ head, read_models: rows })}\n`)
-    else process.stdout.write(table(rows))
+    await print(flags.json ? `${JSON.stringify({ head, read_models: rows })}\n` : table(rows))
   } finally {
     await of.close()
   }
@@ -86,8 +86,7 @@ async function rebuild(name: string | undefined, flags: Flags): Promise<void> {
     for (;;) {
       const seen = await of.look()
       const models = seen.models.filter((model) => name === undefined || model.name === name)
-      if (flags.json)
-        for (const changed of progress.changed(models)) process.stdout.write(`${JSON.stringify(changed)}\n`)
+      if (flags.json) for (const changed of progress.changed(models)) await print(`${JSON.stringify(changed)}\n`)
       else line.show(progress.text(models))
       if (models.every((model) => isDone(model, upTo))) break
       await pause(LOOK_EVERY_MS)
@@ -95,7 +94,7 @@ async function rebuild(name: string | undefined, flags: Flags): Promise<void> {
     line.clear()
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     const all = name === undefined ? 'All read models were' : `${name} was`
-    if (!flags.json) process.stdout.write(`${all} made again in ${seconds} s.\n`)
+    if (!flags.json) await print(`${all} made again in ${seconds} s.\n`)
   } finally {
     line.clear()
     await of.close()

@@ -1,6 +1,7 @@
 /** capsule restore: puts a backup in the place of a log, once it has proved to be whole. */
 import type { Command } from 'commander'
 import { type Restored, restoreBackup } from '../events/index.ts'
+import { print } from './output.ts'
 import { counted, ProgressLine, progressText } from './progress.ts'
 
 interface RestoreFlags {
@@ -32,7 +33,7 @@ async function restore({ from, data, json }: RestoreFlags): Promise<void> {
   } finally {
     line.clear()
   }
-  process.stdout.write(json ? `${JSON.stringify(restored)}\n` : `${told(restored)}\n`)
+  await print(json ? `${JSON.stringify(restored)}\n` : `${told(restored)}\n`)
 }
 
 function told({ directory, events, apps, takenAt, unfinished }: Restored): string {

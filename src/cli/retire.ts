@@ -20,6 +20,7 @@ import { openReadModelsInWorker, type ReadModels } from '../projections/index.ts
 import { Client } from './client.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 import { appOfPlace, type LogFlags, placeOfLog, withLog } from './log.ts'
+import { print } from './output.ts'
 import { counted, ProgressLine } from './progress.ts'
 
 interface Flags extends LogFlags {
@@ -55,7 +56,7 @@ async function run(flags: Flags): Promise<void> {
   } finally {
     line.clear()
   }
-  process.stdout.write(flags.json ? `${JSON.stringify(done)}\n` : told(done))
+  await print(flags.json ? `${JSON.stringify(done)}\n` : told(done))
 }
 
 /** A server takes so many at a time that a request has an end. */

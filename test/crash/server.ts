@@ -112,6 +112,12 @@ export class RunningServer {
     return this.#process.stderr()
   }
 
+  /** Nobody takes what it prints from now on. */
+  stopReading(): void {
+    this.#process.child.stdout?.destroy()
+    this.#process.child.stderr?.destroy()
+  }
+
   async kill(): Promise<void> {
     await this.end('SIGKILL')
   }
