@@ -1,4 +1,8 @@
 /** How the command speaks to a running server: JSON over HTTP, with the key if one was given. */
+import { once } from 'node:events'
+import { request as http, type IncomingMessage } from 'node:http'
+import { request as https } from 'node:https'
+import { text as toText } from 'node:stream/consumers'
 import type { z } from 'zod'
 import type { JsonObject } from '../events/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
@@ -12,13 +16,15 @@ export interface ServerFlags {
 const TIMEOUT_MS = 30_000
 
 export class Client {
-  readonly #url: string
+  readonly #url: URL
+  /** As people may see it: no password in it. */
+  readonly #called: string
   readonly #key: string | undefined
   readonly #timeoutMs: number
 
   /**
    * @param timeoutMs how long an answer may take; default 30 s
-   * @throws UsageError for what is no URL of a server
+   * @throws UsageError for what is no URL of a server, or no key
    */
   constructor({
     url,
@@ -34,7 +40,11 @@ export class Client {
     if (!parsed || !/^https?:$/.test(parsed.protocol)) {
       throw new UsageError(`--url ${url} is not the address of a server. Give one like http://127.0.0.1:3000.`)
     }
-    this.#url = parsed.href.replace(/\/$/, '')
+    if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+      throw new UsageError('--key has characters that are in no key. Give it as capsule key has shown it.')
+    }
+    this.#url = parsed
+    this.#called = parsed.origin + parsed.pathname.replace(/\/$/, '')
     this.#key = key
   }
 
@@ -47,41 +57,73 @@ export class Client {
   }
 
   async #json<T>(method: string, path: string, schema: z.ZodType<T>, sent?: JsonObject): Promise<T> {
-    const { status, text } = await this.#ask(method, path, sent)
+    const { status, location, text } = await this.#ask(method, path, sent)
     const body = parsed(text)
-    if (status >= 400) throw new CommandFailed(`${this.#url} refuses this: ${detailOf(body) ?? `it says ${status}`}`)
+    if (status >= 400) throw new CommandFailed(`${this.#called} refuses this: ${detailOf(body) ?? `it says ${status}`}`)
+    if (location !== undefined) {
+      throw new CommandFailed(
+        `${this.#called} leads elsewhere (${location}). Give the address that is meant with --url.`,
+      )
+    }
     const read = schema.safeParse(body)
     if (read.success) return read.data
     throw new CommandFailed(
-      `${this.#url} answers ${path} with something else than this version of capsule knows. Is it a Capsule server, and as new as this command?`,
+      `${this.#called} answers ${path} with something else than this version of capsule knows. Is it a Capsule server, and as new as this command?`,
       { cause: read.error },
     )
   }
 
-  async #ask(
-    method: string,
-    path: string,
-    body: JsonObject | undefined,
-  ): Promise<{ readonly status: number; readonly text: string }> {
+  /** Not by fetch, which waits five minutes for an answer and no longer: a log may take more to be proved. */
+  async #ask(method: string, path: string, sent: JsonObject | undefined): Promise<Answer> {
+    const body = sent === undefined ? undefined : JSON.stringify(sent)
+    const { protocol, pathname } = this.#url
+    const url = new URL(this.#url)
+    const [at = '', query = ''] = path.split('?', 2)
+    url.pathname = pathname.replace(/\/$/, '') + at
+    url.search = query
+    const signal = AbortSignal.timeout(this.#timeoutMs)
     try {
-      const response = await fetch(this.#url + path, {
+      const request = (protocol === 'https:' ? https : http)(url, {
         method,
+        // One that is kept open may be gone by the next request.
+        agent: false,
         headers: {
           ...(this.#key === undefined ? {} : { 'x-api-key': this.#key }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal,
       })
-      return { status: response.status, text: await response.text() }
+      // What goes wrong once the answer has begun is told by the answer.
+      request.on('error', () => {})
+      request.end(body)
+      const [response]: IncomingMessage[] = await once(request, 'response')
+      if (!response) throw new Error('no answer')
+      const { statusCode = 0, headers } = response
+      return { status: statusCode, location: headers.location, text: await toText(response) }
     } catch (cause) {
-      throw new ServerSilent(`No server answers at ${this.#url}. Start it, or give its address with --url.`, { cause })
+      const told = signal.aborted
+        ? `${this.#called} has not answered within ${this.#timeoutMs / 1000} s, and may still be at it. Ask again later.`
+        : `No server answers at ${this.#called} (${reasonOf(cause)}). Start it, or give its address with --url.`
+      throw new ServerSilent(told, { cause })
     }
   }
 }
 
+interface Answer {
+  readonly status: number
+  /** Where it says to ask instead. */
+  readonly location: string | undefined
+  readonly text: string
+}
+
 /** Nobody answered: whether a change was taken is not known. */
 export class ServerSilent extends CommandFailed {}
+
+/** Where a name has several addresses, the error of all of them has a code and no text. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message
+}
 
 function parsed(text: string): unknown {
   try {
