@@ -14,7 +14,7 @@ const apiKeys = z.string().transform((text, context): readonly ApiKey[] => {
 })
 
 const environment = z.object({
-  PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+  PORT: z.string().transform(port).optional(),
   HOST: z.string().min(1).optional(),
   CAPSULE_DATA: z.string().min(1).optional(),
   CAPSULE_AUTH_API_KEYS: apiKeys.optional(),
@@ -68,9 +68,24 @@ function reason(error: unknown): string {
 
 /** The port of a --port flag. @throws UsageError */
 export function parsePort(text: string): number {
-  const port = Number(text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new UsageError(`--port ${text} is not a port: give a number from 0 (any free one) to 65535.`)
+  const port = portOf(text)
+  if (port !== undefined) return port
+  throw new UsageError(`--port ${text} is not a port: ${A_PORT}.`)
+}
+
+const A_PORT = 'give a number from 0 (any free one) to 65535'
+
+function port(text: string, context: z.RefinementCtx): number {
+  const port = portOf(text)
+  if (port !== undefined) return port
+  context.addIssue({ code: 'custom', message: A_PORT })
+  return z.NEVER
+}
+
+/** Digits only: for Number, nothing at all is 0, any free one. */
+function portOf(text: string): number | undefined {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  return port <= 65_535 ? port : undefined
 }
 
 /** Of the candidates, the one that the fewest edits lead to (Levenshtein's distance, by rows). */

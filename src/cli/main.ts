@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { registerAudit } from './audit.ts'
 import { registerBackup } from './backup.ts'
 import { parsePort } from './config.ts'
-import { explain } from './errors.ts'
+import { explain, UsageError } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
 import { bearOutput, handedOver } from './output.ts'
@@ -18,6 +18,7 @@ const program = new Command('capsule')
   .description('Runs event-sourced apps with a chat, background tasks and schedules.')
   .showHelpAfterError('(capsule --help lists the commands)')
   .exitOverride()
+  .hook('preAction', (_, command) => assertNoneEmpty(command))
 
 program
   .command('serve')
@@ -58,6 +59,12 @@ registerMigrate(program)
 registerProjections(program)
 registerAudit(program)
 registerRetire(program)
+
+/** An empty directory would be this one: what a script meant by a variable is not set there. @throws UsageError */
+function assertNoneEmpty(command: Command): void {
+  const empty = command.options.find((option) => command.getOptionValue(option.attributeName()) === '')
+  if (empty) throw new UsageError(`${empty.long} is empty. Give a value, or leave it out.`)
+}
 
 bearOutput()
 try {

@@ -52,6 +52,20 @@ const misuses: readonly Misuse[] = [
     code: 2,
     says: ['--port eighty', '0 .* to 65535'],
   },
+  { what: 'a port that is empty', args: ['serve', WORK, '--port', ''], code: 2, says: ['not a port'] },
+  {
+    what: 'a directory that is empty, as a variable is that is not set',
+    args: ['restore', '--from', 'nowhere.db', '--data', ''],
+    code: 2,
+    says: ['--data is empty', 'leave it out'],
+  },
+  {
+    what: 'an empty flag of a command within a command',
+    args: ['audit', 'export', '--data', 'nowhere', '--to', ''],
+    code: 2,
+    says: ['--to is empty'],
+  },
+  { what: 'a port that is blank', args: ['serve', WORK], env: { PORT: ' ' }, code: 2, says: ['PORT is not usable'] },
   {
     what: 'a variable that is misspelt',
     args: ['serve', WORK],
