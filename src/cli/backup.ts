@@ -12,7 +12,7 @@ import {
 import { readEnvironment } from './config.ts'
 import { UsageError } from './errors.ts'
 import { print } from './output.ts'
-import { parsePlace } from './place.ts'
+import { clusterOf, parsePlace } from './place.ts'
 import { counted, ProgressLine, progressText } from './progress.ts'
 
 interface BackupFlags {
@@ -44,7 +44,9 @@ async function backup({ to, from, data, app, json }: BackupFlags): Promise<void>
   const environment = readEnvironment(process.env)
   if (from !== undefined && data !== undefined)
     throw new UsageError('--from and --data both say what to back up: give one.')
-  const place = parsePlace(from ?? data ?? environment.EVENTSTORE_URL ?? environment.CAPSULE_DATA ?? '.capsule')
+  const { EVENTSTORE_URL: eventstore, CAPSULE_DATA: directory = '.capsule' } = environment
+  const given = from ?? data
+  const place = given === undefined && eventstore !== undefined ? clusterOf(eventstore) : parsePlace(given ?? directory)
   const line = new ProgressLine()
   const options: BackupOptions = { to, onProgress: (progress) => line.show(progressText(progress)) }
   let made: Backup

@@ -4,15 +4,16 @@ import type { Command } from 'commander'
 import {
   appsIn,
   type EventStore,
+  nameOf,
   openEventStoreDB,
   openSqliteReader,
   type Place,
-  placeOf,
   streamPrefix,
 } from '../events/index.ts'
 import type { ServerFlags } from './client.ts'
 import { readEnvironment } from './config.ts'
 import { CommandFailed, UsageError } from './errors.ts'
+import { clusterOf } from './place.ts'
 
 export interface LogFlags extends ServerFlags {
   readonly data?: string
@@ -52,7 +53,7 @@ export function placeOfLog(flags: LogFlags): { readonly place: Place; readonly d
   const environment = readEnvironment(process.env)
   const directory = resolve(data ?? environment.CAPSULE_DATA ?? '.capsule')
   const { EVENTSTORE_URL: eventstore } = environment
-  const place = data === undefined && eventstore !== undefined ? placeOf(eventstore) : { directory }
+  const place = data === undefined && eventstore !== undefined ? clusterOf(eventstore) : { directory }
   return { place, directory }
 }
 
@@ -62,7 +63,7 @@ export async function openLog(flags: LogFlags): Promise<OpenLog> {
   const { app } = flags
   if ('url' in place) {
     if (app === undefined) throw new UsageError('A cluster may hold several apps: say which with --app <name>.')
-    const store = await openEventStoreDB({ url: place.url, prefix: streamPrefix(app) })
+    const store = await openCluster(place.url, app)
     return {
       app,
       readStream: (...of) => store.readStream(...of),
@@ -70,7 +71,8 @@ export async function openLog(flags: LogFlags): Promise<OpenLog> {
       close: () => store.close(),
     }
   }
-  assertLog(place.directory)
+  const apps = assertLog(place.directory)
+  if (app !== undefined) assertAmong(apps, app, place.directory)
   const reader = openSqliteReader(place)
   return {
     app,
@@ -82,12 +84,36 @@ export async function openLog(flags: LogFlags): Promise<OpenLog> {
 
 /** The one that is meant, where a command is about one app. @throws UsageError, CommandFailed */
 export function appOfPlace(place: Place, app: string | undefined): string {
-  if (app !== undefined) return app
-  if ('url' in place) throw new UsageError('A cluster may hold several apps: say which with --app <name>.')
-  const [only, ...others] = assertLog(place.directory)
+  if ('url' in place) {
+    if (app !== undefined) return app
+    throw new UsageError('A cluster may hold several apps: say which with --app <name>.')
+  }
+  const apps = assertLog(place.directory)
+  if (app !== undefined) return assertAmong(apps, app, place.directory)
+  const [only, ...others] = apps
   if (others.length === 0) return only
   throw new UsageError(
     `${place.directory} has the logs of ${[only, ...others].join(', ')}: say which with --app <name>.`,
+  )
+}
+
+/** The log of one app on a cluster. @throws CommandFailed when it has none there: a name that is misspelt would pass for a log in order */
+export async function openCluster(url: string, app: string): Promise<EventStore> {
+  const store = await openEventStoreDB({ url, prefix: streamPrefix(app) })
+  try {
+    const [first] = await store.readAll({ prefixes: [streamPrefix(app)], limit: 1 })
+    if (!first) throw new CommandFailed(`${nameOf({ url })} has no events of ${app}. Check the name of the app.`)
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+function assertAmong(apps: readonly string[], app: string, directory: string): string {
+  if (apps.includes(app)) return app
+  throw new CommandFailed(
+    `${directory} has no events of ${app}, only of ${apps.join(', ')}. Check the name of the app.`,
   )
 }
 

@@ -12,3 +12,10 @@ export function parsePlace(text: string): Place {
   }
   return place
 }
+
+/** The cluster that EVENTSTORE_URL names. @throws UsageError for what is no connection string, which may hold a password */
+export function clusterOf(text: string): Place {
+  const place = placeOf(text)
+  if ('url' in place) return place
+  throw new UsageError('EVENTSTORE_URL is no connection string. Give it one (esdb://… or kurrentdb://…), or unset it.')
+}

@@ -6,20 +6,12 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
 import { ActorSystem } from '../actors/index.ts'
 import { parseDuration, type RetireProgress, type RetireRequest, retireFrom } from '../app/index.ts'
-import {
-  assertHere,
-  DataDirectoryInUse,
-  type EventStore,
-  openEventStoreDB,
-  openSqliteStore,
-  type Place,
-  streamPrefix,
-} from '../events/index.ts'
+import { assertHere, DataDirectoryInUse, type EventStore, openSqliteStore, type Place } from '../events/index.ts'
 import { retirement, toRetirement } from '../http/index.ts'
 import { openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import { Client } from './client.ts'
 import { CommandFailed, UsageError } from './errors.ts'
-import { appOfPlace, type LogFlags, placeOfLog, withLog } from './log.ts'
+import { appOfPlace, type LogFlags, openCluster, placeOfLog, withLog } from './log.ts'
 import { print } from './output.ts'
 import { counted, ProgressLine } from './progress.ts'
 
@@ -129,9 +121,9 @@ interface Opened {
 
 async function open(place: Place, app: string): Promise<Opened> {
   if ('directory' in place) return openDirectory(place.directory, app)
+  const store = await openCluster(place.url, app)
   // The read models of this one command: those of a node are the node's.
   const directory = await mkdtemp(join(tmpdir(), 'capsule-retire-'))
-  const store = await openEventStoreDB({ url: place.url, prefix: streamPrefix(app) })
   const reads = await openReadModelsInWorker({ app, directory, eventstore: place.url })
   return {
     store,

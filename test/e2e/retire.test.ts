@@ -118,6 +118,50 @@ describe('capsule retire and capsule audit', () => {
     expect(await node.end('SIGTERM')).toMatchObject({ code: 0 })
   })
 
+  it('take no name that is misspelt for a log in order', async () => {
+    const root = await temporaryDirectory()
+    const data = join(root, 'data')
+    const cluster = await FakeServer.start({ log: new Log() })
+    onTestFinished(() => cluster.kill())
+    const node = await serve({ app: WORK, data: join(root, 'node'), env: { EVENTSTORE_URL: cluster.url } })
+    const server = await serve({ app: WORK, data })
+    await Promise.all([server.end('SIGTERM'), node.end('SIGTERM')])
+
+    const to = join(root, 'log.jsonl')
+    for (const command of [
+      ['audit', 'verify'],
+      ['audit', 'export', '--to', to],
+      ['retire', '--older-than', '1d'],
+    ]) {
+      const here = await run([...command, '--app', 'worc', '--data', data])
+      expect(here).toMatchObject({ code: 1, stdout: '' })
+      expect(here.stderr).toBe(`capsule: ${data} has no events of worc, only of work. Check the name of the app.\n`)
+      const there = await run([...command, '--app', 'worc'], { EVENTSTORE_URL: cluster.url })
+      expect(there).toMatchObject({ code: 1, stdout: '' })
+      expect(there.stderr).toMatch(/^capsule: esdb:\S+ has no events of worc\. Check the name of the app\.\n$/)
+    }
+    const nowhere = join(root, 'nowhere')
+    const none = await run(['retire', '--older-than', '1d', '--app', 'work', '--data', nowhere])
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('has no log') })
+    for (const made of [to, nowhere]) expect(existsSync(made)).toBe(false)
+  })
+
+  it('take no address of anything else for a directory', async () => {
+    for (const command of [
+      ['audit', 'verify'],
+      ['retire', '--older-than', '1d'],
+      ['backup', '--to', 'nowhere/'],
+    ]) {
+      const env = { EVENTSTORE_URL: 'ann:secret@db:2113' }
+      const { code, stderr } = await run([...command, '--app', 'work'], env)
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringMatching(/^capsule: EVENTSTORE_URL is no connection string\. [^\n]*esdb[^\n]*\n$/),
+      })
+      expect(stderr).not.toContain('secret')
+    }
+  })
+
   it.each([
     { args: ['retire'], says: '--older-than' },
     { args: ['retire', '--older-than', '90d', '--url', 'http://127.0.0.1:1', '--data', 'x'], says: 'give one' },
