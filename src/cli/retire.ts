@@ -188,13 +188,21 @@ function told({ retired, events, bytes, completed, kept, broken, more, archive, 
   return `${lines.join('\n')}\n`
 }
 
-/** As it was given, for whoever retires: what is no duration is found before anything is opened. */
+/**
+ * As it was given, for whoever retires: what is no duration is found before anything is opened. Nor are seconds guessed
+ * where a unit was forgotten: nearly all there is would go.
+ */
 function parseAge(text: string): string {
+  if (isDuration(text) && /[a-z]/.test(text)) return text
+  throw new InvalidArgumentError('Give a time as 90d, 12h or 30m.')
+}
+
+function isDuration(text: string): boolean {
   try {
     parseDuration(text)
-    return text
+    return true
   } catch {
-    throw new InvalidArgumentError('Give a time as 90d, 12h or 30m.')
+    return false
   }
 }
 

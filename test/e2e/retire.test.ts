@@ -164,6 +164,7 @@ describe('capsule retire and capsule audit', () => {
 
   it.each([
     { args: ['retire'], says: '--older-than' },
+    { args: ['retire', '--older-than', '90'], says: 'Give a time as 90d' },
     { args: ['retire', '--older-than', '90d', '--url', 'http://127.0.0.1:1', '--data', 'x'], says: 'give one' },
     { args: ['retire', '--older-than', '90d', '--key', 'x'], says: 'name it with --url' },
   ])('used wrongly say how: $args', async ({ args, says }) => {
