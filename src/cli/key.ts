@@ -36,15 +36,22 @@ function made(name: string, scope: string): { readonly key: string; readonly lin
 function hasKeys(file: string): boolean {
   if (!existsSync(file)) return false
   try {
-    return readKeys(readFileSync(file, 'utf8')).length > 0
+    const text = readFileSync(file, 'utf8')
+    return !text.split('\n').every(isNoteOrBlank) && readKeys(text).length > 0
   } catch (error) {
     throw new CommandFailed(`The keys in ${file} are not usable: ${reason(error)}.`, { cause: error })
   }
 }
 
+function isNoteOrBlank(line: string): boolean {
+  return /^\s*(#.*)?$/.test(line)
+}
+
 function write(file: string, line: string): void {
   try {
-    appendFileSync(file, `${line}\n`, { mode: 0o600 })
+    // A last line without an end would become one with the new one: neither key would let anybody in.
+    const end = existsSync(file) && /[^\n]$/.test(readFileSync(file, 'utf8')) ? '\n' : ''
+    appendFileSync(file, `${end}${line}\n`, { mode: 0o600 })
   } catch (error) {
     throw new CommandFailed(`${file} cannot be written: ${reason(error)}.`, { cause: error })
   }

@@ -35,6 +35,18 @@ describe.concurrent('capsule key', () => {
     expect(readKeys(await readFile(file, 'utf8')).map(({ name }) => name)).toEqual(['admin', 'bob'])
   })
 
+  it('writes a line of its own also after one without an end, and counts no notes for keys', async () => {
+    const file = join(await temporaryDirectory(), 'keys')
+    await writeFile(file, '# of the night shift')
+    for (const name of ['ann', 'bob']) {
+      const made = await run(['key', '--file', file, '--name', name, ...(name === 'ann' ? ['--if-none'] : [])])
+      expect(made).toMatchObject({ code: 0, stderr: '' })
+      // As an editor, or a secret that is mounted, leaves it.
+      await writeFile(file, (await readFile(file, 'utf8')).trimEnd())
+    }
+    expect(readKeys(await readFile(file, 'utf8')).map(({ name }) => name)).toEqual(['ann', 'bob'])
+  })
+
   it.for([
     { args: ['--scope', 'boss'], says: 'one of read, write, admin' },
     { args: ['--name', 'a b'], says: 'letters, digits' },
