@@ -1,4 +1,6 @@
 /** capsule audit: proves that a log is as it was written, hands it over, shows what happened. */
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -9,6 +11,7 @@ import {
   lineOf,
   type Position,
   parsePosition,
+  publish,
   type RecordedEvent,
   START,
   streamPrefix,
@@ -121,9 +124,15 @@ function toldBreak({ stream, revision, reason, file }: NonNullable<Verdict['brok
   return `${where} ${what} ${FAULTS[reason]}. Compare it with a backup from before.`
 }
 
+/** Until it is whole it has a name of its own: a part would look like the whole. */
 async function exportLog(flags: Flags & { readonly to: string; readonly stream?: string }): Promise<void> {
+  const { to } = flags
+  if (existsSync(to)) throw cannotBeMade(to, 'it is there already')
+  const partial = `${to}.${randomBytes(4).toString('hex')}.partial`
+  const file = await open(partial, 'wx').catch((cause) => {
+    throw cannotBeMade(to, cause)
+  })
   const line = new ProgressLine()
-  const file = await openNew(flags.to)
   let events = 0
   try {
     for await (const page of pages(flags, flags.stream)) {
@@ -133,25 +142,26 @@ async function exportLog(flags: Flags & { readonly to: string; readonly stream?:
     }
     if (events === 0 && flags.stream !== undefined) throw noEvents(flags.stream)
     await file.sync()
+    await file.close()
+    await publish(partial, to, 'nothing')
   } catch (error) {
-    // A part would look like the whole.
-    await rm(flags.to, { force: true })
-    throw error
+    throw isOfTheDisk(error) ? cannotBeMade(to, error) : error
   } finally {
     line.clear()
     await file.close()
+    await rm(partial, { force: true })
   }
-  const told = flags.json ? JSON.stringify({ file: flags.to, events }) : `${flags.to} has ${counted(events, 'event')}.`
+  const told = flags.json ? JSON.stringify({ file: to, events }) : `${to} has ${counted(events, 'event')}.`
   await print(`${told}\n`)
 }
 
-async function openNew(path: string) {
-  try {
-    return await open(path, 'wx')
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new CommandFailed(`${path} cannot be made (${why}). Name another file with --to.`, { cause })
-  }
+function cannotBeMade(file: string, cause: unknown): CommandFailed {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CommandFailed(`${file} cannot be made (${why}). Name another file with --to.`, { cause })
+}
+
+function isOfTheDisk(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
 }
 
 async function show(stream: string, flags: Flags): Promise<void> {

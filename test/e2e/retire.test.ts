@@ -1,8 +1,13 @@
 /** Retention and audits as an operator does them: with the command, beside a server that works and without one. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { CAPSULE } from '../built.ts'
 import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
@@ -144,6 +149,34 @@ describe('capsule retire and capsule audit', () => {
     const none = await run(['retire', '--older-than', '1d', '--app', 'work', '--data', nowhere])
     expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('has no log') })
     for (const made of [to, nowhere]) expect(existsSync(made)).toBe(false)
+  })
+
+  it('leave no part of an export that passes for the whole', async () => {
+    const root = await temporaryDirectory()
+    const events = Array.from({ length: 500 }, (_, n) => ({
+      ...{ stream: 'work.task-1', revision: `${n}`, id: `${n}`, type: 'Noted', data: {}, metadata: {} },
+      ...{ position: `${n}`, recorded_at: '2025-01-01T12:00:00.000Z' },
+    }))
+    // A server that stops in the middle of its log.
+    const asked = Promise.withResolvers<void>()
+    const server = createServer((request, response) => {
+      if (request.url?.endsWith('/info')) response.end('{"name":"work"}')
+      else if (request.url?.endsWith('after=-1')) response.end(JSON.stringify(events))
+      else asked.resolve()
+    }).listen(0, '127.0.0.1')
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const to = join(root, 'log.jsonl')
+    const child = spawn(process.execPath, [CAPSULE, 'audit', 'export', '--url', url, '--to', to], { stdio: 'ignore' })
+    await asked.promise
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(existsSync(to)).toBe(false)
+    expect(await readdir(root)).toEqual([expect.stringMatching(/^log\.jsonl\.[0-9a-f]{8}\.partial$/)])
   })
 
   it('take no address of anything else for a directory', async () => {
