@@ -1,13 +1,12 @@
 /** The read side on the caller's own thread, following any EventStore: for tests, small apps and stores of a cluster. */
 import { type EventStore, type RecordedEvent, StoreClosed, type Subscription } from '../events/index.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type Answer, type Asked, openReadCore, type QuestionName, type ReadCore } from './core.ts'
-import { openReadDatabase } from './database.ts'
+import type { Answer, Asked, QuestionName, ReadCore } from './core.ts'
 import { ReadModelsClosed } from './errors.ts'
 import { asError, questionsOf, reportError } from './host.ts'
+import { openReads } from './opened.ts'
 import { readWork } from './queries/work.ts'
 import { Rebuilder, type RebuilderOptions } from './rebuilder.ts'
-import { goOnWith } from './same-log.ts'
 import type { ReadModels } from './views.ts'
 import { Waiting } from './waiting.ts'
 
@@ -27,9 +26,7 @@ export interface InlineOptions {
 
 export async function openReadModels(options: InlineOptions): Promise<ReadModels> {
   const { app, store, file = ':memory:', clock = systemClock, onError = reportError } = options
-  const db = openReadDatabase(file)
-  const core = openReadCore({ db, app, clock })
-  await goOnWith(store, core.engine)
+  const { db, core } = await openReads({ app, file, log: store, clock })
   const waiting = new Waiting(clock, () => core.engine.position)
   const rebuilding = keepRebuilding({ core, clock, log: store, onError })
   const follower = follow({

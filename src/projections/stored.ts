@@ -5,7 +5,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type Position, START } from '../events/index.ts'
 import { int, maybeInt, maybeText } from './columns.ts'
 import { READ_MODELS } from './core.ts'
-import { isCorrupt, openReadOnly, READ_FILE } from './database.ts'
+import { isCorrupt, isDiskTrouble, openReadOnly, READ_FILE } from './database.ts'
+import { unusable } from './opened.ts'
 import type { ReadModelStatus } from './views.ts'
 
 export interface StoredReadModels {
@@ -29,7 +30,7 @@ export function readStored(directory: string): StoredReadModels {
   } catch (error) {
     // The next start makes it again.
     if (isCorrupt(error)) return NOTHING
-    throw error
+    throw isDiskTrouble(error) ? unusable(file, error) : error
   }
 }
 

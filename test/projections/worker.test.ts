@@ -1,5 +1,6 @@
 /** The read side in its own thread over a real embedded store. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -159,6 +160,29 @@ describe('openReadModelsInWorker', () => {
     reads = await open()
     await reads.waitFor(head)
     expect(await reads.job('t1')).toBeDefined()
+  })
+
+  it('begins again whatever page of read.db is damaged, where SQLite finds it only on reading it', async () => {
+    const head = await append(store, 'task', 't1', [submitted()])
+    await reads.waitFor(head)
+    for (const page of [1, 2, 3, 4]) {
+      await reads.close()
+      const file = await openFile(join(directory, 'read.db'), 'r+')
+      await file.write(Buffer.alloc(4096, 0xff), 0, 4096, page * 4096)
+      await file.close()
+      reads = await open()
+      await reads.waitFor(head)
+      expect(await reads.job('t1')).toMatchObject({ status: 'pending' })
+    }
+  })
+
+  it('names the file when it cannot be used, for the log may be sound', async () => {
+    await reads.close()
+    rmSync(join(directory, 'read.db'))
+    mkdirSync(join(directory, 'read.db'))
+    await expect(open()).rejects.toThrow(/^\S+read\.db cannot be used \(.+\)\. .*it is made again from the log\.$/)
+    rmSync(join(directory, 'read.db'), { recursive: true })
+    reads = await open()
   })
 
   // A promise: see docs/promises.md.

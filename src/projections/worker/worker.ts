@@ -11,10 +11,10 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import { StoreClosed } from '../../events/index.ts'
 import { systemClock } from '../clock.ts'
-import { openReadCore, type QuestionName, type ReadCore } from '../core.ts'
-import { deleteReadDatabase, isCorrupt, openReadDatabase } from '../database.ts'
+import type { QuestionName, ReadCore } from '../core.ts'
+import { deleteReadDatabase, isCorrupt } from '../database.ts'
+import { openReads } from '../opened.ts'
 import { Rebuilder } from '../rebuilder.ts'
-import { goOnWith } from '../same-log.ts'
 import type { Watch, WatchTopic, WatchTopics } from '../views.ts'
 import { type Ask, type FromWorker, type OpenWatch, sendable, type ToWorker, type WorkerOptions } from './protocol.ts'
 import { openSource } from './source.ts'
@@ -36,9 +36,7 @@ const BACKOFF_MS = { first: 100, max: 10_000 }
 async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promise<void> {
   const post = (message: FromWorker) => port.postMessage(message)
   const source = await openSource(app, log, (error) => post({ kind: 'trouble', error: sendable(error) }))
-  const db = openReadDatabase(file)
-  const core = openReadCore({ db, app })
-  await goOnWith(source, core.engine)
+  const { db, core } = await openReads({ app, file, log: source })
 
   /** read.db cannot be relied on: it is begun again by the next start of this thread. */
   const giveUp = (error: unknown): never => {
