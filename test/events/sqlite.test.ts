@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import {
   DataDirectoryInUse,
   type EventData,
+  lockDirectory,
   openSqliteReader,
   openSqliteStore,
   type Position,
@@ -140,6 +141,22 @@ describe('a directory that cannot be used', () => {
     tamper('PRAGMA user_version = 99')
     await expect(openSqliteStore({ directory })).rejects.toThrow(/newer version.*99/)
     tamper('PRAGMA user_version = 2')
+    await openStore()
+  })
+
+  it('says so when its lock is not to be written to, which would keep nobody out', async () => {
+    lockDirectory(directory).release()
+    await chmod(join(directory, 'lock.db'), 0o444)
+    await chmod(directory, 0o777)
+    // The superuser could write to it all the same.
+    const isRoot = process.geteuid?.() === 0
+    if (isRoot) process.seteuid?.(65_534)
+    try {
+      expect(() => lockDirectory(directory)).toThrow(/cannot write to \S+lock\.db, .*Give it to the user/)
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+    }
+    await chmod(join(directory, 'lock.db'), 0o644)
     await openStore()
   })
 

@@ -137,6 +137,7 @@ export function firstAfter(prefix: string): string | Uint8Array {
 const BUSY = 5
 const LOCKED = 6
 const NOMEM = 7
+const READONLY = 8
 const IOERR = 10
 const CORRUPT = 11
 const FULL = 13
@@ -153,6 +154,10 @@ function sqliteCode(error: unknown): number | undefined {
 export function isLocked(error: unknown): boolean {
   const code = sqliteCode(error)
   return code === BUSY || code === LOCKED
+}
+
+export function isReadOnly(error: unknown): boolean {
+  return sqliteCode(error) === READONLY
 }
 
 export function toFailure(error: unknown): Failure {

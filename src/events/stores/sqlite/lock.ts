@@ -5,22 +5,25 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { DataDirectoryInUse } from '../../errors.ts'
-import { isLocked } from './file.ts'
+import { DataDirectoryInUse, StoreUnavailable } from '../../errors.ts'
+import { isLocked, isReadOnly } from './file.ts'
 
 export interface DirectoryLock {
   release(): void
 }
 
-/** @throws DataDirectoryInUse */
+/** @throws DataDirectoryInUse; StoreUnavailable when the lock is nothing that this process may write to */
 export function lockDirectory(directory: string): DirectoryLock {
   const pidFile = join(directory, 'lock.pid')
-  const db = new DatabaseSync(join(directory, 'lock.db'), { timeout: 0 })
+  const file = join(directory, 'lock.db')
+  const db = new DatabaseSync(file, { timeout: 0 })
   try {
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    // Of a file that may only be read SQLite takes no more than a lock that others share, without a word, until it writes.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version = 1')
   } catch (error) {
     db.close()
     if (isLocked(error)) throw new DataDirectoryInUse({ directory, pid: readPid(pidFile) })
+    if (isReadOnly(error)) throw unwritable(file, error)
     throw error
   }
   try {
@@ -35,6 +38,14 @@ export function lockDirectory(directory: string): DirectoryLock {
       db.close()
     },
   }
+}
+
+function unwritable(file: string, cause: unknown): StoreUnavailable {
+  return new StoreUnavailable(
+    `This process cannot write to ${file}, and so could not keep others out. Give it to the user that this process runs ` +
+      'as, with all that is in the directory, on a disk that may be written to.',
+    { retryable: false, cause },
+  )
 }
 
 function readPid(file: string): number | undefined {
