@@ -10,9 +10,20 @@ import { join } from 'node:path'
 export function useCompileCache(): void {
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, XDG_CACHE_HOME } = process.env
   if (NODE_COMPILE_CACHE !== undefined || NODE_DISABLE_COMPILE_CACHE !== undefined) return
-  const directory = join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'capsule-actors')
+  const home = XDG_CACHE_HOME ?? cacheOfUser()
+  if (home === undefined) return
+  const directory = join(home, 'capsule-actors')
   // Without a directory to write to it does without.
   if (enableCompileCache(directory).directory !== undefined) process.env.NODE_COMPILE_CACHE = directory
+}
+
+/** Undefined for a user that the machine does not know, as containers and services may run as. */
+function cacheOfUser(): string | undefined {
+  try {
+    return join(homedir(), '.cache')
+  } catch {
+    return undefined
+  }
 }
 
 /** Writes it now: a process that is killed never comes to write it at its end. */
