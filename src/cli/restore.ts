@@ -1,4 +1,5 @@
 /** capsule restore: puts a backup in the place of a log, once it has proved to be whole. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { type Restored, restoreBackup } from '../events/index.ts'
 import { print } from './output.ts'
@@ -26,7 +27,7 @@ async function restore({ from, data, json }: RestoreFlags): Promise<void> {
   let restored: Restored
   try {
     restored = await restoreBackup({
-      file: from.replace(/\.json$/, ''),
+      file: existsSync(`${from}.json`) ? from : from.replace(/\.json$/, ''),
       directory: data,
       onProgress: (progress) => line.show(progressText(progress)),
     })

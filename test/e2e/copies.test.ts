@@ -66,6 +66,19 @@ describe('capsule backup and capsule restore', () => {
     await second.kill()
   })
 
+  it('find a backup whose name ends like a manifest', async () => {
+    const root = await temporaryDirectory()
+    const server = await serve({ app: WORK, data: join(root, 'data') })
+    const file = join(root, 'nightly.json')
+    expect(await run(['backup', '--data', join(root, 'data'), '--to', file])).toMatchObject({ code: 0 })
+    await server.kill()
+    for (const [from, to] of [
+      [file, 'by-file'],
+      [`${file}.json`, 'by-manifest'],
+    ] as const)
+      expect(await run(['restore', '--from', from, '--data', join(root, to)])).toMatchObject({ code: 0, stderr: '' })
+  })
+
   it.each([
     [['backup'], /--to <path>/],
     [['backup', '--to', 'x', '--data', 'y', '--from', 'esdb://z'], /--from and --data/],

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { BackupBroken } from '../copy/index.ts'
+import { StoreUnavailable } from '../errors.ts'
 
 const FORMAT = 1
 
@@ -33,12 +34,13 @@ export function manifestText(facts: BackupFacts): string {
   return `${JSON.stringify({ format: FORMAT, ...facts }, undefined, 2)}\n`
 }
 
-/** @throws BackupBroken */
+/** @throws BackupBroken; StoreUnavailable when it may not be read, which says nothing about the backup */
 export function readManifest(file: string): BackupManifest {
   let text: string
   try {
     text = readFileSync(manifestFile(file), 'utf8')
   } catch (cause) {
+    if (!isNotThere(cause)) throw unreadable(manifestFile(file), cause)
     const message = `${file} has no ${manifestFile(file)} beside it: the backup was not finished, or only half of it is here.`
     throw new BackupBroken({ file, fault: 'unfinished', message, cause })
   }
@@ -51,6 +53,21 @@ export function readManifest(file: string): BackupManifest {
     throw new BackupBroken({ file, fault: 'unknown-format', message })
   }
   throw new BackupBroken({ file, fault: 'altered', message: `${manifestFile(file)} is not what was written.` })
+}
+
+function isNotThere(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+function unreadable(file: string, cause: unknown): StoreUnavailable {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new StoreUnavailable(
+    `${file} cannot be read (${reason}). Let this process read it, and the backup beside it.`,
+    {
+      retryable: false,
+      cause,
+    },
+  )
 }
 
 function parse(text: string): unknown {

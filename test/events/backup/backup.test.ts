@@ -365,6 +365,15 @@ describe('a backup that is not what was made is not restored', () => {
     expect(await refusal(file)).toMatchObject({ fault: 'unfinished' })
   })
 
+  it('when it may not be read, which is no reason to take another', async () => {
+    const { file } = await backedUp()
+    await rm(`${file}.json`)
+    await mkdir(`${file}.json`)
+    const error = await restoreBackup({ file, directory: join(root, 'restored') }).catch((reason) => reason)
+    expect(error).toBeInstanceOf(StoreUnavailable)
+    expect(error.message).toMatch(/backup\.db\.json cannot be read \(.+\)\. Let this process read it/)
+  })
+
   it('when the manifest is no manifest, or a later one', async () => {
     const { file } = await backedUp()
     const text = readFileSync(`${file}.json`, 'utf8')
