@@ -53,11 +53,7 @@ export interface Origin {
   readonly mustLand?: boolean
 }
 
-export interface AppliedFact {
-  readonly id: string
-  readonly type: string
-  readonly data: JsonObject
-}
+export type AppliedFact = Pick<EventData, 'id' | 'type' | 'data' | 'metadata'>
 
 export interface Outcome<Context> {
   readonly state: State<Context>

@@ -37,7 +37,7 @@ export function jobJson(view: JobView, waitingFor: string | null = null, joined 
     allowed_actions: [...actions.allowed],
     refused_actions: actions.refused,
     position: String(view.position),
-    ...(view.abridged ? { abridged: view.abridged } : {}),
+    abridged: view.abridged ?? false,
   }
 }
 

@@ -1,4 +1,5 @@
 /** A running app as its doors (HTTP, CLI, tests) see it: commands that are durable when they resolve, and reads. */
+import type { AppliedFact } from '../actors/index.ts'
 import type {
   Actor,
   JsonObject,
@@ -44,6 +45,8 @@ export interface Submitted {
   /** The live task of the same lock was joined instead of making one. */
   readonly joined: boolean
   readonly position: Position
+  /** All that the task's stream has, if this submit began it; none otherwise. */
+  readonly facts: readonly AppliedFact[]
 }
 
 export interface Executed {

@@ -146,10 +146,12 @@ export class Dispatcher {
     return this.#queued.get(name) ?? 0
   }
 
-  waitsFor(taskId: string): string | undefined {
-    const record = this.#records.get(taskId)
-    if (record?.state === 'parked' && this.#paused.has(record.name)) return `an operator to resume ${record.name}`
-    if (record?.state === 'limited') return `its turn under the limits of ${record.name}`
+  /** What a waiting task of the name waits for, beside its turn. */
+  waitsFor(taskId: string, name: string): string | undefined {
+    // One that was submitted just now has no record yet.
+    const state = this.#records.get(taskId)?.state ?? 'parked'
+    if (state === 'parked' && this.#paused.has(name)) return `an operator to resume ${name}`
+    if (state === 'limited') return `its turn under the limits of ${name}`
     return undefined
   }
 

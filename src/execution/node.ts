@@ -160,8 +160,8 @@ export class Node {
   }
 
   /** What a waiting task waits for, in words; undefined if only for its turn, or if this node does not know. */
-  waitsFor(taskId: string): string | undefined {
-    return this.#dispatcher.waitsFor(taskId)
+  waitsFor(taskId: string, name: string): string | undefined {
+    return this.#dispatcher.waitsFor(taskId, name)
   }
 
   isPaused(task: string): boolean {

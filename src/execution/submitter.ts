@@ -4,6 +4,7 @@
  */
 import {
   type ActorSystem,
+  type AppliedFact,
   IdempotencyConflict,
   type Origin,
   type Outcome,
@@ -20,6 +21,8 @@ export interface SubmitOutcome {
   /** The live task of the same lock was joined: `taskId` is that one's. */
   readonly joined: boolean
   readonly position: Position
+  /** All that the task's stream has, if this submit began it; none otherwise. */
+  readonly facts: readonly AppliedFact[]
 }
 
 export class Submitter {
@@ -84,7 +87,7 @@ export class Submitter {
     const turn = await this.#ask(taskId, submission, origin, { carry: true })
     if (turn.joined !== undefined) {
       const position = await this.#locks.submitted(submission.lockKey ?? '', turn.joined)
-      return { taskId: turn.joined, joined: true, position }
+      return { taskId: turn.joined, joined: true, position, facts: [] }
     }
     // Acknowledged by the lock's append: from here on the submit lands, if need be after a restart (LockKeeper.repair).
     const land: Origin = { ...origin, fresh: true, mustLand: true, causationId: turn.cause ?? origin.causationId }
@@ -162,5 +165,5 @@ function recorded(taskId: string, asked: Submission, { state, facts, position }:
       throw new IdempotencyConflict(asked.idempotencyKey, taskId)
     }
   }
-  return { taskId, joined: false, position }
+  return { taskId, joined: false, position, facts }
 }

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Caller, RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
-import { jobAt } from './jobs.ts'
+import { jobAt, submittedJob } from './jobs.ts'
 import { scheduleAt } from './schedules.ts'
 import * as schemas from './schemas.ts'
 import { toSubmission } from './tasks.ts'
@@ -85,8 +85,8 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
     async run(app, payload, caller, user) {
       const { name, session_id } = payload
       if (session_id !== undefined) await assertOwnSession(app, user, session_id)
-      const { taskId, joined, position } = await app.submit(toSubmission(name, payload, caller), caller)
-      return { position, result: await jobAt(app, taskId, position, joined) }
+      const submitted = await app.submit(toSubmission(name, payload, caller), caller)
+      return { position: submitted.position, result: await submittedJob(app, submitted) }
     },
   },
 

@@ -1,9 +1,9 @@
 /** /api/v1/jobs: every run of a task, what happened to it, and what can be done to it. */
 import { z } from 'zod'
 import { NotFound } from '../actors/index.ts'
-import type { Caller, RunningApp } from '../app/index.ts'
+import type { Caller, RunningApp, Submitted } from '../app/index.ts'
 import { isEnded, type JsonObject, type JsonValue, type Position } from '../events/index.ts'
-import type { JobFilter, JobView } from '../projections/index.ts'
+import { type JobFilter, type JobView, jobOfFirst } from '../projections/index.ts'
 import { toProblem } from './errors.ts'
 import { fresh } from './fresh.ts'
 import { acknowledge, type Call, paging, position, type Route, route, staysIn } from './route.ts'
@@ -205,6 +205,17 @@ export async function findJob(app: RunningApp, id: string, user: User): Promise<
   const view = await app.reads.job(id)
   if (!view || (user.scope !== 'admin' && view.ownerId !== user.id)) throw new NotFound('job', id)
   return view
+}
+
+/**
+ * The job that was submitted: from what was recorded, unless it was there before or waits in a lock's queue; then as the
+ * read models have it. @throws NotFound, ReadModelBehind
+ */
+export async function submittedJob(app: RunningApp, submitted: Submitted): Promise<Job> {
+  const { taskId, position, joined, facts } = submitted
+  const view = jobOfFirst(taskId, facts, position)
+  if (view && !(view.lockKey !== undefined && view.status === 'pending')) return toJob(view, app, joined)
+  return jobAt(app, taskId, position, joined)
 }
 
 /** The job as of a position at least. @throws NotFound, ReadModelBehind */

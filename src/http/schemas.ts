@@ -67,8 +67,8 @@ export const job = z
       })
       .meta({ description: 'Why an action is not offered, by action' }),
     position,
-    abridged: z.literal(true).exactOptional().meta({
-      description: 'On a board: its input or result has over 8 KiB and is left out ({}, null). GET the job for it',
+    abridged: z.boolean().meta({
+      description: 'On a board, if its input or result has over 8 KiB: that is left out ({}, null). GET the job for it',
     }),
   })
   .meta({ id: 'Job' }) satisfies z.ZodType<Wire.Job>

@@ -4,7 +4,7 @@ import { NotFound, UnknownTask } from '../actors/index.ts'
 import type { Caller, RunningApp, SubmitItem, SubmitRequest, TaskDefinition } from '../app/index.ts'
 import { type JsonObject, START } from '../events/index.ts'
 import { toProblem } from './errors.ts'
-import { jobAt } from './jobs.ts'
+import { submittedJob } from './jobs.ts'
 import { acknowledge, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas.ts'
 import { toExecuteResult } from './serialise.ts'
@@ -108,10 +108,10 @@ export const taskRoutes: readonly Route[] = [
     ],
     async handle({ app, user, body, caller, param, reply }) {
       if (body.session_id !== undefined) await assertOwnSession(app, user, body.session_id)
-      const { taskId, joined, position } = await app.submit(toSubmission(param('name'), body, caller), caller)
-      const job = await jobAt(app, taskId, position, joined)
-      acknowledge(reply, position)
-      reply.code(202).header('location', jobPath(taskId))
+      const submitted = await app.submit(toSubmission(param('name'), body, caller), caller)
+      const job = await submittedJob(app, submitted)
+      acknowledge(reply, submitted.position)
+      reply.code(202).header('location', jobPath(submitted.taskId))
       return job
     },
   }),
@@ -144,7 +144,7 @@ export const taskRoutes: readonly Route[] = [
       const answers = outcomes.map(async (outcome) => {
         if (outcome.status === 'rejected') return refused(outcome.reason)
         try {
-          return { job: await jobAt(app, outcome.value.taskId, last, outcome.value.joined), error: null }
+          return { job: await submittedJob(app, outcome.value), error: null }
         } catch (error) {
           // Of a repeat, one may have been deleted since.
           if (error instanceof NotFound) return refused(error)

@@ -62,8 +62,8 @@ export interface Job {
   refused_actions: { [action in JobAction]?: string }
   /** Position of the last event that changed it. */
   position: string
-  /** On a board: its input or result has over 8 KiB and is left out ({}, null). GET the job for it. */
-  abridged?: true
+  /** On a board, if its input or result has over 8 KiB: that is left out ({}, null). GET the job for it. */
+  abridged: boolean
 }
 
 export interface HistoryEvent {

@@ -344,7 +344,7 @@ export class FakeApp implements RunningApp {
       }
       const taskId = `job-${this.calls.length}`
       const params = (read?.data ?? request.params) as JsonObject
-      return { taskId, joined: false, position: this.put(jobView(taskId, { name: request.name, params })) }
+      return { taskId, joined: false, position: this.put(jobView(taskId, { name: request.name, params })), facts: [] }
     })
   }
   async submitMany(name: string, items: readonly SubmitItem[], caller: Caller) {

@@ -1,5 +1,5 @@
 /** The whole way: HTTP over the real app on an in-memory log, as a browser and a script use it. */
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { createApp, type StartOptions, startApp } from '../../src/app/index.ts'
 import { openMemoryStore } from '../../src/events/index.ts'
@@ -52,7 +52,7 @@ async function demo(options: StartOptions = { data: 'memory' }) {
     await client.next('welcome')
     return client
   }
-  return { url, gate, ask, live }
+  return { url, gate, ask, live, running }
 }
 
 /** Follows a job until it has ended. */
@@ -63,6 +63,25 @@ async function ended(url: string, id: string): Promise<Job> {
 }
 
 describe('a script', () => {
+  it('is answered with what its submit recorded, while read models are yet to have it', async () => {
+    const { ask, url, running } = await demo()
+    const behind = vi.spyOn(running.reads, 'job').mockReturnValue(new Promise(() => {}))
+    const { status, headers, body } = await ask('POST', '/api/v1/tasks/add/$submit', { params: { a: 1, b: 2 } })
+    expect(status).toBe(202)
+    behind.mockRestore()
+    const ran = await ended(url, body.id)
+    const { status: now, result, finished_at, allowed_actions, refused_actions, position, ...same } = ran
+    expect(body).toMatchObject({ ...same, status: 'running', result: null, position: headers.get('x-position') })
+    expect([now, result]).toEqual(['completed', { sum: 3 }])
+  })
+
+  it('hears at once that an operator paused what it submits', async () => {
+    const { ask } = await demo()
+    await ask('POST', '/api/v1/tasks/add/$pause')
+    const { body } = await ask('POST', '/api/v1/tasks/add/$submit', { params: { a: 1, b: 2 } })
+    expect(body).toMatchObject({ status: 'pending', waiting_for: 'an operator to resume add' })
+  })
+
   it('executes tasks and gets results, errors and refusals in place', async () => {
     const { ask } = await demo()
     const added = await ask('POST', '/api/v1/tasks/add/$execute', { params: { a: 1, b: 2 } })

@@ -364,6 +364,7 @@ export function aJob(facts: Partial<Job> = {}): Job {
     cancelled_by: null,
     cancel_requested: false,
     allowed_actions: ['cancel'],
+    abridged: false,
     refused_actions: {},
     position: '1',
     ...facts,

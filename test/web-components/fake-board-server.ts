@@ -358,6 +358,7 @@ export function aJob(facts: Partial<Job> = {}): Job {
     node: null,
     cancelled_by: null,
     cancel_requested: false,
+    abridged: false,
     ...actions(status),
     position: '1',
     ...facts,

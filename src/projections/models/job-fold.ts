@@ -2,7 +2,14 @@
  * What a task's stream says of its job: a pure fold, one event at a time. The jobs table is this fold, kept; tests and
  * audits hold the table against it.
  */
-import { factOf, type JsonObject, type RecordedEvent, type Submission, type TaskFact } from '../../events/index.ts'
+import {
+  factOf,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+  type Submission,
+  type TaskFact,
+} from '../../events/index.ts'
 import type { JobStatus, JobView } from '../views.ts'
 
 /** A job, and what the table keeps of it beside the view. `lockWait` is always undefined: the lock's stream tells it. */
@@ -14,12 +21,33 @@ export interface JobRecord extends JobView {
   readonly run: number
 }
 
+/** What of an event the fold goes by. */
+type JobEvent = Pick<RecordedEvent, 'id' | 'type' | 'data' | 'metadata' | 'position'>
+
+/**
+ * The job that its first events make, before any read model has them. Its place in a lock's queue is not among them.
+ * @param position of the last of them
+ */
+export function jobOfFirst(
+  id: string,
+  events: readonly Omit<JobEvent, 'position'>[],
+  position: Position,
+): JobView | undefined {
+  const record = events.reduce<JobRecord | undefined>(
+    (job, event) => foldJob(job, id, { ...event, position }),
+    undefined,
+  )
+  if (record === undefined) return undefined
+  const { hidden: _hidden, expiresAt: _expiresAt, run: _run, ...job } = record
+  return job
+}
+
 /**
  * The job after one more event of its stream; the same object if the event changes nothing that a view shows.
  * @returns undefined while the stream has no submission
  */
-export function foldJob(job: JobRecord | undefined, id: string, event: RecordedEvent): JobRecord | undefined {
-  const fact = factOf<TaskFact>(event)
+export function foldJob(job: JobRecord | undefined, id: string, event: JobEvent): JobRecord | undefined {
+  const fact = factOf<TaskFact, JobEvent>(event)
   if (fact.type === 'TaskSubmitted' || fact.type === 'TaskScheduled')
     return job ?? submitted(id, fact, fact.data, event)
   if (job === undefined) return undefined
@@ -109,7 +137,7 @@ export function foldJob(job: JobRecord | undefined, id: string, event: RecordedE
   }
 }
 
-function submitted(id: string, fact: TaskFact, submission: Submission, event: RecordedEvent): JobRecord {
+function submitted(id: string, fact: TaskFact, submission: Submission, event: JobEvent): JobRecord {
   return {
     id,
     name: submission.name,
@@ -158,7 +186,7 @@ function waitingAgain(job: JobRecord, runAt: string): JobRecord {
   }
 }
 
-function ended(job: JobRecord, status: JobStatus, event: RecordedEvent): JobRecord {
+function ended(job: JobRecord, status: JobStatus, event: JobEvent): JobRecord {
   return {
     ...job,
     status,
