@@ -104,7 +104,10 @@ export class Node {
       manifest: options.manifest,
       announcer: options.announcer ?? ((of) => new LoopAnnouncer(of)),
       onDead: (node) => this.#takeOver(node),
-      onAwake: () => this.#runner.verify(),
+      onAwake: () => {
+        this.#runner.verify()
+        this.#turns.verify()
+      },
       report,
     })
     const patience = (key: string): number => this.#membership.rank(key) * NEXT_IN_ORDER_MS

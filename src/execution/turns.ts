@@ -32,6 +32,8 @@ export interface TurnsOptions {
 interface Answering {
   readonly claim: string
   stop(reason: Error): void
+  /** Looks whether the turn is still this node's. */
+  verify(): Promise<void>
 }
 
 export class Turns {
@@ -69,6 +71,13 @@ export class Turns {
 
   async idle(): Promise<void> {
     while (this.#busy.size > 0) await Promise.all(this.#busy.values())
+  }
+
+  /** This node was away for long: whoever lost the claim meanwhile is told before it submits anything. */
+  verify(): void {
+    for (const [sessionId, { verify }] of this.#answering) {
+      verify().catch((error) => this.#options.report(error, `looking after the turn of session ${sessionId}`))
+    }
   }
 
   /** Follows the log: events of sessions in order, each once. */
@@ -139,17 +148,23 @@ export class Turns {
       controller.abort(reason)
       abandon(reason)
     }
-    this.#answering.set(sessionId, { claim, stop })
+    let verified: Promise<void> = Promise.resolve()
+    const verify = (): Promise<void> => {
+      const looked = system.read(sessionKind, sessionId).then(({ state }) => {
+        if (state.context.turn?.claim !== claim) stop(new AttemptFenced('turn', 'this conversation', claim))
+      })
+      verified = looked.catch(() => {}) // whoever asked is told
+      return looked
+    }
+    this.#answering.set(sessionId, { claim, stop, verify })
     const deadline = this.#clock.at(turn.deadline, () =>
       stop(new TimeoutError('The turn did not end within 10 minutes.')),
     )
     let ending: SessionCommand | undefined
     try {
       const confirmCurrent = async (): Promise<void> => {
-        const isOurs =
-          !controller.signal.aborted &&
-          (!isLate() || (await system.read(sessionKind, sessionId)).state.context.turn?.claim === claim)
-        if (!isOurs) throw new AttemptFenced('turn', 'this conversation', claim)
+        await (isLate() ? verify() : verified)
+        if (controller.signal.aborted) throw new AttemptFenced('turn', 'this conversation', claim)
       }
       const answered = handler({ sessionId, claim, message, signal: controller.signal, confirmCurrent })
       answered.catch(() => {})

@@ -689,6 +689,38 @@ describe('false alarms', () => {
     expect(outcomes).toEqual([`${node} hang`, `${node} AttemptFenced`])
   })
 
+  // A promise: see docs/promises.md.
+  test.each([
+    { what: 'before it has looked around', release: 'asleep' },
+    { what: 'as soon as it may', release: 'awake' },
+  ])('a node that slept submits nothing in the name of a turn that it lost: $what', async ({ release }) => {
+    const held = Promise.withResolvers<void>()
+    const outcomes: string[] = []
+    const c = await cluster(2, (app, node) => {
+      const other = app.task('other', () => null)
+      app.message(async () => {
+        await held.promise
+        await other.submit({}).then(
+          () => outcomes.push(`${node} did`),
+          (error) => outcomes.push(`${node} ${error.name}`),
+        )
+      })
+    })
+    await first(c).sendMessage('talk', { text: 'hello', create: true }, caller)
+    await c.advance('1s')
+    const claimed = (await c.events('session-')).find(({ type }) => type === 'TurnStarted')
+    const slept = c.nodes.findIndex(({ engine }) => engine.nodeId === claimed?.data.node)
+    c.nodes[slept]?.sleeper.sleep()
+    await c.advance('20s')
+    if (release === 'asleep') held.resolve()
+    await settled()
+    c.nodes[slept]?.sleeper.wake()
+    held.resolve()
+    await c.advance('5s')
+    expect(outcomes).toEqual([`${slept} AttemptFenced`])
+    expect((await c.events('task-')).filter(({ type }) => type === 'TaskSubmitted')).toHaveLength(0)
+  })
+
   test('what a node writes that slept past the limit is refused and shown, though it writes before it looks', async () => {
     const heard: string[] = []
     const c = await cluster(2, (app, node) =>
