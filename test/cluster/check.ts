@@ -295,7 +295,10 @@ class Check {
       const node = this.#random.pick(this.#nodes)
       const index = this.#nodes.indexOf(node)
       const id = await this.#idOf(node)
-      const held = [...this.#tail.running].filter(([, by]) => by === id).map(([task]) => task)
+      // Not an occurrence of the schedule, which may have ended before the kill, and is waited for in vain then.
+      const held = [...this.#tail.running].flatMap(([task, by]) =>
+        by === id && this.#acknowledged.has(task) ? [task] : [],
+      )
       const killed = Date.now()
       await node.kill()
       const restarted = () =>
