@@ -10,6 +10,7 @@ import {
   type ReadStreamOptions,
   type RecordedEvent,
   type Revision,
+  StoreRefusesUser,
   StoreUnavailable,
 } from '../events/index.ts'
 import type { Clock } from './clock.ts'
@@ -96,7 +97,10 @@ export class PatientStore {
   /** Resolves when it is time to ask again. @throws the error, if asking again is of no use or patience at an end */
   async #again(error: unknown, asking: Asking, forEver: boolean): Promise<void> {
     const { began, wait } = asking
-    if (!(error instanceof StoreUnavailable && error.retryable)) throw error
+    // A password that is changed on the server before it is changed here must not cost the end of what runs.
+    const mayHelp =
+      error instanceof StoreUnavailable && (error.retryable || (forEver && error instanceof StoreRefusesUser))
+    if (!mayHelp) throw error
     if (!forEver && this.#clock.monotonic() + wait > began + this.#patienceMs) throw error
     asking.wait = Math.min(wait * 2, RETRY_MOST_MS)
     await new Promise<void>((resolve) => this.#clock.after(wait, resolve))

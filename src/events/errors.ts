@@ -65,6 +65,16 @@ export class StoreUnavailable extends StoreError {
   }
 }
 
+/**
+ * The server does not let this user in, or not so far. Repeating does not help, until an operator gives the user its
+ * password or its rights back: then it does, without a restart of whoever asks.
+ */
+export class StoreRefusesUser extends StoreUnavailable {
+  constructor(message: string, facts: { cause?: unknown } = {}) {
+    super(message, { retryable: false, ...facts })
+  }
+}
+
 export class StoreClosed extends StoreError {
   readonly code = 'store-closed'
   constructor() {

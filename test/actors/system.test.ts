@@ -21,6 +21,7 @@ import {
   GENESIS,
   type JsonObject,
   openMemoryStore,
+  StoreRefusesUser,
   StoreUnavailable,
   StreamDeleted,
 } from '../../src/events/index.ts'
@@ -329,6 +330,31 @@ describe('a store that gives no answer', () => {
     await clock.advance(60_000)
     await expect(given).rejects.toThrow(StoreUnavailable)
     down = false
+    await clock.advance(1000)
+    expect((await landed).state.value).toBe('completed')
+  })
+
+  test('for a user that it refuses, is asked until the user is let in, where the command must land', async () => {
+    const store = openMemoryStore()
+    const clock = new ManualClock()
+    const claim = await runningTask(systemOn(store))
+    const refused = () => new StoreRefusesUser('The event store refuses this user.')
+    let refuses = true
+    const strict: EventStore = {
+      ...withAppend(store, (append) => async (...of) => {
+        if (refuses) throw refused()
+        return append(...of)
+      }),
+      readStream: async (...of) => {
+        if (refuses) throw refused()
+        return store.readStream(...of)
+      },
+    }
+    const system = systemOn(strict, { clock })
+    const landed = system.execute(taskKind, 't1', { type: 'complete', claim, result: 1 }, { ...BY, mustLand: true })
+    await expect(system.execute(taskKind, 't2', submit, BY)).rejects.toThrow(StoreRefusesUser)
+    await clock.advance(60_000)
+    refuses = false
     await clock.advance(1000)
     expect((await landed).state.value).toBe('completed')
   })

@@ -122,3 +122,31 @@ test('a server that is killed and comes back is followed again, and everything s
   await stop(engine)
   second.kill()
 })
+
+test('a user that is refused for a while costs nothing: what ended meanwhile ends, and what came due runs', async () => {
+  let refuses = false
+  const running = await FakeServer.start({ log: new Log(), fault: () => (refuses ? 'denied' : undefined) })
+  onTestFinished(() => running.kill())
+  const ends = Promise.withResolvers<void>()
+  const app = createApp({ name: 'demo' })
+  app.task('long', async () => {
+    await ends.promise
+    return 'done'
+  })
+  app.task('work', async () => 'done')
+  const engine = await startApp(app, { eventstore: running.url, data: await directory(), report: () => {} })
+  onTestFinished(() => stop(engine))
+  const long = await engine.submit({ name: 'long', params: {} }, caller)
+  const due = await engine.submit({ name: 'work', params: {}, delay: 0.5 }, caller)
+  refuses = true
+  ends.resolve()
+  await eventually('it to be refused', async () => {
+    const [check] = await engine.health()
+    return check?.detail?.includes('refuses this user') || undefined
+  })
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  refuses = false
+  for (const { taskId } of [long, due]) {
+    expect(await engine.waitForJob(taskId, 15_000)).toMatchObject({ status: 'completed', attempt: 1 })
+  }
+})

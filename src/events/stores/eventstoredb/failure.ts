@@ -1,5 +1,5 @@
 /** What the server, the client and gRPC call a failure, in the port's words. */
-import { StoreError, StoreUnavailable } from '../../errors.ts'
+import { StoreError, StoreRefusesUser, StoreUnavailable } from '../../errors.ts'
 import type { Endpoint } from './settings.ts'
 
 const UNAUTHENTICATED = 16
@@ -22,9 +22,9 @@ export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const code = codeOf(error)
   if (code === UNAUTHENTICATED || code === PERMISSION_DENIED || typeOf(error) === 'access-denied') {
-    return new StoreUnavailable(
+    return new StoreRefusesUser(
       'The event store refuses this user. Check the user and password in the connection string, and their rights.',
-      { retryable: false, cause: error },
+      { cause: error },
     )
   }
   const reason = error instanceof Error && error.message ? error.message : (typeOf(error) ?? String(error))

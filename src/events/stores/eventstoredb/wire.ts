@@ -13,6 +13,7 @@ import { Channel, type ChannelOptions, type ClientDuplexStream, credentials } fr
 import {
   EventTooLarge,
   type ExpectedRevision,
+  StoreRefusesUser,
   StoreUnavailable,
   StreamDeleted,
   WrongExpectedRevision,
@@ -220,9 +221,8 @@ function refusal(answer: BatchAppendResp, { stream, expected, events, bytes }: S
       return tooLarge(stream, events, bytes, found.getMaxappendsize())
     }
     case `${DETAILS}AccessDenied`:
-      return new StoreUnavailable(
+      return new StoreRefusesUser(
         `The event store does not let this user append to ${stream}. Check the user in the connection string, and its rights.`,
-        { retryable: false },
       )
     case `${DETAILS}StreamDeleted`:
       return new StreamDeleted(stream)
