@@ -69,6 +69,8 @@ const RESUBSCRIBE_MS = 200
 /** When the log or the read models did not answer. */
 const REPAIR_AGAIN_MS = 5_000
 const REPAIRS_AT_ONCE = 256
+/** How long a stop waits for a log that does not answer. What it leaves then is as after a kill. */
+const UNRECORDED_MS = 5_000
 const PAUSED = 'paused'
 const TASK_SCOPE = taskScope('')
 
@@ -227,8 +229,9 @@ export class Node {
   }
 
   /**
-   * Takes no more work, waits for what runs up to `drainMs` or until `hurry` is aborted, interrupts the rest.
-   * @returns whether everything came to its own end
+   * Takes no more work, waits for what runs up to `drainMs` or until `hurry` is aborted, interrupts the rest, and has it
+   * recorded, unless the log does not answer.
+   * @returns whether everything came to its own end, and the log has it
    */
   async drain(drainMs: number, hurry?: AbortSignal): Promise<boolean> {
     this.#dispatcher.stop()
@@ -236,23 +239,37 @@ export class Node {
     this.schedules.stop()
     this.#aftermath.stop()
     await this.#membership.drain().catch((error) => this.#options.report(error, 'announcing the drain'))
-    const ended = Promise.all([this.#runner.idle(), this.#turns.idle(), this.#aftermath.idle()]).then(() => true)
-    const clock = this.#options.system.clock
-    const limit = Promise.withResolvers<boolean>()
-    const timer = clock.at(clock.now() + drainMs, () => limit.resolve(false))
-    hurry?.addEventListener('abort', () => limit.resolve(false))
-    if (hurry?.aborted) limit.resolve(false)
-    const clean = this.work.running === 0 || (await Promise.race([ended, limit.promise]))
-    timer.cancel()
-    if (!clean) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
-    await this.#aftermath.abort()
-    await this.#options.system.settled()
-    while (this.#followUps.size > 0) await Promise.all(this.#followUps)
+    const ended = Promise.all([this.#runner.idle(), this.#turns.idle(), this.#aftermath.idle()])
+    const inTime = this.work.running === 0 || (await this.#within(drainMs, ended, hurry))
+    const recorded = await this.#within(UNRECORDED_MS, this.#recordEnds(inTime))
+    const clean = inTime && recorded
     this.#stopped = true
     await this.#subscription?.close()
     // Without it the others find out by the silence.
     await this.#membership.stop(clean).catch((error) => this.#options.report(error, 'announcing the end'))
     return clean
+  }
+
+  /** Interrupts what has not come to its own end. Resolves when the log has how everything ended, and all that follows. */
+  async #recordEnds(inTime: boolean): Promise<void> {
+    if (!inTime) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
+    await this.#aftermath.abort()
+    await this.#options.system.settled()
+    while (this.#followUps.size > 0) await Promise.all(this.#followUps)
+  }
+
+  /** @returns whether it was done within `ms`, and before `hurry` was aborted */
+  async #within(ms: number, work: Promise<unknown>, hurry?: AbortSignal): Promise<boolean> {
+    const { clock } = this.#options.system
+    const limit = Promise.withResolvers<boolean>()
+    const timer = clock.after(ms, () => limit.resolve(false))
+    hurry?.addEventListener('abort', () => limit.resolve(false))
+    if (hurry?.aborted) limit.resolve(false)
+    try {
+      return await Promise.race([work.then(() => true), limit.promise])
+    } finally {
+      timer.cancel()
+    }
   }
 
   /** Follows the log from `from`, and resolves once everything recorded so far has been seen. */

@@ -153,6 +153,32 @@ describe('an outage', () => {
     expect(await t.client.job(id)).toMatchObject({ status: 'completed', result: 'done' })
   })
 
+  test.each([
+    { what: 'runs', seconds: 60 },
+    { what: 'has ended, unrecorded', seconds: 2 },
+  ])(
+    'while the app is stopped, with work that $what: it stops all the same, and says that it was not clean',
+    async ({ seconds }) => {
+      const { state, wrapStore } = outage()
+      Object.assign(state, { records: false })
+      const t = await running((app, sleep) => app.task('work', () => sleep(seconds)), { wrapStore })
+      await t.client.submit('work')
+      await t.advance(1)
+      state.isDown = true
+      const stopped = t.running.stop({ drainMs: 10_000 })
+      let outcome: unknown
+      void stopped.then((how) => {
+        outcome = how
+      })
+      await t.advance(9)
+      expect(outcome).toBeUndefined()
+      await t.advance(10)
+      expect(outcome).toEqual({ clean: false })
+      t.crash()
+      t.problems.splice(0)
+    },
+  )
+
   test('while a schedule comes due: it is decided when the store is back, and goes on', async () => {
     const { state, wrapStore } = outage()
     let ran = 0
