@@ -1,5 +1,6 @@
 /** What only the cluster's store promises: what a server or a wire does wrong loses nothing, doubles nothing and ends. */
 import { randomUUID } from 'node:crypto'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type AppendResult,
@@ -451,6 +452,30 @@ describe('opening and closing', () => {
     await store.close()
     expect(await append).toMatchObject({ code: 'store-unavailable' })
     expect(await seen.dropped).toBeInstanceOf(StoreClosed)
+  })
+
+  it.each([true, false])('leaves no connection open to a server that says nothing (tls: %s)', async (tls) => {
+    const sockets = new Set<Socket>()
+    const silent = createServer((socket) => {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+      socket.resume()
+    })
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    opened.push({
+      close: () => {
+        silent.close()
+        for (const socket of sockets) socket.destroy()
+      },
+    })
+    const { port } = silent.address() as AddressInfo
+    const store = await open(`esdb://127.0.0.1:${port}?tls=${tls}`, HASTY)
+    for (let time = 0; time < 3; time++) {
+      expect(await failure(store.head())).toMatchObject({ code: 'store-unavailable', retryable: true })
+    }
+    await vi.waitFor(() => expect(sockets.size).toBeLessThanOrEqual(1), { timeout: 5_000 })
+    await store.close()
+    await vi.waitFor(() => expect(sockets.size).toBe(0), { timeout: 5_000 })
   })
 
   it('closes though the server is away', async () => {

@@ -5,11 +5,18 @@
  * the appends of all, and an answer that comes later ends the process (docs/decisions/0022-own-batch-append.md).
  */
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { EventStoreDBClient } from '@eventstore/db-client'
 import shared, { type UUID } from '@eventstore/db-client/generated/shared_pb.js'
 import rpc from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import streams, { type BatchAppendReq, type BatchAppendResp } from '@eventstore/db-client/generated/streams_pb.js'
-import { Channel, type ChannelOptions, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
+import {
+  Channel,
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientDuplexStream,
+  credentials,
+} from '@grpc/grpc-js'
 import {
   EventTooLarge,
   type ExpectedRevision,
@@ -50,6 +57,7 @@ const DETAILS = 'event_store.client.'
 export class Wire extends EventStoreDBClient {
   readonly #settings: Settings
   readonly #sent = new Map<string, Sent>()
+  readonly #sockets = new Set<Socket>()
   #batch: Promise<BatchStream> | undefined
   #closed = false
 
@@ -78,7 +86,7 @@ export class Wire extends EventStoreDBClient {
     let channel: Promise<Channel> | undefined
     this.getChannel = () => {
       channel ??= this.resolveUri().then(
-        (uri) => new Channel(uri, channelCredentials(settings), channelOptions(settings)),
+        (uri) => new Channel(uri, this.#watched(channelCredentials(settings)), channelOptions(settings)),
       )
       return channel
     }
@@ -127,6 +135,32 @@ export class Wire extends EventStoreDBClient {
       (channel) => channel.close(),
       () => {},
     )
+    setTimeout(() => this.#hangUp(), DISPOSE_MS).unref()
+  }
+
+  /**
+   * A closed channel leaves a connection open whose server has not said its first word yet, for as long as that says
+   * nothing: one for each attempt, each of which would keep its thread from ending.
+   */
+  #hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** The credentials, which see every connection that is made with them. */
+  #watched(made: ChannelCredentials): ChannelCredentials {
+    const create = made._createSecureConnector.bind(made)
+    made._createSecureConnector = (...of) => {
+      const connector = create(...of)
+      const connect = connector.connect.bind(connector)
+      connector.connect = (socket) => {
+        this.#sockets.add(socket)
+        socket.once('close', () => this.#sockets.delete(socket))
+        if (this.#closed) socket.destroy()
+        return connect(socket)
+      }
+      return connector
+    }
+    return made
   }
 
   #open(): Promise<BatchStream> {
