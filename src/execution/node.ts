@@ -238,13 +238,14 @@ export class Node {
     this.#turns.stop()
     this.schedules.stop()
     this.#aftermath.stop()
-    await this.#membership.drain().catch((error) => this.#options.report(error, 'announcing the drain'))
+    const said = this.#membership.drain().catch((error) => this.#options.report(error, 'announcing the drain'))
     const ended = Promise.all([this.#runner.idle(), this.#turns.idle(), this.#aftermath.idle()])
     const inTime = this.work.running === 0 || (await this.#within(drainMs, ended, hurry))
     const recorded = await this.#within(UNRECORDED_MS, this.#recordEnds(inTime))
     const clean = inTime && recorded
     this.#stopped = true
     await this.#subscription?.close()
+    await said
     // Without it the others find out by the silence.
     await this.#membership.stop(clean).catch((error) => this.#options.report(error, 'announcing the end'))
     return clean

@@ -17,6 +17,7 @@ import { Waiting } from '../waiting.ts'
 import { type FromWorker, received, type Told, type ToWorker, type WorkerOptions } from './protocol.ts'
 
 const BACKOFF_MS = { first: 100, max: 10_000 }
+const CLOSE_MS = 8_000
 
 export interface WorkerHostOptions {
   readonly app: string
@@ -207,7 +208,10 @@ class WorkerHost implements ReadModels {
     // One that is not ready yet has not begun to listen.
     if (this.#ready) worker.postMessage({ kind: 'close' } satisfies ToWorker)
     else await worker.terminate()
+    // A connection that is being made to a host that is gone keeps its thread for two minutes.
+    const cancel = systemClock.after(CLOSE_MS, () => void worker.terminate())
     await exit
+    cancel()
   }
 
   #ask<Q extends QuestionName>(question: Q, ...asked: Asked<Q>): Promise<Answer<Q>> {
