@@ -283,6 +283,8 @@ class Gate {
   readonly #report: (error: unknown, doing: string) => void
   /** Permits that this node holds or asks for: whatever becomes of them, it returns them itself. */
   readonly #ours = new Set<string>()
+  /** By claim that no task shows: since when this node has seen its permit, by the monotonic clock. */
+  #unclaimed = new Map<string, number>()
   #returns: (PermitWanted & { readonly reason: string })[] = []
   #returning = false
   #lookedForLost = false
@@ -351,16 +353,27 @@ class Gate {
   /** Permits of others whose claim never came, or has ended: their node died, or stopped before it returned them. */
   async #lost({ permits }: LimitContext): Promise<readonly (PermitWanted & { readonly reason: string })[]> {
     const foreign = permits.filter(({ claim }) => !this.#ours.has(claim))
+    const since = new Map<string, number>()
     const looked = await Promise.all(
       foreign.map(async ({ taskId, claim, at }) => {
         const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
         if (state.context.claim?.id === claim) return undefined
-        // By the dates of two nodes, of which either may have been set back.
-        const young = Math.abs(this.#system.clock.now() - at) < UNCLAIMED_MS
-        return young && !this.#system.exclusive ? undefined : { taskId, claim, reason: 'reclaimed' }
+        const lost = { taskId, claim, reason: 'reclaimed' }
+        if (this.#system.exclusive) return lost
+        since.set(claim, this.#unclaimed.get(claim) ?? this.#system.clock.monotonic())
+        return (await this.#isLost(lost, at, since.get(claim) ?? 0)) ? lost : undefined
       }),
     )
+    this.#unclaimed = since
     return looked.filter((permit) => permit !== undefined)
+  }
+
+  /** Others' permits are old by the dates of two nodes, which may be minutes apart: so that alone says nothing. */
+  async #isLost({ taskId, claim }: PermitWanted, takenAt: number, since: number): Promise<boolean> {
+    const { clock } = this.#system
+    if (Math.abs(clock.now() - takenAt) < UNCLAIMED_MS) return false
+    if (clock.monotonic() - since >= UNCLAIMED_MS) return true
+    return (await this.#system.history(taskKind, taskId)).some(({ id }) => id === claim)
   }
 }
 

@@ -13,19 +13,24 @@ import { LoopAnnouncer } from '../../src/execution/announcer.ts'
 import { Leash } from '../../src/testing/leash.ts'
 import { unavailable } from '../actors/stores.ts'
 
-/** The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. */
+/**
+ * The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. Its date may be
+ * ahead of the others'.
+ */
 class SleepyClock implements Clock {
   readonly #clock: Clock
+  readonly #aheadMs: number
   #missed: (() => void)[] | undefined
   #woken = Promise.withResolvers<void>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, aheadMs = 0) {
     this.#clock = clock
+    this.#aheadMs = aheadMs
   }
 
-  now = (): number => this.#clock.now()
+  now = (): number => this.#clock.now() + this.#aheadMs
   monotonic = (): number => this.#clock.monotonic()
-  at = (at: number, fire: () => void) => this.#clock.at(at, () => this.#fire(fire))
+  at = (at: number, fire: () => void) => this.#clock.at(at - this.#aheadMs, () => this.#fire(fire))
   after = (ms: number, fire: () => void) => this.#clock.after(ms, () => this.#fire(fire))
 
   sleep(): void {
@@ -60,6 +65,8 @@ class Cluster {
   hangs = false
   /** Whoever follows the log hears nothing from an event of this type on, until then; and of what comes next a while later. */
   deafFrom: { readonly type: string; readonly until: Promise<void> } | undefined
+  /** Appends of this type are not taken before then. */
+  slow: { readonly type: string; readonly until: Promise<void> } | undefined
   /** How often the stream of a limit was read. */
   looksAtLimits = 0
   #isDown = false
@@ -73,12 +80,13 @@ class Cluster {
   /**
    * @param announcesApart as from a thread of its own: whatever holds up the node, it is heard
    * @param settings when it can read them, which it does on its start
+   * @param aheadMs by how much its date is ahead of the others'
    */
-  async add({ announcesApart = false, settings = Promise.resolve() } = {}): Promise<Engine> {
+  async add({ announcesApart = false, settings = Promise.resolve(), aheadMs = 0 } = {}): Promise<Engine> {
     const index = this.nodes.length
     const app = createApp({ name: 'demo', concurrency: 10 })
     this.#declare(app, index)
-    const sleeper = new SleepyClock(this.clock)
+    const sleeper = new SleepyClock(this.clock, aheadMs)
     const leash = new Leash(this.#storeOf(sleeper, settings), sleeper)
     const starting = startApp(app, {
       store: leash.store,
@@ -110,6 +118,7 @@ class Cluster {
         await sleeper.awake()
         while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
         this.#assertUp()
+        if (of[2].some(({ type }) => type === this.slow?.type)) await this.slow?.until
         return log.append(...of)
       },
       readStream: async (...of) => {
@@ -479,6 +488,29 @@ describe('several nodes on one log', () => {
     expect(ofWindow(begin, 10_000) / 10).toBeGreaterThanOrEqual(95)
     // Three nodes compete for each permit; that many wait must not mean that they ask the more.
     expect(c.looksAtLimits).toBeLessThanOrEqual(10 * starts.length)
+  })
+
+  test.each([-60_000, 60_000])('a limit holds though their dates are apart (by %i ms)', async (aheadMs) => {
+    let now = 0
+    let most = 0
+    const c = await cluster(1, (app) =>
+      app.task('narrow', { concurrency: 1 }, async () => {
+        most = Math.max(most, ++now)
+        await new Promise<void>((resolve) => c.clock.after(500, resolve))
+        now--
+      }),
+    )
+    await c.add({ aheadMs })
+    await c.advance('3s')
+    const claims = Promise.withResolvers<void>()
+    c.slow = { type: 'TaskStarted', until: claims.promise }
+    for (const { engine } of c.nodes) await engine.submit({ name: 'narrow', params: {} }, caller)
+    await c.advance('3s')
+    claims.resolve()
+    await c.advance('10s')
+    expect(most).toBe(1)
+    const returned = (await c.events('limit-')).filter(({ type }) => type === 'PermitReturned')
+    expect(returned.map(({ data }) => data.reason)).toEqual(['ended', 'ended'])
   })
 
   // A promise: see docs/promises.md.
