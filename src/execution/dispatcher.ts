@@ -280,7 +280,7 @@ export class Dispatcher {
       case 'TaskStarted':
         return this.#onStarted(id, event.id, fact.data.node)
       case 'TaskDeadlineExtended':
-        return this.#options.runner.moveDeadline(fact.data.claim, Date.parse(fact.data.deadline))
+        return this.#options.runner.extend(fact.data.claim)
       case 'TaskCancelRequested':
         return this.#options.runner.cancel(fact.data.claim)
       case 'TaskRetryScheduled':

@@ -108,8 +108,9 @@ export class Runner {
     }
   }
 
-  moveDeadline(claim: string, deadline: number): void {
-    this.#runs.get(claim)?.attempt.setDeadline(deadline)
+  /** Somebody pushed the attempt's deadline out: by this node's date, since whoever did may have another. */
+  extend(claim: string): void {
+    this.#runs.get(claim)?.attempt.extend()
   }
 
   /** Interrupts everything that runs and records it, without waiting for handlers. */
@@ -295,6 +296,11 @@ class LiveAttempt implements Attempt {
     })
     this.abandoned.catch(() => {})
     if (claim.deadline !== undefined) this.setDeadline(claim.deadline)
+  }
+
+  extend(): void {
+    const { timeoutMs } = this.submission
+    if (timeoutMs !== undefined && !this.#settled) this.setDeadline(this.#clock.now() + timeoutMs)
   }
 
   setDeadline(at: number): void {

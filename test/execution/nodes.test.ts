@@ -513,6 +513,31 @@ describe('several nodes on one log', () => {
     expect(returned.map(({ data }) => data.reason)).toEqual(['ended', 'ended'])
   })
 
+  test.each([-300_000, 300_000])(
+    'a refresh on a node whose date is another pushes the deadline out (by %i ms)',
+    async (aheadMs) => {
+      const c = await cluster(1, (app) =>
+        app.task(
+          'work',
+          { timeout: '60s' },
+          (_: object, { signal }) =>
+            new Promise((_, reject) => {
+              signal.addEventListener('abort', () => reject(signal.reason))
+            }),
+        ),
+      )
+      const { taskId } = await first(c).submit({ name: 'work', params: {} }, caller)
+      await settled()
+      const other = await c.add({ aheadMs })
+      await c.advance('30s')
+      await other.refreshJob(taskId, caller)
+      await c.advance('50s')
+      expect((await first(c).reads.job(taskId))?.status).toBe('running')
+      await c.advance('15s')
+      expect((await first(c).reads.job(taskId))?.status).toBe('timeout')
+    },
+  )
+
   // A promise: see docs/promises.md.
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
     const ran: string[] = []
