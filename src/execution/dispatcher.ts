@@ -98,6 +98,8 @@ export class Dispatcher {
   readonly #claiming = new Set<string>()
   /** Claims of this node that the log has yet to show. */
   readonly #unseen = new Set<string>()
+  /** Claims that somebody asked to cancel before their start was answered. */
+  readonly #cancelled = new Set<string>()
   #busy = 0
   #suspectRuns = false
   #open = false
@@ -254,7 +256,9 @@ export class Dispatcher {
 
   /** A start that was under way has come to nothing: nor does the claim that was heard of meanwhile run here. */
   #disown({ id, state, ours, claim }: TaskRecord): void {
-    if (state === 'running' && ours && claim !== undefined && !this.#options.runner.has(claim)) this.#orphan(id, claim)
+    if (claim === undefined) return
+    this.#cancelled.delete(claim)
+    if (state === 'running' && ours && !this.#options.runner.has(claim)) this.#orphan(id, claim)
   }
 
   /** Follows the log: events of tasks and locks in order, each once. `pump` afterwards. */
@@ -282,7 +286,7 @@ export class Dispatcher {
       case 'TaskDeadlineExtended':
         return this.#options.runner.extend(fact.data.claim)
       case 'TaskCancelRequested':
-        return this.#options.runner.cancel(fact.data.claim)
+        return this.#cancel(id, fact.data.claim)
       case 'TaskRetryScheduled':
         return this.#again(id, event.revision, Date.parse(fact.data.runAt), 0)
       case 'TaskInterrupted':
@@ -296,6 +300,13 @@ export class Dispatcher {
         return this.#end(id)
       default:
     }
+  }
+
+  /** A start of this node's that the log shows may have no answer yet: nothing runs then that could be told. */
+  #cancel(taskId: string, claim: string): void {
+    const record = this.#records.get(taskId)
+    if (record?.ours && record.claim === claim && this.#claiming.has(taskId)) this.#cancelled.add(claim)
+    else this.#options.runner.cancel(claim)
   }
 
   #onLock(stream: string, revision: bigint, fact: LockFact): void {
@@ -623,7 +634,7 @@ export class Dispatcher {
         this.#giveBack()
       } else if (this.#suspects.size > 0) this.pump()
     })
-    if (state.context.cancelRequested) this.#options.runner.cancel(claim.id)
+    if (this.#cancelled.delete(claim.id) || state.context.cancelRequested) this.#options.runner.cancel(claim.id)
   }
 
   #lockStream(key: string): string {

@@ -65,8 +65,8 @@ class Cluster {
   hangs = false
   /** Whoever follows the log hears nothing from an event of this type on, until then; and of what comes next a while later. */
   deafFrom: { readonly type: string; readonly until: Promise<void> } | undefined
-  /** Appends of this type are not taken before then. */
-  slow: { readonly type: string; readonly until: Promise<void> } | undefined
+  /** Appends of this type are taken at once, or not before then, and answered then. */
+  slow: { readonly type: string; readonly taken: 'at once' | 'late'; readonly until: Promise<void> } | undefined
   /** How often the stream of a limit was read. */
   looksAtLimits = 0
   #isDown = false
@@ -118,8 +118,11 @@ class Cluster {
         await sleeper.awake()
         while (this.hangs) await new Promise<void>((resolve) => this.clock.after(100, resolve))
         this.#assertUp()
-        if (of[2].some(({ type }) => type === this.slow?.type)) await this.slow?.until
-        return log.append(...of)
+        const slow = of[2].some(({ type }) => type === this.slow?.type) ? this.slow : undefined
+        if (slow?.taken === 'late') await slow.until
+        const result = await log.append(...of)
+        await slow?.until
+        return result
       },
       readStream: async (...of) => {
         this.#assertUp()
@@ -503,7 +506,7 @@ describe('several nodes on one log', () => {
     await c.add({ aheadMs })
     await c.advance('3s')
     const claims = Promise.withResolvers<void>()
-    c.slow = { type: 'TaskStarted', until: claims.promise }
+    c.slow = { type: 'TaskStarted', taken: 'late', until: claims.promise }
     for (const { engine } of c.nodes) await engine.submit({ name: 'narrow', params: {} }, caller)
     await c.advance('3s')
     claims.resolve()
@@ -537,6 +540,28 @@ describe('several nodes on one log', () => {
       expect((await first(c).reads.job(taskId))?.status).toBe('timeout')
     },
   )
+
+  test('a cancel reaches the attempt whose claim has no answer yet', async () => {
+    const c = await cluster(2, (app) =>
+      app.task(
+        'work',
+        (_: object, { signal }) =>
+          new Promise((_, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason))
+          }),
+      ),
+    )
+    const answers = Promise.withResolvers<void>()
+    c.slow = { type: 'TaskStarted', taken: 'at once', until: answers.promise }
+    const { taskId } = await first(c).submit({ name: 'work', params: {}, delay: 1 }, caller)
+    await c.advance('2s')
+    const started = (await c.events(`task-${taskId}`)).find(({ type }) => type === 'TaskStarted')
+    await c.nodes.find(({ engine }) => engine.nodeId !== started?.data.node)?.engine.cancelJob(taskId, caller)
+    await c.advance('1s')
+    answers.resolve()
+    await c.advance('10s')
+    expect((await first(c).reads.job(taskId))?.status).toBe('cancelled')
+  })
 
   // A promise: see docs/promises.md.
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
