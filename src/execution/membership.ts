@@ -233,6 +233,7 @@ export class Membership {
     const [last] = events
     if (this.#members.get(node) !== member) return
     member.manifest ??= events.map(manifestIn).find((manifest) => manifest !== undefined)
+    member.draining ||= events.some(({ type }) => type === 'NodeDraining')
     if (last === undefined || last.id === member.lastSign) return
     if (last.type === 'NodeStopped') this.#lose(node)
     else Object.assign(member, { lastSign: last.id, heardAt: this.#clock.monotonic() })

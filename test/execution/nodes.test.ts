@@ -683,6 +683,21 @@ describe('several nodes on one log', () => {
     const interrupted = (await c.events('task-')).find(({ type }) => type === 'TaskInterrupted')
     expect(interrupted?.data.cause).toBe('drain')
   })
+
+  test('a node that joins while another drains leaves it no work', async () => {
+    const c = await cluster(1, (app) => {
+      app.task('long', () => new Promise<void>((resolve) => c.clock.after(60_000, resolve)))
+    })
+    await first(c).submit({ name: 'long', params: {} }, caller)
+    await settled()
+    const stopped = first(c).stop({ drainMs: 30_000 })
+    await c.advance('1s')
+    const newer = await c.add()
+    await c.advance('5s')
+    expect(newer.nodes).toEqual([newer.nodeId])
+    await c.advance('30s')
+    await stopped
+  })
 })
 
 describe('false alarms', () => {
