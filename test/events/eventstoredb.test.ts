@@ -445,6 +445,12 @@ describe('opening and closing', () => {
     expect(String(error)).not.toContain('secret')
   })
 
+  it('says of a password that is not encoded how to write it', async () => {
+    const error = await failure(openEventStoreDB({ url: 'esdb://user:sec@r:et/1@host:2113' }))
+    expect(error).toMatchObject({ message: expect.stringContaining('percent-encoded: %40 for @') })
+    expect(String(error)).not.toContain('sec@')
+  })
+
   it('closes though the server hangs', async () => {
     const { store } = await wired({ fault: () => 'hang' }, HASTY)
     const seen = follow(store)

@@ -63,7 +63,8 @@ function parse(url: string): ConnectionOptions {
     if (error instanceof StoreUnavailable) throw error
     // The parser's message quotes the string, and with it perhaps the password.
     const expected = error instanceof Error && 'expected' in error ? `${error.expected}` : 'another form'
-    throw unreadable(`a part of it is not understood: expected ${expected}`)
+    const hint = text.includes('@') ? '. What is special in a user or password is percent-encoded: %40 for @' : ''
+    throw unreadable(`a part of it is not understood: expected ${expected}${hint}`)
   }
 }
 
