@@ -1,12 +1,12 @@
 /** How soon work goes on after a crash: kill -9 of a serving process to the second start of the task it was running. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Benchmark, type Measurement, monotonic, timed } from './harness.ts'
+import { serve, urlOf } from './server.ts'
 
-const CAPSULE = resolve(import.meta.dirname, '../dist/cli/bin.js')
 const APP_FILE = resolve(import.meta.dirname, 'apps/crash.ts')
 const PATIENCE_MS = 30_000
 
@@ -16,7 +16,7 @@ export const crash: Benchmark = {
   rounds: 5,
   async round(directory) {
     const starts = join(directory, 'starts')
-    const first = serve(directory, starts)
+    const first = serve(APP_FILE, directory, { CRASH_STARTS: starts })
     try {
       const url = await urlOf(first)
       await fetch(`${url}/api/v1/tasks/crash/$submit`, { method: 'POST' })
@@ -29,7 +29,7 @@ export const crash: Benchmark = {
     const killed = monotonic()
     first.kill('SIGKILL')
     await once(first, 'exit')
-    const second = serve(directory, starts)
+    const second = serve(APP_FILE, directory, { CRASH_STARTS: starts })
     try {
       const url = urlOf(second).then(() => monotonic())
       const [, again = Number.NaN] = await startsIn(starts, 2)
@@ -48,24 +48,6 @@ export const crash: Benchmark = {
       await ended
     }
   },
-}
-
-function serve(directory: string, starts: string): ChildProcess {
-  return spawn(process.execPath, [CAPSULE, 'serve', APP_FILE, '--port', '0', '--data', join(directory, 'data')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, CRASH_STARTS: starts },
-  })
-}
-
-/** Of its first line: `crash is running at http://…`. */
-async function urlOf(child: ChildProcess): Promise<string> {
-  let text = ''
-  for await (const chunk of child.stdout ?? []) {
-    text += chunk
-    const url = /http:\S+/.exec(text)?.[0]
-    if (url !== undefined) return url
-  }
-  throw new Error(`capsule serve ended: ${text}`)
 }
 
 /** The instants at which the task was started, once there are so many. */

@@ -8,6 +8,7 @@ import { append } from './append.ts'
 import { cluster } from './cluster.ts'
 import { crash } from './crash.ts'
 import { type Benchmark, inTemporaryDirectory, type Measurement, median } from './harness.ts'
+import { http } from './http.ts'
 import { latency } from './latency.ts'
 import { describeMachine } from './machine.ts'
 import { memory } from './memory.ts'
@@ -20,6 +21,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   tasks,
   lockedTasks,
   latency,
+  http,
   crash,
   projections,
   start,
