@@ -328,8 +328,8 @@ export class Engine implements RunningApp, Runs {
     return this.#parts.store.head()
   }
 
-  history(kind: StreamKind, id: string, options: { readonly limit?: number } = {}): Promise<readonly RecordedEvent[]> {
-    return this.#parts.store.readStream(streamName(this.name, kind, id), options)
+  history(kind: StreamKind, id: string, part: Parameters<RunningApp['history']>[2] = {}) {
+    return this.#parts.store.readStream(streamName(this.name, kind, id), part)
   }
 
   acknowledged(kind: StreamKind, id: string): Position {

@@ -151,8 +151,15 @@ export interface RunningApp {
 
   /** Of the last event in the log. @throws StoreUnavailable */
   head(): Promise<Position>
-  /** An entity's events, oldest first, the first `limit` of them (default all); none if there is no such entity. */
-  history(kind: StreamKind, id: string, options?: { readonly limit?: number }): Promise<readonly RecordedEvent[]>
+  /**
+   * An entity's events, oldest first: `limit` of them (default all) from revision `from` on (default the first). None if
+   * there is no such entity.
+   */
+  history(
+    kind: StreamKind,
+    id: string,
+    part?: { readonly from?: bigint; readonly limit?: number },
+  ): Promise<readonly RecordedEvent[]>
   /** The position that a read of this entity must include to show what this node last acknowledged for it. */
   acknowledged(kind: StreamKind, id: string): Position
   /**

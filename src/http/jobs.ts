@@ -88,11 +88,14 @@ export const jobRoutes: readonly Route[] = [
     resource,
     summary: 'The history of a job: what happened, when, by whom',
     description: 'Oldest first. It stays after the job was deleted.',
+    query: z.strictObject({
+      after: z.coerce.number().int().min(0).exactOptional().meta({ description: 'Only what follows this revision' }),
+    }),
     answers: { 200: { description: 'Its events', schema: z.array(schemas.historyEvent) } },
-    errors: ['not-found'],
-    async handle({ app, user, param }) {
+    errors: ['not-found', 'invalid-input'],
+    async handle({ app, user, param, query: { after } }) {
       await assertOwnJob(app, user, param('id'))
-      const events = await app.history('task', param('id'))
+      const events = await app.history('task', param('id'), after === undefined ? {} : { from: BigInt(after) + 1n })
       // A job that waits for its lock may have no stream of its own yet.
       if (events.length === 0) await findJob(app, param('id'), user)
       return events.map(toHistoryEvent)

@@ -505,8 +505,8 @@ export class FakeApp implements RunningApp {
     if (this.headOfLog === undefined) throw new StoreUnavailable('no answer', { retryable: true })
     return this.headOfLog
   }
-  async history(_kind: StreamKind, id: string) {
-    return this.histories.get(id) ?? []
+  async history(_kind: StreamKind, id: string, { from = 0n }: { readonly from?: bigint } = {}) {
+    return (this.histories.get(id) ?? []).filter(({ revision }) => revision >= from)
   }
   acknowledged(kind: StreamKind, id: string) {
     return this.#acknowledged.get(`${kind}-${id}`) ?? START

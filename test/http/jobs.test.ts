@@ -184,6 +184,15 @@ describe('the history of a job', () => {
     ])
   })
 
+  it('says only what follows a revision, if it is asked so', async () => {
+    const { app, get, refusal } = await serving()
+    app.put(jobView('j'))
+    app.histories.set('j', [submitted, { ...submitted, type: 'TaskStarted', revision: 1n }])
+    expect(await get('/api/v1/jobs/j/$events?after=0')).toMatchObject({ body: [{ type: 'TaskStarted', revision: 1 }] })
+    expect(await get('/api/v1/jobs/j/$events?after=1')).toMatchObject({ status: 200, body: [] })
+    expect(codeOf(await refusal('GET', '/api/v1/jobs/j/$events?after=-1'))).toBe('invalid-input')
+  })
+
   it('is empty for a job whose own stream is still to come, and refused for none', async () => {
     const { app, get, refusal } = await serving()
     app.put(jobView('queued'))

@@ -46,6 +46,8 @@ export class FakeBoardServer {
   readonly frames: ClientFrame[] = []
   tasks: TaskInfo[] = []
   history: HistoryEvent[] = []
+  /** Paths that were asked for, with their queries. */
+  readonly asked: string[] = []
   /** Refuses a command, or lets it be done when undefined. */
   refuse: (frame: CommandFrame) => Problem | undefined = () => undefined
   /** Refuses a board. */
@@ -225,8 +227,12 @@ export class FakeBoardServer {
   }
 
   #answer(url: URL): Response {
+    this.asked.push(url.pathname + url.search)
     if (url.pathname === '/api/v1/tasks') return Response.json(this.tasks)
-    if (url.pathname.endsWith('/$events')) return Response.json(this.history)
+    if (url.pathname.endsWith('/$events')) {
+      const after = Number(url.searchParams.get('after') ?? -1)
+      return Response.json(this.history.filter(({ revision }) => revision > after))
+    }
     const problem = aProblem('not-found', 'Not found', `There is nothing at ${url.pathname}.`, 404)
     return Response.json(problem, { status: 404 })
   }

@@ -86,6 +86,11 @@ describe('lights', () => {
     server.history = past('TaskSubmitted', 'TaskStarted', 'TaskCompleted')
     server.update('task-1', { status: 'completed' })
     await eventually(() => path().length === 3, 'the third step')
+    // Of a history that was shown, only what is new is fetched.
+    expect(server.asked.filter((path) => path.includes('$events'))).toEqual([
+      '/api/v1/jobs/task-1/$events',
+      '/api/v1/jobs/task-1/$events?after=1',
+    ])
     expect(drawn('current')).toEqual(['completed'])
     expect(drawn('visited')).toEqual(['pending', 'running'])
     expect(path()).toContain('3 TaskCompleted')

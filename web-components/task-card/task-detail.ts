@@ -55,6 +55,8 @@ export class CapsuleTaskDetail extends CapsuleElement {
   })
   /** The position of the job that the history on show was fetched for. */
   #loaded: string | undefined
+  /** The job that `_events` are of. */
+  #historyOf: string | undefined
   #loading = false
   #returnFocus: HTMLElement | undefined
   /** The dialog has a size of its own: what is drawn for its width does not change it. */
@@ -328,8 +330,12 @@ export class CapsuleTaskDetail extends CapsuleElement {
     if (this.#loading || this.#loaded === job.position || !connection) return
     this.#loading = true
     try {
-      const path = `/api/v1/jobs/${encodeURIComponent(job.id)}/$events`
-      this._events = await connection.rest<HistoryEvent[]>(path)
+      // A history may be long, and changes with every word of progress: only what is new of it is fetched.
+      const known = this.#historyOf === job.id ? (this._events ?? []) : []
+      const after = known.at(-1)
+      const path = `/api/v1/jobs/${encodeURIComponent(job.id)}/$events${after ? `?after=${after.revision}` : ''}`
+      this._events = [...known, ...(await connection.rest<HistoryEvent[]>(path))]
+      this.#historyOf = job.id
       this._problem = undefined
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
