@@ -69,6 +69,7 @@ export class Admission<T extends Waiting> {
   readonly #gates = new Map<string, Gate>()
   /** By claim: where its permits are returned. */
   readonly #held = new Map<string, readonly Gate[]>()
+  readonly #unclaimed: Unclaimed = new Map()
 
   constructor(options: AdmissionOptions<T>) {
     this.#options = options
@@ -178,7 +179,7 @@ export class Admission<T extends Waiting> {
   }
 
   #gate(key: string, rules: LimitRules): Gate {
-    return new Gate(this.#options.system, this.#options.node, key, rules, this.#options.report)
+    return new Gate(this.#options.system, this.#options.node, key, rules, this.#unclaimed, this.#options.report)
   }
 
   #ask(lane: Lane<T>): void {
@@ -273,6 +274,12 @@ function later(a: Refusal | undefined, b: Refusal): Refusal {
   return a && a.nextAt > b.nextAt ? a : b
 }
 
+/**
+ * By a limit's stream, and by claim that no task shows: since when this node has seen its permit, by the monotonic clock.
+ * Gates of keys come and go between two looks.
+ */
+type Unclaimed = Map<string, ReadonlyMap<string, number>>
+
 /** One limit's stream, as this node uses it. */
 class Gate {
   readonly stream: string
@@ -280,11 +287,10 @@ class Gate {
   readonly #by: `node:${string}`
   readonly #key: string
   readonly #rules: LimitRules
+  readonly #unclaimed: Unclaimed
   readonly #report: (error: unknown, doing: string) => void
   /** Permits that this node holds or asks for: whatever becomes of them, it returns them itself. */
   readonly #ours = new Set<string>()
-  /** By claim that no task shows: since when this node has seen its permit, by the monotonic clock. */
-  #unclaimed = new Map<string, number>()
   #returns: (PermitWanted & { readonly reason: string })[] = []
   #returning = false
   #lookedForLost = false
@@ -294,12 +300,14 @@ class Gate {
     node: string,
     key: string,
     rules: LimitRules,
+    unclaimed: Unclaimed,
     report: (error: unknown, doing: string) => void,
   ) {
     this.#system = system
     this.#by = `node:${node}`
     this.#key = key
     this.#rules = rules
+    this.#unclaimed = unclaimed
     this.#report = report
     this.stream = streamName(system.app, limitKind.kind, key)
   }
@@ -353,6 +361,7 @@ class Gate {
   /** Permits of others whose claim never came, or has ended: their node died, or stopped before it returned them. */
   async #lost({ permits }: LimitContext): Promise<readonly (PermitWanted & { readonly reason: string })[]> {
     const foreign = permits.filter(({ claim }) => !this.#ours.has(claim))
+    const seen = this.#unclaimed.get(this.stream)
     const since = new Map<string, number>()
     const looked = await Promise.all(
       foreign.map(async ({ taskId, claim, at }) => {
@@ -360,11 +369,13 @@ class Gate {
         if (state.context.claim?.id === claim) return undefined
         const lost = { taskId, claim, reason: 'reclaimed' }
         if (this.#system.exclusive) return lost
-        since.set(claim, this.#unclaimed.get(claim) ?? this.#system.clock.monotonic())
-        return (await this.#isLost(lost, at, since.get(claim) ?? 0)) ? lost : undefined
+        const seenAt = seen?.get(claim) ?? this.#system.clock.monotonic()
+        since.set(claim, seenAt)
+        return (await this.#isLost(lost, at, seenAt)) ? lost : undefined
       }),
     )
-    this.#unclaimed = since
+    if (since.size > 0) this.#unclaimed.set(this.stream, since)
+    else this.#unclaimed.delete(this.stream)
     return looked.filter((permit) => permit !== undefined)
   }
 
