@@ -101,6 +101,8 @@ export class Dispatcher {
   /** Claims that somebody asked to cancel before their start was answered. */
   readonly #cancelled = new Set<string>()
   #busy = 0
+  /** Told when a slot becomes free. */
+  #freed: (() => void)[] = []
   #suspectRuns = false
   #open = false
 
@@ -123,9 +125,7 @@ export class Dispatcher {
       node: options.node,
       waits: (record) => record.state === 'limited',
       takeSlots: (wished) => this.#takeSlots(wished),
-      giveSlot: () => {
-        this.#busy--
-      },
+      giveSlot: () => this.#free(),
       admit: (record, claim) => this.#admit(record, claim),
       reject: (record, error) => this.#reject(record, error),
       report: options.report,
@@ -196,11 +196,24 @@ export class Dispatcher {
     this.pump()
   }
 
-  /** Claims nothing more; what runs goes on. */
+  /** Claims nothing more; what runs goes on, and so does what is on its way to the log. */
   stop(): void {
     this.#open = false
     this.#delayed.close()
     this.#expiring.close()
+  }
+
+  /** Nothing runs, and no start is on its way to the log, which would run when it is there. */
+  get isIdle(): boolean {
+    return this.#busy === 0 && this.#options.runner.running === 0
+  }
+
+  /** Resolves when it is idle. */
+  async idle(): Promise<void> {
+    while (!this.isIdle) {
+      await this.#options.runner.idle()
+      if (this.#busy > 0) await new Promise<void>((resolve) => this.#freed.push(resolve))
+    }
   }
 
   /** Resolves when the task's run has ended, as far as this node has seen. */
@@ -235,8 +248,13 @@ export class Dispatcher {
   }
 
   #giveBack(): void {
-    this.#busy--
+    this.#free()
     this.pump()
+  }
+
+  #free(): void {
+    this.#busy--
+    for (const freed of this.#freed.splice(0)) freed()
   }
 
   /** Runs a task whose start was appended with its submission, on the slot it reserved. */
@@ -554,7 +572,8 @@ export class Dispatcher {
   /** A suspect that is under limits: it asks for its permits once the node is empty, and makes room again without them. */
   async #claimAlone(record: TaskRecord, limits: TaskLimits): Promise<void> {
     const asked = await this.#admission.ask(record, limits)
-    if (record.state === 'ready' && 'claim' in asked) return this.#claim(record, { alone: true, claim: asked.claim })
+    if (this.#open && record.state === 'ready' && 'claim' in asked)
+      return this.#claim(record, { alone: true, claim: asked.claim })
     if ('claim' in asked) this.#admission.release(record.id, asked.claim, 'not started')
     else if (record.state === 'ready') {
       this.#become(record, 'delayed')
@@ -565,8 +584,9 @@ export class Dispatcher {
   }
 
   #admit(record: TaskRecord, claim: string): void {
-    if (record.state === 'limited') return void this.#claim(record, { claim })
-    // While its permits were asked for, another node ran it, or it was paused: what comes now waits for its own turn.
+    if (this.#open && record.state === 'limited') return void this.#claim(record, { claim })
+    // While its permits were asked for, another node ran it, it was paused, or this node stops: what comes now waits for
+    // its own turn.
     this.#admission.release(record.id, claim, 'not started')
     this.#giveBack()
   }

@@ -239,8 +239,9 @@ export class Node {
     this.schedules.stop()
     this.#aftermath.stop()
     const said = this.#membership.drain().catch((error) => this.#options.report(error, 'announcing the drain'))
-    const ended = Promise.all([this.#runner.idle(), this.#turns.idle(), this.#aftermath.idle()])
-    const inTime = this.work.running === 0 || (await this.#within(drainMs, ended, hurry))
+    const ended = Promise.all([this.#dispatcher.idle(), this.#turns.idle(), this.#aftermath.idle()])
+    const isIdle = this.work.running === 0 && this.#dispatcher.isIdle
+    const inTime = isIdle || (await this.#within(drainMs, ended, hurry))
     const recorded = await this.#within(UNRECORDED_MS, this.#recordEnds(inTime))
     const clean = inTime && recorded
     this.#stopped = true
@@ -254,6 +255,7 @@ export class Node {
   /** Interrupts what has not come to its own end. Resolves when the log has how everything ended, and all that follows. */
   async #recordEnds(inTime: boolean): Promise<void> {
     if (!inTime) await Promise.all([this.#runner.interruptAll(), this.#turns.interruptAll()])
+    await this.#dispatcher.idle()
     await this.#aftermath.abort()
     await this.#options.system.settled()
     while (this.#followUps.size > 0) await Promise.all(this.#followUps)

@@ -52,6 +52,7 @@ interface Run {
 export class Runner {
   readonly #options: RunnerOptions
   readonly #runs = new Map<string, Run>()
+  #interrupts = false
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -83,6 +84,7 @@ export class Runner {
       return Promise.resolve()
     }
     const attempt = new LiveAttempt(this.#options, taskId, claim, submission, fence)
+    if (this.#interrupts) attempt.stop(new ShutdownError('The node is stopping.'))
     const done = this.#drive(attempt, handler, failures, onReturned).finally(() => {
       attempt.close()
       this.#runs.delete(claim.id)
@@ -113,8 +115,9 @@ export class Runner {
     this.#runs.get(claim)?.attempt.extend()
   }
 
-  /** Interrupts everything that runs and records it, without waiting for handlers. */
+  /** Interrupts everything that runs, or begins after this, and records it, without waiting for handlers. */
   async interruptAll(): Promise<void> {
+    this.#interrupts = true
     await Promise.all(
       [...this.#runs.values()].map(async ({ attempt, done }) => {
         attempt.stop(new ShutdownError('The node is stopping.'))
@@ -130,8 +133,8 @@ export class Runner {
 
   async #drive(attempt: LiveAttempt, handler: TaskHandler, failures: number, onReturned: () => void): Promise<void> {
     let hasReturned = false
-    const returned = handler
-      .run(attempt)
+    // One that was stopped before it began does not begin.
+    const returned = (attempt.endedBy ? Promise.reject(attempt.endedBy) : handler.run(attempt))
       .then(asJson)
       .finally(() => {
         hasReturned = true

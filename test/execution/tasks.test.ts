@@ -639,4 +639,55 @@ describe('a stop', () => {
     await t.restart()
     expect((await t.client.job(waiting)).status).toBe('completed')
   })
+
+  describe('while a start is on its way to the log', () => {
+    async function stopping() {
+      const blocker = gate()
+      const recorded = gate()
+      let began = false
+      const t = await running(
+        (app, sleep) => {
+          app.task('first', () => blocker.opened)
+          app.task('next', () => {
+            began = true
+            return sleep(5)
+          })
+        },
+        {
+          concurrency: 1,
+          wrapStore: (store) =>
+            withAppend(store, (append) => async (...of) => {
+              const result = await append(...of)
+              if (of[2][0]?.type === 'TaskStarted') await recorded.opened
+              return result
+            }),
+        },
+      )
+      await t.client.submit('first')
+      const next = await t.client.submit('next')
+      blocker.open()
+      await t.settle()
+      return { t, next, recorded, began: () => began }
+    }
+
+    test('waits for what it starts', async () => {
+      const { t, next, recorded } = await stopping()
+      const stopped = t.stop(10)
+      recorded.open()
+      expect(await stopped).toEqual({ clean: true })
+      expect(await storyOf(t, next)).toEqual(['Submitted', 'Started', 'Completed'])
+    })
+
+    test('in a hurry gives it back without beginning it, and it counts as no crash', async () => {
+      const { t, next, recorded, began } = await stopping()
+      const stopped = t.running.stop({ drainMs: 0 })
+      await t.advance(0)
+      recorded.open()
+      expect(await stopped).toEqual({ clean: false })
+      expect(began()).toBe(false)
+      expect(await dataOf(t, `task-${next}`, 'TaskInterrupted')).toMatchObject([{ cause: 'drain' }])
+      expect(await storyOf(t, next)).toEqual(['Submitted', 'Started', 'Interrupted'])
+      t.crash()
+    })
+  })
 })
