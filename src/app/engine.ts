@@ -215,7 +215,7 @@ export class Engine implements RunningApp, Runs {
   waitingFor(job: JobView): string | undefined {
     if (!isWaiting(job.status)) return undefined
     if (!this.#runs(job.name)) return `handler ${job.name}`
-    return this.#parts.node.waitsFor(job.id, job.name)
+    return this.#parts.node.waitsFor(job)
   }
 
   taskApi<Result>(name: string): TaskApi<Result> {

@@ -32,7 +32,7 @@ import {
   streamName,
   type TaskFact,
 } from '../events/index.ts'
-import type { LockView, WaitingTask } from '../projections/index.ts'
+import type { JobView, LockView, WaitingTask } from '../projections/index.ts'
 import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
 import { describeError } from './errors.ts'
@@ -148,10 +148,10 @@ export class Dispatcher {
     return this.#queued.get(name) ?? 0
   }
 
-  /** What a waiting task of the name waits for, beside its turn. */
-  waitsFor(taskId: string, name: string): string | undefined {
+  /** What a waiting task waits for, beside its turn. */
+  waitsFor({ id, name, status }: Pick<JobView, 'id' | 'name' | 'status'>): string | undefined {
     // One that was submitted just now has no record yet.
-    const state = this.#records.get(taskId)?.state ?? 'parked'
+    const state = this.#records.get(id)?.state ?? (status === 'pending' ? 'parked' : 'delayed')
     if (state === 'parked' && this.#paused.has(name)) return `an operator to resume ${name}`
     if (state === 'limited') return `its turn under the limits of ${name}`
     return undefined

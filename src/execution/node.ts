@@ -25,7 +25,7 @@ import {
   streamName,
   streamPrefix,
 } from '../events/index.ts'
-import type { ReadModels, WorkSnapshot } from '../projections/index.ts'
+import type { JobView, ReadModels, WorkSnapshot } from '../projections/index.ts'
 import { Aftermath } from './aftermath.ts'
 import { LoopAnnouncer, type MakeAnnouncer } from './announcer.ts'
 import type { CallbackSettings } from './callbacks.ts'
@@ -165,8 +165,8 @@ export class Node {
   }
 
   /** What a waiting task waits for, in words; undefined if only for its turn, or if this node does not know. */
-  waitsFor(taskId: string, name: string): string | undefined {
-    return this.#dispatcher.waitsFor(taskId, name)
+  waitsFor(job: Pick<JobView, 'id' | 'name' | 'status'>): string | undefined {
+    return this.#dispatcher.waitsFor(job)
   }
 
   isPaused(task: string): boolean {

@@ -76,10 +76,15 @@ describe('a script', () => {
   })
 
   it('hears at once that an operator paused what it submits', async () => {
-    const { ask } = await demo()
+    const { ask, running } = await demo()
     await ask('POST', '/api/v1/tasks/add/$pause')
     const { body } = await ask('POST', '/api/v1/tasks/add/$submit', { params: { a: 1, b: 2 } })
     expect(body).toMatchObject({ status: 'pending', waiting_for: 'an operator to resume add' })
+    const job = await running.reads.job(body.id)
+    if (!job) throw new Error('no job')
+    // Of one that the node has not heard of yet: unless it is due, it does not wait for the operator.
+    expect(running.waitingFor({ ...job, id: 'new' })).toBe(body.waiting_for)
+    expect(running.waitingFor({ ...job, id: 'new', status: 'scheduled' })).toBeUndefined()
   })
 
   it('executes tasks and gets results, errors and refusals in place', async () => {
