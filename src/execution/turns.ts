@@ -43,6 +43,7 @@ export class Turns {
   readonly #answering = new Map<string, Answering>()
   readonly #busy = new Map<string, Promise<void>>()
   #open = false
+  #interrupts = false
 
   constructor(options: TurnsOptions) {
     this.#options = options
@@ -63,8 +64,9 @@ export class Turns {
     this.#open = false
   }
 
-  /** Interrupts what runs and records it, without waiting for handlers. */
+  /** Interrupts what runs, or begins after this, and records it, without waiting for handlers. */
   async interruptAll(): Promise<void> {
+    this.#interrupts = true
     for (const { stop } of this.#answering.values()) stop(new ShutdownError('The node is stopping.'))
     await this.idle()
   }
@@ -128,7 +130,8 @@ export class Turns {
       const { state, facts } = await system.execute(sessionKind, sessionId, command, origin)
       const { turn } = state.context
       if (facts.length === 0 || !turn) return
-      await this.#answer(sessionId, turn, handler)
+      if (!this.#interrupts) await this.#answer(sessionId, turn, handler)
+      else await this.#record(sessionId, turn.claim, { type: 'interruptTurn', claim: turn.claim, cause: 'drain' })
     }
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type App, currentSession, type MessageHandler } from '../../src/app/index.ts'
 import { CancelledError, TimeoutError } from '../../src/execution/index.ts'
 import type { TestApp } from '../../src/testing/index.ts'
+import { withAppend } from '../actors/stores.ts'
 import { dataOf, gate, running, type Sleep } from './app.ts'
 
 function answering(handler: (...of: [...Parameters<MessageHandler>, Sleep]) => unknown) {
@@ -186,6 +187,35 @@ describe('a stop of the app', () => {
     expect(await t.stop(5)).toEqual({ clean: false })
     await t.restart()
     expect(await states(t)).toEqual(['one interrupted', 'two answered'])
+  })
+
+  test('in a hurry gives a turn back that is on its way to the log, without beginning it', async () => {
+    const recorded = gate()
+    let began = false
+    const t = await running(
+      answering((_, __, ___, sleep) => {
+        began = true
+        return sleep(60)
+      }),
+      {
+        wrapStore: (store) =>
+          withAppend(store, (append) => async (...of) => {
+            const result = await append(...of)
+            if (of[2][0]?.type === 'TurnStarted') await recorded.opened
+            return result
+          }),
+      },
+    )
+    await t.client.say('s', 'one')
+    await t.settle()
+    const stopped = t.running.stop({ drainMs: 0 })
+    await t.advance(0)
+    recorded.open()
+    await t.settle()
+    expect(began).toBe(false)
+    expect(await stopped).toEqual({ clean: false })
+    expect(await dataOf(t, 'session-s', 'TurnInterrupted')).toMatchObject([{ cause: 'drain' }])
+    t.crash()
   })
 })
 
