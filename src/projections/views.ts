@@ -38,6 +38,9 @@ export interface JobView {
   readonly params: JsonObject
   readonly result: JsonValue
   readonly error: TaskError | undefined
+  /** Which run of it this is, from 1. */
+  readonly run: number
+  /** Starts so far, over all runs. */
   readonly attempt: number
   readonly retries: number
   readonly failures: number

@@ -82,6 +82,7 @@ export function jobView(id: string, more: Partial<JobView> = {}): JobView {
     params: {},
     result: null,
     error: undefined,
+    run: 1,
     attempt: 0,
     retries: 0,
     failures: 0,

@@ -17,8 +17,6 @@ export interface JobRecord extends JobView {
   /** TaskDeleted: it is in no view, but it still runs, holds its lock, and is recovered. */
   readonly hidden: boolean
   readonly expiresAt: number | undefined
-  /** Which run of it this is, from 1. */
-  readonly run: number
 }
 
 /** What of an event the fold goes by. */
@@ -37,8 +35,11 @@ export function jobOfFirst(
     (job, event) => foldJob(job, id, { ...event, position }),
     undefined,
   )
-  if (record === undefined) return undefined
-  const { hidden: _hidden, expiresAt: _expiresAt, run: _run, ...job } = record
+  return record && viewOf(record)
+}
+
+/** What a reader gets of a job. */
+export function viewOf({ hidden: _hidden, expiresAt: _expiresAt, ...job }: JobRecord): JobView {
   return job
 }
 

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { isWaiting, type Position } from '../../events/index.ts'
 import { int, type Row, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
+import { viewOf } from '../models/job-fold.ts'
 import { CARD_COLUMNS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
 import type { JobFilter, JobIds, JobQuery, JobView, Page } from '../views.ts'
@@ -11,8 +12,8 @@ import { select, source, sumOf, tally } from './filter.ts'
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
   const row = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`).get(id)
   if (row === undefined) return undefined
-  const { hidden, expiresAt: _, ...job } = jobOf(row)
-  return hidden ? undefined : withLockWait(db, job)
+  const job = jobOf(row)
+  return job.hidden ? undefined : withLockWait(db, viewOf(job))
 }
 
 export function findJobs(db: DatabaseSync, query: JobQuery, position: Position): Page<JobView> {
@@ -58,7 +59,7 @@ function jobsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
   const get = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.n = ?`)
   return ns.flatMap((n) => {
     const row = get.get(n)
-    return row === undefined ? [] : viewOf(db, row)
+    return row === undefined ? [] : jobIn(db, row)
   })
 }
 
@@ -68,13 +69,13 @@ export function cardsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
   return ns.flatMap((n) => {
     const row = get.get(n)
     if (row === undefined) return []
-    return row.whole === 1 ? viewOf(db, row) : { ...viewOf(db, row), abridged: true }
+    const card = jobIn(db, row)
+    return row.whole === 1 ? card : { ...card, abridged: true }
   })
 }
 
-function viewOf(db: DatabaseSync, row: Row): JobView {
-  const { hidden: _hidden, expiresAt: _expiresAt, ...job } = jobOf(row)
-  return withLockWait(db, job)
+function jobIn(db: DatabaseSync, row: Row): JobView {
+  return withLockWait(db, viewOf(jobOf(row)))
 }
 
 function withLockWait(db: DatabaseSync, job: JobView): JobView {
