@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Position, RecordedEvent } from '../events/index.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type ReadClock, systemClock } from './clock.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { jobsModel } from './models/jobs.ts'
 import { locksModel } from './models/locks.ts'
@@ -46,7 +46,7 @@ export const READ_MODELS = [jobsModel, sessionsModel, schedulesModel, locksModel
 export function openReadCore(options: {
   readonly db: DatabaseSync
   readonly app: string
-  readonly clock?: Clock
+  readonly clock?: ReadClock
 }): ReadCore {
   const { app, clock = systemClock } = options
   const engine = openEngine({ db: options.db, app, models: READ_MODELS })

@@ -1,5 +1,5 @@
 /** The read side: what people and nodes ask of the log's past. The only door into this folder. */
-export { type Clock, systemClock } from './clock.ts'
+export type { ReadClock } from './clock.ts'
 export { openReadCore, type ReadCore } from './core.ts'
 export { openReadDatabase } from './database.ts'
 export { type Engine, type LogMark, openEngine } from './engine.ts'

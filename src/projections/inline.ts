@@ -1,6 +1,6 @@
 /** The read side on the caller's own thread, following any EventStore: for tests, small apps and stores of a cluster. */
 import { type EventStore, type RecordedEvent, StoreClosed, type Subscription } from '../events/index.ts'
-import { type Clock, systemClock } from './clock.ts'
+import { type ReadClock, systemClock } from './clock.ts'
 import type { Answer, Asked, QuestionName, ReadCore } from './core.ts'
 import { ReadModelsClosed } from './errors.ts'
 import { asError, questionsOf, reportError } from './host.ts'
@@ -19,7 +19,7 @@ export interface InlineOptions {
   readonly store: EventStore
   /** Where read.db is kept. Default ':memory:'. */
   readonly file?: string
-  readonly clock?: Clock
+  readonly clock?: ReadClock
   /** Told what holds the read models up: a PoisonEvent, a full disk, a subscription that dropped. It is tried again. */
   readonly onError?: (error: Error) => void
 }
@@ -73,7 +73,7 @@ export async function openReadModels(options: InlineOptions): Promise<ReadModels
 function follow(options: {
   readonly store: EventStore
   readonly core: ReadCore
-  readonly clock: Clock
+  readonly clock: ReadClock
   readonly onError: (error: Error) => void
   readonly reached: () => void
   /** What must have ended before events are applied. */

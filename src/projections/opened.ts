@@ -1,7 +1,7 @@
 /** Opens read.db for one log: it goes on with what is there, and begins again where that is of no use. */
 import type { DatabaseSync } from 'node:sqlite'
 import { type EventStore, StoreUnavailable } from '../events/index.ts'
-import type { Clock } from './clock.ts'
+import type { ReadClock } from './clock.ts'
 import { openReadCore, type ReadCore } from './core.ts'
 import { deleteReadDatabase, isCorrupt, isDiskTrouble, openReadDatabase } from './database.ts'
 import { goOnWith } from './same-log.ts'
@@ -11,7 +11,7 @@ export interface OpenOptions {
   /** Or ':memory:'. */
   readonly file: string
   readonly log: Pick<EventStore, 'readStream' | 'head'>
-  readonly clock?: Clock
+  readonly clock?: ReadClock
 }
 
 export interface OpenedReads {

@@ -3,7 +3,7 @@
  * ever catching up ends the rebuild and not the host: those in use go on.
  */
 import { type EventStore, type Position, StoreClosed } from '../events/index.ts'
-import type { Clock } from './clock.ts'
+import type { ReadClock } from './clock.ts'
 import type { ReadCore } from './core.ts'
 import { isCorrupt, isDiskFull } from './database.ts'
 import { PoisonEvent } from './errors.ts'
@@ -15,7 +15,7 @@ const BACKOFF_MS = { first: 100, max: 10_000 }
 export interface RebuilderOptions {
   readonly core: ReadCore
   readonly log: Pick<EventStore, 'readAll' | 'readStream'>
-  readonly clock: Clock
+  readonly clock: ReadClock
   readonly onError: (error: Error) => void
 }
 
@@ -33,7 +33,7 @@ export class Rebuilder {
   get dueIn(): number | undefined {
     const { core, clock } = this.#options
     if (this.#isOver || core.engine.rebuildPosition === undefined) return undefined
-    return Math.max(0, this.#notBefore - clock.now())
+    return Math.max(0, this.#notBefore - clock.monotonic())
   }
 
   /**
@@ -87,7 +87,7 @@ export class Rebuilder {
   }
 
   #rest(): void {
-    this.#notBefore = this.#options.clock.now() + this.#backoff
+    this.#notBefore = this.#options.clock.monotonic() + this.#backoff
     this.#backoff = Math.min(this.#backoff * 2, BACKOFF_MS.max)
   }
 }

@@ -1,17 +1,17 @@
 /** Those who wait until the read models include a position. */
 import type { Position } from '../events/index.ts'
-import type { Clock } from './clock.ts'
+import type { ReadClock } from './clock.ts'
 import { ReadModelBehind, ReadModelsClosed } from './errors.ts'
 
 export const DEFAULT_WAIT_MS = 5000
 
 export class Waiting {
-  readonly #clock: Clock
+  readonly #clock: ReadClock
   readonly #position: () => Position
   readonly #waiters = new Set<{ position: Position; resolve: () => void; reject: (error: Error) => void }>()
   #closed = false
 
-  constructor(clock: Clock, position: () => Position) {
+  constructor(clock: ReadClock, position: () => Position) {
     this.#clock = clock
     this.#position = position
   }

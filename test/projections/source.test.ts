@@ -25,7 +25,7 @@ function open() {
     },
   }
   const clock = {
-    now: () => 0,
+    monotonic: () => 0,
     after(_: number, run: () => void) {
       paused.push(run)
       return () => {}

@@ -16,6 +16,7 @@ import type {
   TaskFact,
 } from '../../src/events/index.ts'
 import { NO_KEY, streamName } from '../../src/events/index.ts'
+import type { ReadClock } from '../../src/projections/clock.ts'
 
 export const APP = 'demo'
 export const T0 = Date.parse('2026-01-05T09:00:00.000Z')
@@ -116,11 +117,11 @@ export const completed = (claim = 'c', result: JsonObject | null = { ok: true })
 export const failure = (message = 'broken') => ({ type: 'Error', message, retryable: true })
 
 /** A clock that only the test moves. */
-export class ManualClock {
+export class ManualClock implements ReadClock {
   #now = 0
   readonly #timers = new Set<{ at: number; run: () => void }>()
 
-  now(): number {
+  monotonic(): number {
     return this.#now
   }
 

@@ -5,7 +5,7 @@ import { handlersOf } from '../../src/app/handlers.ts'
 import type { App } from '../../src/app/index.ts'
 import type { EventStore } from '../../src/events/index.ts'
 import { Node } from '../../src/execution/index.ts'
-import { openReadModels, type Clock as ReadClock, type ReadModels } from '../../src/projections/index.ts'
+import { openReadModels, type ReadClock, type ReadModels } from '../../src/projections/index.ts'
 import type { Connection, FaultyLog } from './faulty-log.ts'
 import { type Execution, simulatedApp } from './simulated-app.ts'
 
@@ -66,7 +66,7 @@ export class Process {
     const store = wrapStore(connection)
     const app = simulatedApp({ process: id, clock, concurrency, executions: options.executions }, options.scheduled)
     const readClock: ReadClock = {
-      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
       after(ms, run) {
         const timer = clock.at(clock.now() + ms, run)
         return () => timer.cancel()

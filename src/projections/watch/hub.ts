@@ -7,7 +7,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Position } from '../../events/index.ts'
-import type { Clock } from '../clock.ts'
+import type { ReadClock } from '../clock.ts'
 import type { Touched } from '../read-model.ts'
 import type { Watch, WatchSink, WatchTopic, WatchTopics } from '../views.ts'
 import { type Live, type LiveFactory, liveQueries } from './live.ts'
@@ -28,7 +28,7 @@ export interface WatchHub {
 /** What all watches of one host share. */
 interface Surroundings {
   readonly db: DatabaseSync
-  readonly clock: Clock
+  readonly clock: ReadClock
   readonly position: () => Position
 }
 
@@ -220,13 +220,13 @@ class TopicHub<T extends WatchTopic> {
 class Group<T extends WatchTopic> {
   readonly live: Live<T>
   readonly watchers = new Set<Watcher<T>>()
-  readonly #clock: Clock
+  readonly #clock: ReadClock
   readonly #interval: number
   readonly #run: (group: Group<T>) => void
   #restUntil = Number.NEGATIVE_INFINITY
   #cancel: (() => void) | undefined
 
-  constructor(live: Live<T>, clock: Clock, interval: number, run: (group: Group<T>) => void) {
+  constructor(live: Live<T>, clock: ReadClock, interval: number, run: (group: Group<T>) => void) {
     this.live = live
     this.#clock = clock
     this.#interval = interval
@@ -236,7 +236,7 @@ class Group<T extends WatchTopic> {
   touch(touched: Touched): void {
     this.live.touch(touched)
     if (!this.live.dirty || this.#cancel !== undefined) return
-    const rest = this.#restUntil - this.#clock.now()
+    const rest = this.#restUntil - this.#clock.monotonic()
     if (rest <= 0) this.run()
     else this.#cancel = this.#clock.after(rest, () => this.run())
   }
@@ -245,9 +245,9 @@ class Group<T extends WatchTopic> {
   run(): void {
     this.stop()
     if (!this.live.dirty) return
-    const began = this.#clock.now()
+    const began = this.#clock.monotonic()
     this.#run(this)
-    const ended = this.#clock.now()
+    const ended = this.#clock.monotonic()
     if (this.#interval > 0) this.#restUntil = ended + Math.max(this.#interval, (ended - began) * REST)
   }
 

@@ -12,7 +12,7 @@ import {
   type Subscription,
   streamPrefix,
 } from '../../events/index.ts'
-import { type Clock, systemClock } from '../clock.ts'
+import { type ReadClock, systemClock } from '../clock.ts'
 import type { LogPlace } from './protocol.ts'
 
 export interface LogPage {
@@ -66,7 +66,7 @@ const BACKOFF_MS = { first: 100, max: 10_000 }
 export interface StoreSourceOptions {
   /** Of the app alone. Closed with the source. */
   readonly store: EventStore
-  readonly clock?: Clock
+  readonly clock?: ReadClock
   /** Told when the subscription ended; it is made again. */
   readonly onError: (error: Error) => void
 }
@@ -74,7 +74,7 @@ export interface StoreSourceOptions {
 /** A log that is subscribed to. */
 export class StoreSource implements LogSource {
   readonly #options: StoreSourceOptions
-  readonly #clock: Clock
+  readonly #clock: ReadClock
   #subscription: Subscription | undefined
   /** Events after `#from`, in order, as far as they have come. */
   #held: RecordedEvent[] = []
