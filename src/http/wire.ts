@@ -189,7 +189,6 @@ export interface Session {
   owner_id: string
   started_at: string
   updated_at: string
-  /** A sentence of the last thing said. */
   /** The first thing a person said, shortened: the name of a conversation without a title. */
   opening: string | null
   /** The last thing said, shortened. */
