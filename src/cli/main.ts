@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** The command `capsule`. */
+/** The command `capsule`, once bin.ts knows that this Node can run it: its subcommands, and how it ends. */
 import { Command, CommanderError } from 'commander'
 import { registerAudit } from './audit.ts'
 import { registerBackup } from './backup.ts'
