@@ -114,11 +114,9 @@ export const lock = z
   })
   .meta({ id: 'Lock' }) satisfies z.ZodType<Wire.Lock>
 
-const when = z
-  .string()
-  .refine((text) => !Number.isNaN(Date.parse(text)), 'must be an ISO 8601 date or time')
-  .transform((text) => Date.parse(text))
-  .meta({ format: 'date-time' })
+const dateText = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'must be an ISO 8601 date or time')
+/** Milliseconds since the epoch, of a text that says when. */
+const when = dateText.transform((text) => Date.parse(text)).meta({ format: 'date-time' })
 
 /** `?status=a&status=b` and `?status=a,b` are the same. */
 export function many<T extends z.ZodType<unknown, string>>(item: T) {
@@ -289,10 +287,7 @@ export const boardColumns = z.array(columnSpec).min(1).max(12) satisfies z.ZodTy
 
 export const boardFilter = z.strictObject({
   ...filterFields,
-  since: z
-    .string()
-    .refine((text) => !Number.isNaN(Date.parse(text)), 'must be an ISO 8601 date or time')
-    .exactOptional(),
+  since: dateText.exactOptional(),
 }) satisfies z.ZodType<Wire.BoardFilter>
 
 /** Most cards of one column that cross the wire at once. */
