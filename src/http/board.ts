@@ -33,7 +33,7 @@ export function boardQuery({ filter = {}, columns, windows = [] }: BoardParams, 
   }
 }
 
-const filterFields = schemas.boardFilter.shape
+const boardFilterFields = schemas.boardFilter.shape
 const windowSize = z.coerce.number().int().min(1).max(schemas.WIDEST_WINDOW).default(DEFAULT_WINDOW.limit)
 
 const columnsText = z
@@ -58,7 +58,7 @@ export const boardRoutes: readonly Route[] = [
     path: '/api/v1/board',
     resource,
     summary: 'The board: counts of every column and its first cards',
-    query: z.strictObject({ ...filterFields, columns: columnsText.exactOptional(), limit: windowSize }),
+    query: z.strictObject({ ...boardFilterFields, columns: columnsText.exactOptional(), limit: windowSize }),
     answers: { 200: { description: 'The board as of `position`', schema: schemas.board } },
     errors: ['invalid-input'],
     async handle({ app, user, query: { columns, limit, ...filter } }) {
@@ -74,7 +74,7 @@ export const boardRoutes: readonly Route[] = [
     resource,
     summary: 'Further cards of one column',
     query: z.strictObject({
-      ...filterFields,
+      ...boardFilterFields,
       statuses: schemas.many(schemas.status),
       label: z.string().min(1).default('Column'),
       after: z.coerce.number().int().min(0).default(0).meta({ description: 'How many cards to skip' }),

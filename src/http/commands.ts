@@ -8,7 +8,7 @@ import type { Position } from '../events/index.ts'
 import { jobAt, submittedJob } from './jobs.ts'
 import { scheduleAt } from './schedules.ts'
 import * as schemas from './schemas.ts'
-import { toSubmission } from './tasks.ts'
+import { toSubmitRequest } from './tasks.ts'
 import { assertOwnJob, assertOwnSession, assertScope, type User } from './users.ts'
 import type { CommandName, Commands } from './wire.ts'
 
@@ -85,7 +85,7 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
     async run(app, payload, caller, user) {
       const { name, session_id } = payload
       if (session_id !== undefined) await assertOwnSession(app, user, session_id)
-      const submitted = await app.submit(toSubmission(name, payload, caller), caller)
+      const submitted = await app.submit(toSubmitRequest(name, payload, caller), caller)
       return { position: submitted.position, result: await submittedJob(app, submitted) }
     },
   },

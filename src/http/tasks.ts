@@ -108,7 +108,7 @@ export const taskRoutes: readonly Route[] = [
     ],
     async handle({ app, user, body, caller, param, reply }) {
       if (body.session_id !== undefined) await assertOwnSession(app, user, body.session_id)
-      const submitted = await app.submit(toSubmission(param('name'), body, caller), caller)
+      const submitted = await app.submit(toSubmitRequest(param('name'), body, caller), caller)
       const job = await submittedJob(app, submitted)
       acknowledge(reply, submitted.position)
       reply.code(202).header('location', jobPath(submitted.taskId))
@@ -190,7 +190,7 @@ interface SubmitInput {
 }
 
 /** The command's id is the key by which a repeat is the same task. */
-export function toSubmission(name: string, input: SubmitInput, { commandId }: Caller): SubmitRequest {
+export function toSubmitRequest(name: string, input: SubmitInput, { commandId }: Caller): SubmitRequest {
   return { name, ...toItem(input, commandId) }
 }
 
