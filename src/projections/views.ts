@@ -106,6 +106,9 @@ export interface BoardQuery {
   readonly windows: readonly { readonly after: number; readonly limit: number }[]
 }
 
+/** What comes first in a column, in words. The first two are the same direction: of what is scheduled, the oldest is next. */
+export type BoardOrder = 'next first' | 'oldest first' | 'newest first'
+
 export interface BoardView {
   readonly position: Position
   readonly total: number
@@ -113,7 +116,7 @@ export interface BoardView {
     readonly label: string
     readonly statuses: readonly JobStatus[]
     readonly count: number
-    readonly order: 'next first' | 'oldest first' | 'newest first'
+    readonly order: BoardOrder
     readonly after: number
     readonly jobs: readonly JobView[]
   }[]
@@ -308,7 +311,8 @@ export interface Watch<T extends WatchTopic> {
   close(): void
 }
 
-export interface JobIds {
+/** Ids of jobs or of conversations, without a look at what they name. */
+export interface IdPage {
   readonly ids: readonly string[]
   /** Where the next page begins; undefined when there is none. */
   readonly next: string | undefined
@@ -334,9 +338,9 @@ export interface ReadModels {
   jobs(query: JobQuery): Promise<Page<JobView>>
   countJobs(filter: JobFilter): Promise<number>
   /** Ids only, oldest first, at most `limit` (default 1000), from `next` of the page before on: for bulk commands. */
-  jobIds(filter: JobFilter, page?: { readonly limit?: number; readonly after?: string }): Promise<JobIds>
+  jobIds(filter: JobFilter, page?: { readonly limit?: number; readonly after?: string }): Promise<IdPage>
   /** Ids of ended tasks, deleted ones too, or of ended conversations that no task belongs to: what retention looks at. */
-  retirable(query: RetirableQuery): Promise<JobIds>
+  retirable(query: RetirableQuery): Promise<IdPage>
   board(query: BoardQuery): Promise<BoardView>
   session(id: string): Promise<SessionView | undefined>
   sessions(query: {

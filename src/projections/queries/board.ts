@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { isEnded, type Position, TASK_STATUSES } from '../../events/index.ts'
 import { int } from '../columns.ts'
-import type { BoardQuery, BoardView, JobStatus } from '../views.ts'
+import type { BoardOrder, BoardQuery, BoardView, JobStatus } from '../views.ts'
 import { type JobSelection, select, source, tally } from './filter.ts'
 import { cardsAt } from './jobs.ts'
 
@@ -28,7 +28,7 @@ export function findBoard(db: DatabaseSync, query: BoardQuery, position: Positio
 }
 
 /** What comes first in a column of these statuses. */
-export function orderOf(statuses: readonly JobStatus[]): 'next first' | 'oldest first' | 'newest first' {
+function orderOf(statuses: readonly JobStatus[]): BoardOrder {
   if (statuses.length > 0 && statuses.every(isEnded)) return 'newest first'
   return statuses.length > 0 && statuses.every((status) => status === 'scheduled') ? 'next first' : 'oldest first'
 }

@@ -6,7 +6,7 @@ import { BadCursor } from '../errors.ts'
 import { viewOf } from '../models/job-fold.ts'
 import { CARD_COLUMNS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
-import type { JobFilter, JobIds, JobQuery, JobView, Page } from '../views.ts'
+import type { IdPage, JobFilter, JobQuery, JobView, Page } from '../views.ts'
 import { select, source, sumOf, tally } from './filter.ts'
 
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
@@ -44,7 +44,7 @@ export function countJobs(db: DatabaseSync, filter: JobFilter): number {
   return int(db.prepare(`SELECT count(*) AS n ${from.sql}`).get(...from.args)?.n)
 }
 
-export function findJobIds(db: DatabaseSync, filter: JobFilter, page: { limit: number; after?: string }): JobIds {
+export function findJobIds(db: DatabaseSync, filter: JobFilter, page: { limit: number; after?: string }): IdPage {
   const selection = select(db, filter)
   if (selection.none) return { ids: [], next: undefined }
   const { limit, after } = page

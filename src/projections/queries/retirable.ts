@@ -4,7 +4,7 @@ import { int, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { HIDDEN, JOBS, STATUS_CODE } from '../models/jobs.ts'
 import { SESSIONS } from '../models/sessions.ts'
-import type { JobIds, RetirableQuery } from '../views.ts'
+import type { IdPage, RetirableQuery } from '../views.ts'
 
 /** An onFailure task comes after the task it is about, and most of them complete. Deleted ones have ended like others. */
 const ENDED = (['failed', 'timeout', 'cancelled', 'completed'] as const).flatMap((status) => [
@@ -12,12 +12,12 @@ const ENDED = (['failed', 'timeout', 'cancelled', 'completed'] as const).flatMap
   STATUS_CODE[status] + HIDDEN,
 ])
 
-export function findRetirable(db: DatabaseSync, query: RetirableQuery): JobIds {
+export function findRetirable(db: DatabaseSync, query: RetirableQuery): IdPage {
   return query.kind === 'task' ? endedTasks(db, query) : endedSessions(db, query)
 }
 
 /** By status, and in each by when they ended. */
-function endedTasks(db: DatabaseSync, { before, limit, after }: RetirableQuery): JobIds {
+function endedTasks(db: DatabaseSync, { before, limit, after }: RetirableQuery): IdPage {
   let [group, ended, n] = after === undefined ? [0, -1, -1] : parse(after)
   const select = db.prepare(
     `SELECT id, sort, n FROM ${JOBS} WHERE status = ? AND sort < ? AND (sort, n) > (?, ?) ORDER BY sort, n LIMIT ?`,
@@ -33,7 +33,7 @@ function endedTasks(db: DatabaseSync, { before, limit, after }: RetirableQuery):
 }
 
 /** A conversation goes after the last task that belongs to it. */
-function endedSessions(db: DatabaseSync, { before, limit, after }: RetirableQuery): JobIds {
+function endedSessions(db: DatabaseSync, { before, limit, after }: RetirableQuery): IdPage {
   const [, updated, n] = after === undefined ? [0, -1, -1] : parse(after)
   const rows = db
     .prepare(
