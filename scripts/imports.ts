@@ -15,9 +15,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ['execution'],
   ['app'],
   ['http'],
-  ['cli'],
-  ['testing'],
+  ['cli', 'testing'],
 ]
+/** The same as CONTRIBUTING.md has it. */
+const RULE = LAYERS.map((row) => row.join(', ')).join(' <- ')
 
 /** Where alone a package may be imported: a path, or what a path starts with. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
@@ -115,7 +116,7 @@ function misplaced({ file, typeOnly }: Import, target: string): string | undefin
     return `${there.tree}/${there.folder} is imported through its index.ts only`
   }
   if (here.tree === 'src' && here.folder !== '' && layer(there.folder) >= layer(here.folder)) {
-    return `${here.folder} does not import ${there.folder}: events <- actors, projections <- execution, app <- http, cli`
+    return `${here.folder} does not import ${there.folder}: ${RULE}`
   }
   return undefined
 }

@@ -15,7 +15,7 @@ async function broken(files: Record<string, string>): Promise<string[]> {
   return violations(root).map(({ file, line, reason }) => `${file}:${line} ${reason}`)
 }
 
-const layers = 'events <- actors, projections <- execution, app <- http, cli'
+const layers = 'events <- actors, projections <- execution <- app <- http <- cli, testing'
 
 it.each([
   [
