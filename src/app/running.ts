@@ -1,5 +1,4 @@
 /** A running app as its doors (HTTP, CLI, tests) see it: commands that are durable when they resolve, and reads. */
-import type { AppliedFact } from '../actors/index.ts'
 import type {
   Actor,
   JsonObject,
@@ -10,9 +9,12 @@ import type {
   StreamKind,
   TaskError,
 } from '../events/index.ts'
+import type { Submitted } from '../execution/index.ts'
 import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import type { RetireOutcome, RetireRequest } from './retention/index.ts'
+
+export type { Submitted } from '../execution/index.ts'
 
 /** Who asks, and how a repeat is recognised. */
 export interface Caller {
@@ -39,15 +41,6 @@ export interface SubmitRequest {
 }
 
 export type SubmitItem = Omit<SubmitRequest, 'name'>
-
-export interface Submitted {
-  readonly taskId: string
-  /** The live task of the same lock was joined instead of making one. */
-  readonly joined: boolean
-  readonly position: Position
-  /** All that the task's stream has, if this submit began it; none otherwise. */
-  readonly facts: readonly AppliedFact[]
-}
 
 export interface Executed {
   /** Absent when the input was refused before there was a job. */

@@ -33,4 +33,4 @@ export { knowErrors, reviveError, type WiredError, wireError } from './process/e
 export { TaskProcesses } from './process/processes.ts'
 export type { Guest, LoadedGuest, LoadGuest, RunningJob } from './process/protocol.ts'
 export { type DeclaredSchedule, occurrenceTask } from './schedules.ts'
-export type { SubmitOutcome } from './submitter.ts'
+export type { Submitted } from './submitter.ts'

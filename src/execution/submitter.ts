@@ -16,7 +16,7 @@ import { canonicalJson, type Position, StoreUnavailable, StreamDeleted, type Sub
 import type { Dispatcher } from './dispatcher.ts'
 import type { LockKeeper, LockTurn } from './locks.ts'
 
-export interface SubmitOutcome {
+export interface Submitted {
   readonly taskId: string
   /** The live task of the same lock was joined: `taskId` is that one's. */
   readonly joined: boolean
@@ -47,7 +47,7 @@ export class Submitter {
    * Resolves when the task is recorded durably. Submitting the same id again changes nothing.
    * @throws LockHeldError, IdempotencyConflict, TaskRetired, StoreError
    */
-  async submit(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
+  async submit(taskId: string, submission: Submission, origin: Origin): Promise<Submitted> {
     // A delayed task asks for its lock when it is due.
     if (submission.lockKey !== undefined && submission.runAt === undefined) {
       return this.#throughLock(taskId, submission, origin)
@@ -79,7 +79,7 @@ export class Submitter {
     }
   }
 
-  async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<SubmitOutcome> {
+  async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<Submitted> {
     if (submission.idempotencyKey !== undefined) {
       const { state, position } = await this.#system.read(taskKind, taskId)
       if (state.value !== 'new') return recorded(taskId, submission, { state, facts: [], position })
@@ -157,7 +157,7 @@ export class Submitter {
 }
 
 /** @throws IdempotencyConflict if the task exists with other input */
-function recorded(taskId: string, asked: Submission, { state, facts, position }: Outcome<TaskContext>): SubmitOutcome {
+function recorded(taskId: string, asked: Submission, { state, facts, position }: Outcome<TaskContext>): Submitted {
   const { submission } = state.context
   if (facts.length === 0 && asked.idempotencyKey !== undefined && submission) {
     // As they are recorded: what was asked for has what JSON leaves out, and so has what is still in memory of the first time.
