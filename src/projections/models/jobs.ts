@@ -13,7 +13,8 @@ import type { JobStatus } from '../views.ts'
 import { foldJob, type JobRecord, sortTime } from './job-fold.ts'
 import { phaseOf, SessionTally } from './session-tally.ts'
 
-const V = 'jobs_v4'
+const VERSION = 4
+const V = `jobs_v${VERSION}`
 export const JOBS = `${V}_rows`
 export const INPUTS = `${V}_inputs`
 export const WORDS = `${V}_words`
@@ -36,7 +37,7 @@ export const HIDDEN = 8
 
 export const jobsModel: ReadModel = {
   name: 'jobs',
-  version: 4,
+  version: VERSION,
   kinds: ['task', 'audit'],
   // n counts submissions: newest first is the table's own order, backwards.
   tables: `

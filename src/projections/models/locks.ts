@@ -3,13 +3,14 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { factOf, type LockFact, type RecordedEvent } from '../../events/index.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 
-const V = 'locks_v2'
+const VERSION = 2
+const V = `locks_v${VERSION}`
 /** One row for a holder (`place` 0) and for each waiter (`place` is the revision at which it queued, plus 1). */
 export const PARTIES = `${V}_parties`
 
 export const locksModel: ReadModel = {
   name: 'locks',
-  version: 2,
+  version: VERSION,
   kinds: ['lock'],
   tables: `
     CREATE TABLE ${PARTIES} (

@@ -8,14 +8,15 @@ import { int, type Row } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel } from '../read-model.ts'
 import { retiredOf } from '../retired.ts'
 
-const V = 'owed_v2'
+const VERSION = 2
+const V = `owed_v${VERSION}`
 /** Tasks whose runs will owe something: live ones, and ended ones that may be requeued. */
 export const OWING = `${V}_tasks`
 export const OWED = `${V}_runs`
 
 export const owedModel: ReadModel = {
   name: 'owed',
-  version: 2,
+  version: VERSION,
   kinds: ['task', 'audit'],
   tables: `
     CREATE TABLE ${OWING} (

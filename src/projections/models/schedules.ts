@@ -3,13 +3,14 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { factOf, type RecordedEvent, type ScheduleFact } from '../../events/index.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 
-const V = 'schedules_v1'
+const VERSION = 1
+const V = `schedules_v${VERSION}`
 export const SCHEDULES = `${V}_rows`
 export const OCCURRENCES = `${V}_occurrences`
 
 export const schedulesModel: ReadModel = {
   name: 'schedules',
-  version: 1,
+  version: VERSION,
   kinds: ['schedule'],
   tables: `
     CREATE TABLE ${SCHEDULES} (

@@ -6,7 +6,8 @@ import { retiredOf } from '../retired.ts'
 import type { ItemView } from '../views.ts'
 import { attemptEnded, type SessionHead, type SessionStep, sessionStep, taskRetired } from './session-fold.ts'
 
-const V = 'sessions_v3'
+const VERSION = 3
+const V = `sessions_v${VERSION}`
 export const SESSIONS = `${V}_rows`
 export const ITEMS = `${V}_items`
 /** Whether work waits in it: a start of a node looks only at these. */
@@ -14,7 +15,7 @@ export const OPEN = { no: 0, queued: 1, running: 2 } as const
 
 export const sessionsModel: ReadModel = {
   name: 'sessions',
-  version: 3,
+  version: VERSION,
   // An attempt that ends stops writing what it had begun to say.
   kinds: ['session', 'task', 'audit'],
   tables: `
