@@ -6,6 +6,7 @@ import type { PageDefinition, TaskDefinition, UiBlock } from './definition.ts'
 import { confirmCurrent, type Session } from './session.ts'
 import {
   defineTask,
+  oneOf,
   type Task,
   type TaskApi,
   type TaskFunction,
@@ -70,6 +71,8 @@ export interface Schedule extends DeclaredSchedule {
 }
 
 const APP_NAME = /^[a-zA-Z0-9_-]{1,60}$/
+const OVERLAP = ['skip', 'queue', 'parallel'] as const
+const MISSED = ['skip', 'latest', 'all'] as const
 type AnyTaskOptions = TaskOptions & Partial<WithInput<z.ZodType>>
 const PLAIN_TASK: AnyTaskOptions = {}
 
@@ -86,7 +89,7 @@ export class App {
   #running: Runs | undefined
 
   constructor(options: AppOptions) {
-    if (!APP_NAME.test(options.name)) {
+    if (typeof options.name !== 'string' || !APP_NAME.test(options.name)) {
       throw new TypeError(
         `The app name "${options.name}" names its streams: use letters, digits, _ and -, at most 60 characters.`,
       )
@@ -169,8 +172,8 @@ export class App {
       name,
       cron,
       timezone,
-      overlap,
-      missed,
+      overlap: oneOf(`schedule ${name}: overlap`, overlap, OVERLAP),
+      missed: oneOf(`schedule ${name}: missed`, missed, MISSED),
       ...(description === undefined ? {} : { description }),
       handler,
     })

@@ -186,13 +186,24 @@ export interface TaskApi<Result> {
 }
 
 const NAME = /^[a-zA-Z0-9_-]{1,100}$/
+const ON_LOCKED = ['join', 'queue', 'reject', 'replace'] as const
+const ON_INTERRUPT = ['retry', 'fail'] as const
 
 export function validateName(kind: 'task' | 'schedule', name: string): void {
-  if (!NAME.test(name)) {
+  if (typeof name !== 'string' || !NAME.test(name)) {
     throw new TypeError(
       `The ${kind} name "${name}" is not URL-safe: use letters, digits, _ and -, at most 100 characters.`,
     )
   }
+}
+
+/**
+ * Holds an option against the values it has: Node runs an app's types unchecked, and the log would keep any text.
+ * @throws TypeError that lists them
+ */
+export function oneOf<T extends string>(what: string, value: T, known: readonly T[]): T {
+  if (known.includes(value)) return value
+  throw new TypeError(`${what} is ${JSON.stringify(value)}. Use one of: ${known.join(', ')}.`)
 }
 
 /** @throws TypeError, InvalidInput for options that make no sense */
@@ -203,11 +214,15 @@ export function defineTask(
 ): TaskDefinition {
   validateName('task', name)
   const { retries = 0, backoff = {}, retryFor, lock } = options
-  const input = strict(options.input)
+  const input = strict(schemaOf(name, options.input))
+  const onLocked = oneOf(`task ${name}: onLocked`, options.onLocked ?? 'join', ON_LOCKED)
+  const onInterrupt = oneOf(`task ${name}: onInterrupt`, options.onInterrupt ?? 'retry', ON_INTERRUPT)
   if (!Number.isInteger(retries) || retries < 0) {
     throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
   }
   if (options.callbackUrl !== undefined) checkCallbackUrl(options.callbackUrl, true)
+  const { factor = 2 } = backoff
+  if (!Number.isFinite(factor)) throw new TypeError(`task ${name}: backoff.factor is ${factor}, it must be a number.`)
   const { priority = 0 } = options
   if (!Number.isSafeInteger(priority)) {
     throw new TypeError(`task ${name}: priority is ${priority}, it must be a whole number.`)
@@ -220,15 +235,15 @@ export function defineTask(
     retries,
     backoff: {
       base: parseDuration(backoff.base ?? 1, 'backoff.base'),
-      factor: Math.max(1, backoff.factor ?? 2),
+      factor: Math.max(1, factor),
       max: parseDuration(backoff.max ?? '5m', 'backoff.max'),
     },
     timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, 'timeout'),
     graceMs: parseDuration(options.grace ?? 5, 'grace'),
     retryOnTimeout: options.retryOnTimeout ?? false,
-    onInterrupt: options.onInterrupt ?? 'retry',
+    onInterrupt,
     priority,
-    onLocked: options.onLocked ?? 'join',
+    onLocked,
     lockKey: lock === undefined ? undefined : keyOf({ name, input }, 'lock', lock),
     limits: limitsOf({ name, input }, options),
     expiresMs: options.expires === undefined ? undefined : parseDuration(options.expires, 'expires'),
@@ -239,6 +254,11 @@ export function defineTask(
     retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
     handler: handler as (input: never, context: never) => unknown,
   }
+}
+
+function schemaOf(task: string, schema: z.ZodType | undefined): z.ZodType | undefined {
+  if (schema === undefined || typeof schema.safeParse === 'function') return schema
+  throw new TypeError(`task ${task}: input is no zod schema. Write: input: z.object({ … })`)
 }
 
 /** An object schema that says nothing of other keys refuses them: a misspelt parameter is an error, not silence. */

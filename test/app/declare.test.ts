@@ -25,7 +25,40 @@ describe('a declaration that cannot be is an error that says what to do', () => 
     ['a priority', () => app().task('t', { priority: Number.NaN }, noop), /priority is NaN, it must be a whole number/],
     ['a timeout', () => app().task('t', { timeout: 'long' }, noop), /"long" is not a duration: timeout: write/],
     ['a backoff', () => app().task('t', { backoff: { max: 'x' } }, noop), /backoff.max: write seconds/],
+    [
+      'a backoff that grows by nothing known',
+      () => app().task('t', { backoff: { factor: Number.NaN } }, noop),
+      /backoff.factor is NaN/,
+    ],
     ['a schedule name', () => app().schedule('a b', '@daily', noop), /"a b" is not URL-safe/],
+    [
+      'what a submit does while its lock is held',
+      () => app().task('t', { lock: 'a', onLocked: 'wait' as 'queue' }, noop),
+      /task t: onLocked is "wait". Use one of: join, queue, reject, replace/,
+    ],
+    [
+      'what becomes of an interrupted task',
+      () => app().task('t', { onInterrupt: 'never' as 'fail' }, noop),
+      /task t: onInterrupt is "never". Use one of: retry, fail/,
+    ],
+    [
+      'an input that is no schema',
+      () => app().task('t', { input: { id: 'string' } as never }, noop),
+      /task t: input is no zod schema/,
+    ],
+    // The log would keep it, and no later start could read what it kept.
+    [
+      'an overlap',
+      () => app().schedule('s', '@daily', { overlap: 'wait' as 'queue' }, noop),
+      /schedule s: overlap is "wait". Use one of: skip, queue, parallel/,
+    ],
+    [
+      'what is missed',
+      () => app().schedule('s', '@daily', { missed: 'none' as 'skip' }, noop),
+      /schedule s: missed is "none". Use one of: skip, latest, all/,
+    ],
+    ['no name of an app', () => createApp({} as { name: string }), /The app name "undefined" names its streams/],
+    ['no name of a task', () => app().task(undefined as never, noop), /The task name "undefined" is not URL-safe/],
     ['a cron', () => app().schedule('s', 'every day', noop), /has 2 fields. Use five fields/],
     [
       'a time zone',
