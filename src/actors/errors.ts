@@ -187,6 +187,6 @@ export class WrittenByNewerCode extends CapsuleError {
 export class NotRunning extends CapsuleError {
   readonly code = 'not-running'
   constructor(what = 'The app is not running') {
-    super(`${what}. Start it with capsule serve, or createApp(…) and start().`)
+    super(`${what}. Start it with capsule serve, or with startApp(app).`)
   }
 }

@@ -1,5 +1,13 @@
 /** A declared task as whatever runs the app serves it: submit, find, count, cancel, and the handle of one task. */
-import { type ActorSystem, CapsuleError, isEnded, NotFound, type TaskContext, taskKind } from '../actors/index.ts'
+import {
+  type ActorSystem,
+  CapsuleError,
+  isEnded,
+  NotFound,
+  NotRunning,
+  type TaskContext,
+  taskKind,
+} from '../actors/index.ts'
 import { copyOf, type EventStore, type JsonObject } from '../events/index.ts'
 import { type Node, TimeoutError } from '../execution/index.ts'
 import type { JobFilter, JobView } from '../projections/index.ts'
@@ -77,19 +85,22 @@ export async function taskState(
   return state
 }
 
-/** Resolves when the task has ended, or after `timeoutMs`. */
+/** Resolves when the task has ended, or after `timeoutMs`. @throws NotRunning when the app stops before */
 export async function untilEnded(
   { system, node }: Pick<TaskApiParts, 'system' | 'node'>,
   id: string,
   timeoutMs: number | undefined,
 ): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const stop = node.whenEnded(id, resolve)
-  const timer = timeoutMs === undefined ? undefined : system.clock.at(system.clock.now() + timeoutMs, resolve)
+  const { promise, resolve } = Promise.withResolvers<'ended' | 'late' | 'stopped'>()
+  const hasEnded = async () => isEnded((await system.read(taskKind, id)).state.value)
+  const stop = node.whenEnded(id, (isSeen) => resolve(isSeen ? 'ended' : 'stopped'))
+  const timer =
+    timeoutMs === undefined ? undefined : system.clock.at(system.clock.now() + timeoutMs, () => resolve('late'))
   try {
     // Listen first, look then: an end in between is not missed.
-    const { state } = await system.read(taskKind, id)
-    if (!isEnded(state.value)) await promise
+    if (await hasEnded()) return
+    if ((await promise) === 'stopped' && !(await hasEnded()))
+      throw new NotRunning(`The app stopped before task ${id} had ended, which goes on at the next start`)
   } finally {
     stop()
     timer?.cancel()

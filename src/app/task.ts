@@ -141,7 +141,7 @@ export interface TaskHandle<Result = JsonValue> {
   readonly joined: boolean
   status(): Promise<JobStatus>
   job(): Promise<JobView>
-  /** Waits for the end. @throws TaskFailed when it did not complete, TimeoutError after `timeout` */
+  /** Waits for the end. @throws TaskFailed when it did not complete, TimeoutError after `timeout`, NotRunning when the app stops */
   result(options?: { readonly timeout?: Duration }): Promise<Result>
   cancel(reason?: string): Promise<void>
   /** Pushes a running task's deadline out by its timeout. */

@@ -93,7 +93,8 @@ export class Dispatcher {
   /** By stream of the lock: who holds it, and the fencing token. */
   readonly #holders = new Map<string, { readonly taskId: string; readonly fence: string }>()
   readonly #names = new Map<string, string>()
-  readonly #ended = new Map<string, (() => void)[]>()
+  readonly #ended = new Map<string, ((isSeen: boolean) => void)[]>()
+  #isBlind = false
   /** Tasks whose start is on its way to the log in this node's name. */
   readonly #claiming = new Set<string>()
   /** Claims of this node that the log has yet to show. */
@@ -216,8 +217,17 @@ export class Dispatcher {
     }
   }
 
-  /** Resolves when the task's run has ended, as far as this node has seen. */
-  whenEnded(taskId: string, callback: () => void): () => void {
+  /** The log is followed no more: whoever waits for an end is told that this node will not see it. */
+  blind(): void {
+    this.#isBlind = true
+    const waiting = [...this.#ended.values()].flat()
+    this.#ended.clear()
+    for (const callback of waiting) callback(false)
+  }
+
+  /** Calls back once the task's run has ended, as far as this node has seen, or with false when it will not see it. */
+  whenEnded(taskId: string, callback: (isSeen: boolean) => void): () => void {
+    if (this.#isBlind) callback(false)
     const callbacks = this.#ended.get(taskId) ?? []
     callbacks.push(callback)
     this.#ended.set(taskId, callbacks)
@@ -520,7 +530,7 @@ export class Dispatcher {
     const callbacks = this.#ended.get(id)
     if (!callbacks) return
     this.#ended.delete(id)
-    for (const callback of callbacks) callback()
+    for (const callback of callbacks) callback(true)
   }
 
   /**

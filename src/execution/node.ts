@@ -179,8 +179,11 @@ export class Node {
     return (await this.#options.system.execute(settingKind, taskScope(task), command, origin)).position
   }
 
-  /** Calls back once the task's run has ended, as far as this node has seen. @returns how to stop listening */
-  whenEnded(taskId: string, callback: () => void): () => void {
+  /**
+   * Calls back once the task's run has ended, as far as this node has seen, or with false when it stops before.
+   * @returns how to stop listening
+   */
+  whenEnded(taskId: string, callback: (isSeen: boolean) => void): () => void {
     return this.#dispatcher.whenEnded(taskId, callback)
   }
 
@@ -246,6 +249,7 @@ export class Node {
     const clean = inTime && recorded
     this.#stopped = true
     await this.#subscription?.close()
+    this.#dispatcher.blind()
     await said
     // Without it the others find out by the silence.
     await this.#membership.stop(clean).catch((error) => this.#options.report(error, 'announcing the end'))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { IdempotencyConflict, InvalidInput, NotFound, UnknownTask } from '../../src/actors/index.ts'
+import { IdempotencyConflict, InvalidInput, NotFound, NotRunning, UnknownTask } from '../../src/actors/index.ts'
 import { createApp, TaskFailed, type TaskOptions } from '../../src/app/index.ts'
 import type { JsonObject } from '../../src/events/index.ts'
 import { TimeoutError } from '../../src/execution/index.ts'
@@ -351,6 +351,31 @@ describe('a handle', () => {
     await expect(result).rejects.toMatchObject({ message: 'the reason', status: 'failed', taskId: handle.taskId })
     await expect(report.handle('nowhere').result()).rejects.toThrow(NotFound)
     await t.stop()
+  })
+
+  // A promise: see docs/promises.md.
+  test('says that the app stopped before the end that is waited for, then and later', async () => {
+    const { t, report } = await reports((app) => app().sleep('1h'))
+    const running = await report.submit({})
+    const later = await report.schedule({}, { delay: '1d' })
+    const waiting = [running.result(), later.result({ timeout: '2d' })]
+    for (const result of waiting) result.catch(noop)
+    expect(await t.stop(1)).toEqual({ clean: false })
+    for (const result of [...waiting, running.result(), later.result()]) {
+      await expect(result).rejects.toThrow(NotRunning)
+      await expect(result).rejects.toThrow(/stopped before task .* had ended, which goes on at the next start/)
+    }
+  })
+
+  test('has the result of a task that ends while the app stops', async () => {
+    const { t, report } = await reports(async (app) => {
+      await app().sleep(5)
+      return 'just in time'
+    })
+    const result = (await report.submit({})).result()
+    await t.settle()
+    expect(await t.stop(10)).toEqual({ clean: true })
+    expect(await result).toBe('just in time')
   })
 
   test('cancels', async () => {
