@@ -195,9 +195,23 @@ export class App {
     this.#declare(this.#pages, 'page', slug, { name, slug, icon: options.icon, render })
   }
 
-  /** Called by whoever starts and stops the app. */
-  runOn(running: Runs | undefined): void {
+  /** Called by whoever starts the app. @throws TypeError while something else runs it */
+  runOn(running: Runs): void {
+    this.assertIdle()
     this.#running = running
+  }
+
+  /** Called by whoever ran it, or for one that died, and changes nothing while something else runs it. */
+  runNoMore(running = this.#running): void {
+    if (this.#running === running) this.#running = undefined
+  }
+
+  /** Its descriptors submit to the one thing that runs it. @throws TypeError while it runs */
+  assertIdle(): void {
+    if (!this.#running) return
+    throw new TypeError(
+      `The app ${this.name} is running already in this process. Stop it first, or make another one with createApp.`,
+    )
   }
 
   #declare<T>(declared: Map<string, T>, kind: string, name: string, definition: T): void {

@@ -76,6 +76,7 @@ export class Engine implements RunningApp, Runs {
   readonly #submits: Submits
   /** By task: one serves all its submits. */
   readonly #taskApis = new Map<string, TaskApi<unknown>>()
+  #stopped: { readonly clean: boolean } | undefined
 
   constructor(parts: EngineParts) {
     this.#parts = parts
@@ -364,14 +365,16 @@ export class Engine implements RunningApp, Runs {
   }
 
   async stop(options: { readonly drainMs?: number; readonly hurry?: AbortSignal } = {}) {
+    if (this.#stopped) return this.#stopped
     const { app, node, reads, store, ownsStore, close, release } = this.#parts
     const clean = await node.drain(options.drainMs ?? 10_000, options.hurry)
     await close?.()
-    app.runOn(undefined)
+    app.runNoMore(this)
     await reads.close()
     if (ownsStore) await store.close()
     release?.()
-    return { clean }
+    this.#stopped = { clean }
+    return this.#stopped
   }
 
   // ---------------------------------------------------------------------------------------------------------------------

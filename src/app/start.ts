@@ -71,8 +71,8 @@ const ASK_AGAIN_MS = 500
 /**
  * Resolves when the app works: the log is caught up with, and what a crash left is put right.
  * @throws DataDirectoryInUse, StoreUnavailable, StoreCorrupt; LogMoved when the log of `data` goes on elsewhere, LogNotMoved when
- * `data` holds an embedded log with work that `eventstore` would leave behind; TypeError if a process task's file is not known, or the
- * connection string cannot be used
+ * `data` holds an embedded log with work that `eventstore` would leave behind; TypeError if the app runs already, a process task's file
+ * is not known, or the connection string cannot be used
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
   const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random } = options
@@ -83,6 +83,8 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
         'Start the app from another file, or behind: if (import.meta.main)',
     )
   }
+  app.assertIdle()
+  if (data === '') throw new TypeError("The data directory is empty text: name one, or 'memory' for no directory.")
   const processes = options.processTasks === 'here' ? undefined : processesOf(app, options.entry, clock)
   const { eventstore } = options
   const { store, reads, snapshots, release } =
@@ -95,6 +97,7 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   // Where time is moved by hand, the loop's delays mean nothing.
   const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
   let dates: DateWatch | undefined
+  let started: Engine | undefined
   try {
     const system = new ActorSystem({
       app: app.name,
@@ -149,11 +152,12 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
       ...(release ? { release } : {}),
     })
     app.runOn(engine)
+    started = engine
     await node.start()
     if (processes) warm(processes, app)
     return engine
   } catch (error) {
-    app.runOn(undefined)
+    if (started) app.runNoMore(started)
     watch?.close()
     dates?.close()
     await processes?.close()

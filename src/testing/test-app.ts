@@ -167,7 +167,7 @@ export class TestApp implements AsyncDisposable {
   }
 
   #gone(): void {
-    this.#app.runOn(undefined)
+    this.#app.runNoMore()
     this.#node = undefined
   }
 }

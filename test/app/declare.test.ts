@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { NotRunning } from '../../src/actors/index.ts'
-import { createApp, ui } from '../../src/app/index.ts'
+import { createApp, startApp, ui } from '../../src/app/index.ts'
 import { testApp } from '../../src/testing/index.ts'
 
 const noop = () => {}
@@ -107,6 +107,48 @@ test('a descriptor of an app that does not run says so', async () => {
   await work.submit({})
   await t.stop()
   await expect(work.find()).rejects.toThrow(NotRunning)
+})
+
+describe('an app that is started', () => {
+  test('twice says so, and goes on where it runs', async () => {
+    const a = app()
+    const work = a.task('work', noop)
+    const running = await startApp(a, { data: 'memory' })
+    const both = await Promise.allSettled([startApp(a, { data: 'memory' }), startApp(a, { data: 'memory' })])
+    for (const again of both) {
+      expect(again).toMatchObject({ reason: { message: expect.stringMatching(/demo is running already in this/) } })
+    }
+    await work.submit({})
+    await running.stop()
+    await (await startApp(a, { data: 'memory' })).stop()
+  })
+
+  test('anew after a stop is not stopped by stopping the old one again', async () => {
+    const a = app()
+    const work = a.task('work', noop)
+    const problems: string[] = []
+    const report = (_: unknown, doing: string) => void problems.push(doing)
+    const old = await startApp(a, { data: 'memory', report })
+    expect(await old.stop()).toEqual({ clean: true })
+    const running = await startApp(a, { data: 'memory' })
+    expect(await old.stop()).toEqual({ clean: true })
+    await work.submit({})
+    expect(problems).toEqual([])
+    await running.stop()
+  })
+
+  test('two at once: one of them runs', async () => {
+    const a = app()
+    const work = a.task('work', noop)
+    const both = await Promise.allSettled([startApp(a, { data: 'memory' }), startApp(a, { data: 'memory' })])
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    await work.submit({})
+    for (const one of both) if (one.status === 'fulfilled') await one.value.stop()
+  })
+
+  test('in a directory without a name is refused', async () => {
+    await expect(startApp(app(), { data: '' })).rejects.toThrow(/data directory is empty text/)
+  })
 })
 
 test('what is declared is what runs', async () => {

@@ -127,7 +127,7 @@ export class Process {
 
   crash(): void {
     this.#connection.cut()
-    this.#app.runOn(undefined)
+    this.#app.runNoMore()
     void this.#reads.close()
   }
 
