@@ -43,6 +43,7 @@ export {
   type TaskBoardOptions,
   type TaskContext,
   TaskFailed,
+  type TaskFilter,
   type TaskFunction,
   type TaskHandle,
   type TaskOptions,

@@ -241,10 +241,10 @@ export class App {
         return tasks().submitMany(inputs, options, idempotencyKey && inputs.map(idempotencyKey))
       },
       find: async (options) => tasks().find(options ?? {}),
-      count: async (options) => tasks().count(options ?? {}),
-      cancel: async (options) => {
+      count: async (filter) => tasks().count(filter ?? {}),
+      cancel: async (filter) => {
         await confirmCurrent()
-        return tasks().cancel(options ?? {})
+        return tasks().cancel(filter ?? {})
       },
       handle: (taskId) => tasks().handle(taskId),
     }

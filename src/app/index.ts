@@ -31,6 +31,7 @@ export type {
   SubmitOptions,
   Task,
   TaskContext,
+  TaskFilter,
   TaskFunction,
   TaskHandle,
   TaskOptions,

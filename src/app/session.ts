@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   type ActorSystem,
   CommandRefused,
+  InvalidInput,
   type Origin,
   type SessionCommand,
   type Speaker,
@@ -198,10 +199,16 @@ export class ChatSession implements Session {
   }
 
   async history(options: { readonly limit?: number } = {}): Promise<readonly Said[]> {
+    const { limit = Number.POSITIVE_INFINITY } = options
+    if (limit !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(limit) && limit >= 0)) {
+      throw new InvalidInput('That is no history', [
+        { path: 'limit', message: `is ${limit}, it must be a whole number from 0` },
+      ])
+    }
+    if (limit === 0) return []
     const { system, reads } = this.#services
     await reads.waitFor(system.acknowledged(streamName(system.app, 'session', this.id)))
-    const { limit = Number.POSITIVE_INFINITY } = options
-    if (!Number.isSafeInteger(limit)) return said((await reads.transcript(this.id))?.items ?? [])
+    if (limit === Number.POSITIVE_INFINITY) return said((await reads.transcript(this.id))?.items ?? [])
     // Not all that is shown was said: the end of the transcript is asked for until it holds enough, or all of it came.
     for (let last = limit * 2; ; last *= 4) {
       const { items = [] } = (await reads.transcript(this.id, { last })) ?? {}

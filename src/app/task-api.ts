@@ -2,19 +2,23 @@
 import {
   type ActorSystem,
   CapsuleError,
+  InvalidInput,
   isEnded,
   NotFound,
   NotRunning,
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
-import { copyOf, type EventStore, type JsonObject } from '../events/index.ts'
+import { copyOf, type EventStore, type JsonObject, TASK_STATUSES } from '../events/index.ts'
 import { type Node, TimeoutError } from '../execution/index.ts'
-import type { JobFilter, JobView } from '../projections/index.ts'
+import type { JobFilter, JobQuery, JobView, Page } from '../projections/index.ts'
 import { SYSTEM } from './callers.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import type { Caller, RunningApp, SubmitItem } from './running.ts'
-import { type FindOptions, plainInput, type ScheduleOptions, type TaskApi, type TaskHandle } from './task.ts'
+import { plainInput, type ScheduleOptions, type TaskApi, type TaskFilter, type TaskHandle } from './task.ts'
+
+/** So many jobs the read models give at once. */
+const MOST_A_PAGE = 500
 
 export interface TaskApiParts {
   readonly system: ActorSystem
@@ -57,15 +61,18 @@ export function taskApiOf<Result>(name: string, running: RunningApp, parts: Task
       )
     },
     find: async (options) => {
+      const { limit = 100, offset = 0, ...filter } = options
+      const query = { ...filterOf(name, filter), offset: wholeNumber('offset', offset) }
+      const most = limit === Number.POSITIVE_INFINITY ? limit : wholeNumber('limit', limit)
       await caughtUp(running, parts)
-      const { limit = 100, offset = 0 } = options
-      return (await running.reads.jobs({ ...filterOf(name, options), limit, offset })).items
+      return jobsOf(running, query, most)
     },
-    count: async (options) => {
+    count: async (filter) => {
+      const query = filterOf(name, filter)
       await caughtUp(running, parts)
-      return running.reads.countJobs(filterOf(name, options))
+      return running.reads.countJobs(query)
     },
-    cancel: async (options) => (await running.cancelWaiting(filterOf(name, options), SYSTEM)).count,
+    cancel: async (filter) => (await running.cancelWaiting(filterOf(name, filter), SYSTEM)).count,
     handle: (taskId) => handle(taskId, false),
   }
 }
@@ -152,14 +159,49 @@ class Handle<Result> implements TaskHandle<Result> {
   }
 }
 
-function filterOf(name: string, options: FindOptions): JobFilter {
-  const { status, input, limit: _, offset: __, ...rest } = options
+/** The newest `limit` jobs: the read models give them by pages. */
+async function jobsOf({ reads }: RunningApp, query: JobQuery, limit: number): Promise<readonly JobView[]> {
+  const found: JobView[] = []
+  let page: JobQuery | undefined = query
+  while (page && found.length < limit) {
+    const size = Math.min(MOST_A_PAGE, limit - found.length)
+    const { items, next }: Page<JobView> = await reads.jobs({ ...page, limit: size })
+    found.push(...items)
+    page = next === undefined ? undefined : { ...query, offset: 0, cursor: next }
+  }
+  return found
+}
+
+/** @throws InvalidInput for what is none: it would find, or cancel, more than was meant */
+function filterOf(name: string, filter: TaskFilter): JobFilter {
+  const { status, sessionId, ownerId, tag, q, input, ...unknown } = filter
+  const [option] = Object.keys(unknown)
+  if (option !== undefined) throw noFilter(option, 'use status, sessionId, ownerId, tag, q or input')
+  const statuses = typeof status === 'string' ? [status] : status
+  const odd = statuses?.find((each) => !TASK_STATUSES.includes(each))
+  if (odd !== undefined) throw noFilter('status', `"${odd}" is none of ${TASK_STATUSES.join(', ')}`)
+  for (const [field, value] of Object.entries(input ?? {})) {
+    if (value === undefined) throw noFilter(`input.${field}`, 'is undefined: give a value, or leave it out')
+  }
   return {
-    ...rest,
     name,
-    ...(status === undefined ? {} : { status: typeof status === 'string' ? [status] : status }),
+    ...(statuses === undefined ? {} : { status: statuses }),
+    ...(sessionId === undefined ? {} : { sessionId }),
+    ...(ownerId === undefined ? {} : { ownerId }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(q === undefined ? {} : { q }),
     ...(input === undefined ? {} : { params: input }),
   }
+}
+
+/** @throws InvalidInput */
+function wholeNumber(option: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw noFilter(option, `is ${value}, it must be a whole number from 0`)
+}
+
+function noFilter(path: string, message: string): InvalidInput {
+  return new InvalidInput('That finds no tasks', [{ path, message }])
 }
 
 /** What an app's own code asks for, as every door asks for it. */

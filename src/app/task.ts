@@ -123,13 +123,16 @@ export interface ScheduleOptions extends SubmitOptions {
   readonly runAt?: Date | string
 }
 
-export interface FindOptions extends Pick<JobFilter, 'tag' | 'q'> {
+export interface TaskFilter extends Pick<JobFilter, 'tag' | 'q'> {
   readonly status?: JobStatus | readonly JobStatus[]
   readonly sessionId?: string
   readonly ownerId?: string
   /** Input fields, by equality. */
   readonly input?: Readonly<Record<string, JsonValue>>
-  /** Default 100. */
+}
+
+export interface FindOptions extends TaskFilter {
+  /** Default 100; `Infinity` for all. */
   readonly limit?: number
   readonly offset?: number
 }
@@ -162,10 +165,11 @@ export interface Task<Input, Result> {
     inputs: readonly Input[],
     options?: SubmitManyOptions<Input>,
   ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
+  /** Newest first. @throws InvalidInput, as those below, if the filter has a name or a value that there is not */
   find(options?: FindOptions): Promise<readonly JobView[]>
-  count(options?: FindOptions): Promise<number>
+  count(filter?: TaskFilter): Promise<number>
   /** Cancels those that wait. @returns how many */
-  cancel(options?: FindOptions): Promise<number>
+  cancel(filter?: TaskFilter): Promise<number>
   /** The handle of a task submitted earlier. */
   handle(taskId: string): TaskHandle<Result>
 }
@@ -180,8 +184,8 @@ export interface TaskApi<Result> {
     keys?: readonly string[],
   ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
   find(options: FindOptions): Promise<readonly JobView[]>
-  count(options: FindOptions): Promise<number>
-  cancel(options: FindOptions): Promise<number>
+  count(filter: TaskFilter): Promise<number>
+  cancel(filter: TaskFilter): Promise<number>
   handle(taskId: string): TaskHandle<Result>
 }
 

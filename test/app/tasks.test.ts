@@ -305,6 +305,50 @@ describe('a descriptor', () => {
     await t.stop()
   })
 
+  test('finds as many as were asked for, newest first, also more than a page of the API', async () => {
+    const { t, report } = await reports()
+    const sizes = Array.from({ length: 1100 }, (_, size) => size)
+    for (const from of [0, 1000]) {
+      await report.submitMany(
+        sizes.slice(from, from + 1000).map((size) => ({ size })),
+        { delay: 60 },
+      )
+    }
+    const newest = sizes.toReversed()
+    const found = async (options: Parameters<typeof report.find>[0]) =>
+      (await report.find(options)).map(({ params }) => params.size)
+    expect(await found({})).toEqual(newest.slice(0, 100))
+    expect(await found({ limit: 0 })).toEqual([])
+    expect(await found({ limit: 600 })).toEqual(newest.slice(0, 600))
+    expect(await found({ limit: 1000, offset: 99 })).toEqual(newest.slice(99, 1099))
+    expect(await found({ limit: Number.POSITIVE_INFINITY })).toEqual(newest)
+    await t.stop()
+  })
+
+  test.each<[object, RegExp]>([
+    [{ limit: -1 }, /limit: is -1, it must be a whole number from 0/],
+    [{ limit: 1.5 }, /limit: is 1.5/],
+    [{ offset: -1 }, /offset: is -1/],
+    [{ status: 'runing' }, /status: "runing" is none of pending, scheduled/],
+    [{ input: { report_id: undefined } }, /input.report_id: is undefined/],
+    [{ sesionId: 'a' }, /sesionId: use status, sessionId, ownerId, tag, q or input/],
+  ])('is told what is wrong with %j', async (options, message) => {
+    const { t, report } = await reports()
+    await expect(report.find(options)).rejects.toThrow(message)
+    await t.stop()
+  })
+
+  test('cancels nothing for a filter that it does not know: it would cancel all', async () => {
+    const { t, report } = await reports()
+    await report.schedule({}, { delay: 60 })
+    for (const filter of [{ sesionId: 'a' }, { limit: 1 }, { status: 'wating' }]) {
+      await expect(report.cancel(filter as object)).rejects.toThrow(InvalidInput)
+      await expect(report.count(filter as object)).rejects.toThrow(InvalidInput)
+    }
+    expect(await report.count({ status: 'scheduled' })).toBe(1)
+    await t.stop()
+  })
+
   // A promise: see docs/promises.md.
   test('cancels waiting ones only', async () => {
     const { t, report } = await reports((app) => app().sleep(10))

@@ -361,6 +361,22 @@ describe('what handlers say', () => {
     ])
   })
 
+  test('history has no limit that is no number of things said', async () => {
+    const said: string[] = []
+    const t = await running(
+      answering(async (session) => {
+        for (const limit of [-1, 1.5, Number.NaN, '2' as unknown as number]) {
+          await session.history({ limit }).catch((error: Error) => said.push(error.message))
+        }
+        said.push(String((await session.history({ limit: 0 })).length))
+      }),
+    )
+    await t.client.say('s', 'one')
+    await t.settle()
+    const wrong = (limit: string) => `That is no history: limit: is ${limit}, it must be a whole number from 0`
+    expect(said).toEqual([wrong('-1'), wrong('1.5'), wrong('NaN'), wrong('2'), '0'])
+  })
+
   test('history with a limit reaches past what is shown and was not said', async () => {
     let history: readonly { role: string; text: string }[] = []
     const t = await running(

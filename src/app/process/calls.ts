@@ -7,7 +7,7 @@ import type { WiredError } from '../../execution/index.ts'
 import type { JobStatus, JobView } from '../../projections/index.ts'
 import type { Duration } from '../duration.ts'
 import type { Said } from '../session.ts'
-import type { FindOptions, ScheduleOptions } from '../task.ts'
+import type { FindOptions, ScheduleOptions, TaskFilter } from '../task.ts'
 
 interface WithId {
   readonly id?: string
@@ -49,8 +49,8 @@ export type RemoteCalls = {
     keys: readonly string[] | undefined,
   ): Promise<readonly ({ readonly taskId: string; readonly joined: boolean } | { readonly refused: WiredError })[]>
   findTasks(name: string, options: FindOptions): Promise<readonly JobView[]>
-  countTasks(name: string, options: FindOptions): Promise<number>
-  cancelTasks(name: string, options: FindOptions): Promise<number>
+  countTasks(name: string, filter: TaskFilter): Promise<number>
+  cancelTasks(name: string, filter: TaskFilter): Promise<number>
   statusOf(name: string, taskId: string): Promise<JobStatus>
   jobOf(name: string, taskId: string): Promise<JobView>
   resultOf(name: string, taskId: string, options: { readonly timeout?: Duration } | undefined): Promise<unknown>

@@ -56,8 +56,8 @@ export function callsOf(attempt: Attempt, chat: Session | undefined, runs: Runs)
       )
     },
     findTasks: (name, options) => tasks(name).find(options),
-    countTasks: (name, options) => tasks(name).count(options),
-    cancelTasks: (name, options) => tasks(name).cancel(options),
+    countTasks: (name, filter) => tasks(name).count(filter),
+    cancelTasks: (name, filter) => tasks(name).cancel(filter),
     statusOf: (name, taskId) => tasks(name).handle(taskId).status(),
     jobOf: (name, taskId) => tasks(name).handle(taskId).job(),
     resultOf: (name, taskId, options) => tasks(name).handle(taskId).result(options),

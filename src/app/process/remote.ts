@@ -110,8 +110,8 @@ export function remoteTaskApi<Result>(name: string, calls: RemoteCalls): TaskApi
       )
     },
     find: (options) => calls.findTasks(name, options),
-    count: (options) => calls.countTasks(name, options),
-    cancel: (options) => calls.cancelTasks(name, options),
+    count: (filter) => calls.countTasks(name, filter),
+    cancel: (filter) => calls.cancelTasks(name, filter),
     handle: (taskId) => handle(taskId, false),
   }
 }
