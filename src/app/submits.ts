@@ -36,6 +36,15 @@ const KEYED = '8f0a3b52-1c7e-5d0b-9a56-4b7a2f6f9d11'
 /** The last instant that ISO 8601 writes with four digits of year. */
 const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
 
+const INSTANT = /^(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/
+
+/** Milliseconds, or NaN. Date.parse alone makes an instant of "12", and the 3rd of March of the 31st of February. */
+function instantOf(text: string): number {
+  const [, day] = INSTANT.exec(text) ?? []
+  const at = day === undefined ? Number.NaN : Date.parse(text)
+  return Number.isNaN(at) || new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) !== day ? Number.NaN : at
+}
+
 export class Submits {
   readonly #parts: SubmitsParts
   /** By task with maxQueued: submits on their way to the log. */
@@ -121,6 +130,11 @@ export class Submits {
     const params = withDefaults(definition, request.params, parseInput(definition, request.params))
     const { timeoutMs, lockKey, retryOnTimeout, onInterrupt } = definition
     const { sessionId, idempotencyKey, callbackUrl = definition.callbackUrl, priority = definition.priority } = request
+    if (idempotencyKey === '' || (idempotencyKey !== undefined && typeof idempotencyKey !== 'string')) {
+      throw new InvalidInput('The idempotency key is none', [
+        { path: 'idempotency_key', message: 'give text, or leave it out: tasks of one key are one task' },
+      ])
+    }
     // Read models have no place for any other: they would stop at the event for good.
     if (!Number.isSafeInteger(priority)) {
       throw new InvalidInput(`"${priority}" is not a priority`, [{ path: 'priority', message: 'give a whole number' }])
@@ -166,8 +180,8 @@ export class Submits {
       return new Date(due).toISOString()
     }
     if (runAt === undefined) return undefined
-    const at = Date.parse(runAt)
-    if (Number.isNaN(at)) {
+    const at = instantOf(runAt)
+    if (Number.isNaN(at) || at > LATEST) {
       throw new InvalidInput(`"${runAt}" is not an instant`, [
         { path: 'run_at', message: 'write ISO 8601: 2026-01-31T09:00:00Z' },
       ])

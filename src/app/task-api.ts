@@ -211,11 +211,16 @@ function itemOf(name: string, input: JsonObject, options: ScheduleOptions): Subm
     params: plainInput(name, input),
     ...(session?.id === undefined ? {} : { sessionId: session.id }),
     ...(delay === undefined ? {} : { delay }),
-    ...(runAt === undefined ? {} : { runAt: typeof runAt === 'string' ? runAt : runAt.toISOString() }),
+    ...(runAt === undefined ? {} : { runAt: instantText(runAt) }),
     ...(priority === undefined ? {} : { priority }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(callbackUrl === undefined ? {} : { callbackUrl }),
   }
+}
+
+/** What is no instant is refused as every door's is. */
+function instantText(runAt: Date | string): string {
+  return runAt instanceof Date && !Number.isNaN(runAt.getTime()) ? runAt.toISOString() : String(runAt)
 }
 
 function callerOf(session: ScheduleOptions['session']): Caller {

@@ -368,12 +368,25 @@ export function parseInput(definition: Named, params: JsonObject): unknown {
     ])
   }
   if (!definition.input) return params
-  const parsed = definition.input.safeParse(params)
+  const parsed = parsedBy(definition.input, definition.name, params)
   if (parsed.success) return parsed.data
   throw new InvalidInput(
     `The input of task ${definition.name} is not valid`,
     parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })),
   )
+}
+
+function parsedBy(schema: z.ZodType, task: string, params: JsonObject) {
+  try {
+    return schema.safeParse(params)
+  } catch (error) {
+    if (!(error instanceof z.core.$ZodAsyncError)) throw error
+    throw new TypeError(
+      `The input schema of task ${task} is asynchronous, and an input is checked at once. Check what takes time in the ` +
+        'handler, and throw a NonRetryableError for what does not fit.',
+      { cause: error },
+    )
+  }
 }
 
 /** The params to record, of what fits: as given, and the schema's defaults for what was left out. */

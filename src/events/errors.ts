@@ -43,7 +43,7 @@ export class EventTooLarge extends StoreError {
   constructor(facts: { stream: string; type: string; bytes: number; limit: number }) {
     super(
       `${facts.type} for ${facts.stream} has ${facts.bytes} bytes of data, the limit is ${facts.limit}. ` +
-        'Store the value as an artifact and refer to it.',
+        'Keep a large value in a file or a database, and pass on where it is.',
     )
     this.stream = facts.stream
     this.type = facts.type

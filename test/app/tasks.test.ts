@@ -156,10 +156,48 @@ describe('input', () => {
     [{ delay: 'soon' }, /delay: write seconds/],
     [{ delay: 3e11 }, /ends after the year 9999/],
     [{ runAt: 'tomorrow' }, /write ISO 8601/],
+    [{ runAt: '12' }, /"12" is not an instant/],
+    [{ runAt: '2026-02-31' }, /"2026-02-31" is not an instant/],
+    [{ runAt: '2026-02-29T09:00:00Z' }, /is not an instant/],
+    [{ runAt: '+010000-01-01T00:00:00.000Z' }, /is not an instant/],
+    [{ runAt: '9999-12-31T23:59:59-12:00' }, /is not an instant/],
   ])('%j is no time to start', async (options, message) => {
     const { t } = await reports()
     await expect(t.client.submit('report', {}, options)).rejects.toThrow(message)
     await t.stop()
+  })
+
+  test.each(['2028-02-29', '2028-02-29T09:00', '2028-02-29T09:00Z', '2028-02-29T09:00:00.25+0100'])(
+    '%s is a time to start',
+    async (runAt) => {
+      const { t, report } = await reports()
+      const handle = await report.schedule({}, { runAt })
+      expect((await handle.job()).runAt).toBe(Date.parse(runAt))
+      await t.stop()
+    },
+  )
+
+  test.each<[unknown, RegExp]>([
+    [new Date(Number.NaN), /"Invalid Date" is not an instant/],
+    [new Date(8.64e15), /"\+275760-09-13T00:00:00.000Z" is not an instant/],
+    [1_790_000_000_000, /"1790000000000" is not an instant: run_at: write ISO 8601/],
+  ])('%s is no time to start of a descriptor', async (runAt, message) => {
+    const { t, report } = await reports()
+    const refused = report.schedule({}, { runAt: runAt as Date })
+    await expect(refused).rejects.toThrow(InvalidInput)
+    await expect(refused).rejects.toThrow(message)
+    await t.stop()
+  })
+
+  test('with a schema that takes time says where to check instead', async () => {
+    const app = createApp({ name: 'demo' })
+    const input = z.object({ id: z.string().refine(async (id) => id !== '') })
+    const task = app.task('t', { input }, noop)
+    await using t = await testApp(app)
+    await expect(task.submit({ id: 'a' })).rejects.toThrow(
+      /The input schema of task t is asynchronous.* Check what takes time in the handler/,
+    )
+    expect(await t.events()).not.toContainEqual(expect.objectContaining({ type: 'TaskSubmitted' }))
   })
 
   test('is the same for each attempt and for its record, whatever is done to it meanwhile', async () => {
@@ -222,6 +260,17 @@ describe('input', () => {
 })
 
 describe('an idempotency key', () => {
+  test.each(['', 7, null])('that is none (%j) is refused: all that have it would be one task', async (none) => {
+    const { t, report } = await reports()
+    const idempotencyKey = none as string
+    await expect(report.submit({}, { idempotencyKey })).rejects.toThrow(/idempotency_key: give text, or leave it out/)
+    await expect(report.submitMany([{}, {}], { idempotencyKey: () => idempotencyKey })).rejects.toThrow(
+      /items.1.idempotency_key: give text/,
+    )
+    expect(await report.count()).toBe(0)
+    await t.stop()
+  })
+
   // A promise: see docs/promises.md.
   test('is the same task for the same owner, task and key', async () => {
     const { t } = await reports()
