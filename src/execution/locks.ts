@@ -81,7 +81,7 @@ export class LockKeeper {
         ...(how.run === undefined ? {} : { run: how.run }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       },
-      origin,
+      ofTask(origin),
     )
     const fact = facts.at(-1)
     const { holder, joins } = state.context
@@ -246,6 +246,14 @@ export class LockKeeper {
       throw error
     }
   }
+}
+
+/**
+ * Who asks a lock, without the client's id of the command. The same id may come for other tasks of the key, for whom it would be
+ * a repeat, and nothing to decide: a task asks once, whatever the command.
+ */
+function ofTask({ commandId, ...origin }: Origin): Origin {
+  return { ...origin, causationId: origin.causationId ?? commandId }
 }
 
 /** Why a lock was released whose task's stream was deleted. */

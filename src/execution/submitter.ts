@@ -80,7 +80,7 @@ export class Submitter {
   }
 
   async #throughLock(taskId: string, submission: Submission, origin: Origin): Promise<Submitted> {
-    if (submission.idempotencyKey !== undefined) {
+    if (submission.idempotencyKey !== undefined || origin.commandId !== undefined) {
       const { state, position } = await this.#system.read(taskKind, taskId)
       if (state.value !== 'new') return recorded(taskId, submission, { state, facts: [], position })
     }

@@ -221,6 +221,44 @@ describe("onLocked 'replace'", () => {
   })
 })
 
+describe("a client's id of its command", () => {
+  const KEYED = { commandId: 'order-7', idempotencyKey: 'order-7' }
+
+  // A promise: see docs/promises.md.
+  test('that comes for other tasks of the lock lets none of them past it', async () => {
+    const t = await running(reports('queue'))
+    const first = await t.client.submit('report', {}, KEYED)
+    const waiting = [
+      await t.client.submit('other', {}, KEYED),
+      await t.client.submit('report', {}, { ...KEYED, owner: 'bob' }),
+    ]
+    expect(await t.running.execute('report', {}, { ...LOCAL, commandId: 'order-7' })).toMatchObject({
+      outcome: { error: { type: 'LockHeldError' } },
+    })
+    await t.settle()
+    for (const [index, id] of waiting.entries()) {
+      expect(await t.client.job(id)).toMatchObject({ status: 'pending', lockWait: { holder: first, place: index + 1 } })
+    }
+    await t.advance(30)
+    for (const id of [first, ...waiting]) expect((await t.client.job(id)).status).toBe('completed')
+    expect(await t.running.verify()).toMatchObject({ broken: undefined })
+  })
+
+  test.each(['reject', 'replace', 'join'] as const)(
+    "that is repeated when the task has ended and another has the lock is still that task (onLocked '%s')",
+    async (onLocked) => {
+      const t = await running(reports(onLocked))
+      const first = await t.client.submit('report', {}, KEYED)
+      await t.advance(10)
+      const holder = await t.client.submit('other')
+      await t.settle()
+      expect(await t.client.submit('report', {}, KEYED)).toBe(first)
+      await t.settle()
+      expect((await t.client.job(holder)).status).toBe('running')
+    },
+  )
+})
+
 describe('a delayed task', () => {
   // A promise: see docs/promises.md.
   test('asks for its lock when it is due, and then queues', async () => {
