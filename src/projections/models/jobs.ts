@@ -167,6 +167,16 @@ export function jobOf(row: Row): JobRecord {
   }
 }
 
+/** Columns that an event may change, in the order in which they are written. */
+const CHANGING =
+  `run_at, started_at, finished_at, deadline, run, attempt, failures, crashes, node, claim, cancel_requested,
+  cancelled_by, position, progress, error, result`.split(/,\s+/)
+/** Columns that the submission settles for good. */
+const SETTLED =
+  `id, name, session, owner, title, tags, priority, retries, lock_key, occurrence_schedule, occurrence_due,
+  submitted_at, expires_at`.split(/,\s+/)
+const INSERTED = [...CHANGING, 'status', 'sort', 'n', ...SETTLED]
+
 interface Resident {
   readonly n: number
   job: JobRecord
@@ -210,14 +220,11 @@ class JobsProjection implements Projection {
     this.#lastN = db.prepare(`SELECT max(n) AS n FROM ${JOBS}`)
     this.#nextN = this.#readNextN()
     this.#select = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`)
-    this.#insert = db.prepare(`INSERT INTO ${JOBS} (
-      run_at, started_at, finished_at, deadline, run, attempt, failures, crashes, node, claim, cancel_requested, cancelled_by,
-      position, progress, error, result, status, sort, n, id, name, session, owner, title, tags, priority, retries,
-      lock_key, occurrence_schedule, occurrence_due, submitted_at, expires_at
-    ) VALUES (${Array(32).fill('?').join(',')})`)
+    this.#insert = db.prepare(
+      `INSERT INTO ${JOBS} (${INSERTED.join(', ')}) VALUES (${INSERTED.map(() => '?').join(', ')})`,
+    )
     this.#insertInput = db.prepare(`INSERT INTO ${INPUTS} (n, params) VALUES (?, ?)`)
-    const changing = `run_at = ?, started_at = ?, finished_at = ?, deadline = ?, run = ?, attempt = ?, failures = ?, crashes = ?,
-      node = ?, claim = ?, cancel_requested = ?, cancelled_by = ?, position = ?, progress = ?, error = ?, result = ?`
+    const changing = CHANGING.map((column) => `${column} = ?`).join(', ')
     // SQLite rewrites the index entries of every column that is named here, changed or not: so two statements.
     this.#update = db.prepare(`UPDATE ${JOBS} SET ${changing} WHERE n = ?`)
     this.#move = db.prepare(`UPDATE ${JOBS} SET ${changing}, status = ?, sort = ? WHERE n = ?`)
