@@ -3,14 +3,14 @@ import type { DatabaseSync } from 'node:sqlite'
 import { isEnded, type Position, TASK_STATUSES } from '../../events/index.ts'
 import { int } from '../columns.ts'
 import type { BoardOrder, BoardQuery, BoardView, JobStatus } from '../views.ts'
-import { type JobSelection, select, source, tally } from './filter.ts'
+import { fromWhere, type JobSelection, keptCounts, selectionOf } from './filter.ts'
 import { cardsAt } from './jobs.ts'
 
 const DEFAULT_LIMIT = 50
 const MOST = 500
 
 export function findBoard(db: DatabaseSync, query: BoardQuery, position: Position): BoardView {
-  const selection = select(db, query.filter)
+  const selection = selectionOf(db, query.filter)
   const allowed = query.filter.status
   const counts = countByStatus(db, selection)
   const columns = query.columns.map((column, i) => {
@@ -34,9 +34,9 @@ function orderOf(statuses: readonly JobStatus[]): BoardOrder {
 }
 
 function countByStatus(db: DatabaseSync, selection: JobSelection): Map<JobStatus, number> {
-  const kept = tally(db, selection)
+  const kept = keptCounts(db, selection)
   if (kept !== undefined) return kept
-  const from = source(db, selection, undefined, { order: 'none' })
+  const from = fromWhere(db, selection, undefined, { order: 'none' })
   const counts = new Map<JobStatus, number>()
   for (const row of db.prepare(`SELECT j.status, count(*) AS n ${from.sql} GROUP BY j.status`).iterate(...from.args)) {
     const status = TASK_STATUSES[int(row.status)]
@@ -57,7 +57,7 @@ function cards(
   if (limit <= 0 || statuses.length === 0) return []
   const direction = newestFirst ? 'DESC' : 'ASC'
   const order = `sort ${direction}, n ${direction}`
-  const parts = statuses.map((status) => source(db, selection, [status], { order: 'sort' }))
+  const parts = statuses.map((status) => fromWhere(db, selection, [status], { order: 'sort' }))
   const inOrder = (from: string, most: number) =>
     `SELECT j.n AS n, j.sort AS sort ${from} ORDER BY ${order} LIMIT ${most}`
   const [only] = parts

@@ -32,7 +32,7 @@ export const SEARCHED_JOBS = 100_000
 /** Up to so many rows of one session or owner are read and sorted rather than found in a status's order. */
 const FEW = 20_000
 
-export function select(db: DatabaseSync, filter: JobFilter): JobSelection {
+export function selectionOf(db: DatabaseSync, filter: JobFilter): JobSelection {
   const where: Condition[] = []
   const add = (sql: string, ...args: SQLInputValue[]): Condition => {
     const condition = { sql, args }
@@ -110,7 +110,7 @@ function isFew(db: DatabaseSync, index: string, { sql, args }: Condition): boole
 }
 
 /** How many are in each status, by the counts that are kept; undefined when more is asked than names and owners. */
-export function tally(db: DatabaseSync, selection: JobSelection): Map<JobStatus, number> | undefined {
+export function keptCounts(db: DatabaseSync, selection: JobSelection): Map<JobStatus, number> | undefined {
   if (selection.none) return new Map()
   return selection.where.length > 0 ? undefined : counted(db, selection)
 }
@@ -134,7 +134,7 @@ export function sumOf(counts: ReadonlyMap<JobStatus, number>, statuses: readonly
   return sum
 }
 
-export interface Source {
+export interface FromWhere {
   /** `FROM … WHERE …` over `jobs j`, naming its index. */
   readonly sql: string
   readonly args: readonly SQLInputValue[]
@@ -144,12 +144,12 @@ export interface Source {
  * The rows of a selection with one of `statuses` (all views' statuses when undefined).
  * `by` is the order in which they are wanted: by submission (n), or by their place in one status (sort).
  */
-export function source(
+export function fromWhere(
   db: DatabaseSync,
   selection: JobSelection,
   statuses: readonly JobStatus[] | undefined,
   by: { readonly order: 'n'; readonly wanted: number } | { readonly order: 'sort' } | { readonly order: 'none' },
-): Source {
+): FromWhere {
   const conditions = [
     ...(selection.name === undefined ? [] : [`j.name = ${selection.name}`]),
     ...(selection.owner === undefined ? [] : [`j.owner = ${selection.owner}`]),
@@ -164,7 +164,7 @@ function hint(
   db: DatabaseSync,
   selection: JobSelection,
   statuses: readonly JobStatus[] | undefined,
-  by: Parameters<typeof source>[3],
+  by: Parameters<typeof fromWhere>[3],
 ): string {
   if (selection.narrow !== undefined) return `INDEXED BY ${selection.narrow}`
   // What free text searches is a range of rows already.

@@ -7,7 +7,7 @@ import { viewOf } from '../models/job-fold.ts'
 import { CARD_COLUMNS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
 import type { IdPage, JobFilter, JobQuery, JobView, Page } from '../views.ts'
-import { select, source, sumOf, tally } from './filter.ts'
+import { fromWhere, keptCounts, selectionOf, sumOf } from './filter.ts'
 
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
   const row = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`).get(id)
@@ -18,16 +18,16 @@ export function findJob(db: DatabaseSync, id: string): JobView | undefined {
 
 export function findJobs(db: DatabaseSync, query: JobQuery, position: Position): Page<JobView> {
   const limit = pageSize(query.limit)
-  const selection = select(db, query)
+  const selection = selectionOf(db, query)
   if (selection.none) return { items: [], next: undefined, total: 0, position }
-  const from = source(db, selection, selection.statuses, { order: 'n', wanted: limit + (query.offset ?? 0) })
+  const from = fromWhere(db, selection, selection.statuses, { order: 'n', wanted: limit + (query.offset ?? 0) })
   const cursor = query.cursor === undefined ? '' : `AND j.n < ${parseCursor(query.cursor)}`
   const found = db
     .prepare(`SELECT j.n ${from.sql} ${cursor} ORDER BY j.n DESC LIMIT ? OFFSET ?`)
     .all(...from.args, limit + 1, query.offset ?? 0)
     .map((row) => int(row.n))
   const page = found.slice(0, limit)
-  const counts = tally(db, selection)
+  const counts = keptCounts(db, selection)
   return {
     items: jobsAt(db, page),
     next: found.length > limit ? String(page.at(-1)) : undefined,
@@ -37,18 +37,18 @@ export function findJobs(db: DatabaseSync, query: JobQuery, position: Position):
 }
 
 export function countJobs(db: DatabaseSync, filter: JobFilter): number {
-  const selection = select(db, filter)
-  const counts = tally(db, selection)
+  const selection = selectionOf(db, filter)
+  const counts = keptCounts(db, selection)
   if (counts !== undefined) return sumOf(counts, selection.statuses)
-  const from = source(db, selection, selection.statuses, { order: 'none' })
+  const from = fromWhere(db, selection, selection.statuses, { order: 'none' })
   return int(db.prepare(`SELECT count(*) AS n ${from.sql}`).get(...from.args)?.n)
 }
 
 export function findJobIds(db: DatabaseSync, filter: JobFilter, page: { limit: number; after?: string }): IdPage {
-  const selection = select(db, filter)
+  const selection = selectionOf(db, filter)
   if (selection.none) return { ids: [], next: undefined }
   const { limit, after } = page
-  const from = source(db, selection, selection.statuses, { order: 'n', wanted: limit })
+  const from = fromWhere(db, selection, selection.statuses, { order: 'n', wanted: limit })
   const cursor = after === undefined ? '' : `AND j.n > ${parseCursor(after)}`
   const rows = db.prepare(`SELECT j.id, j.n ${from.sql} ${cursor} ORDER BY j.n LIMIT ?`).all(...from.args, limit)
   const last = rows.length === limit ? rows.at(-1) : undefined
