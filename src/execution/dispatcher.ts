@@ -227,7 +227,10 @@ export class Dispatcher {
 
   /** Calls back once the task's run has ended, as far as this node has seen, or with false when it will not see it. */
   whenEnded(taskId: string, callback: (isSeen: boolean) => void): () => void {
-    if (this.#isBlind) callback(false)
+    if (this.#isBlind) {
+      callback(false)
+      return () => {}
+    }
     const callbacks = this.#ended.get(taskId) ?? []
     callbacks.push(callback)
     this.#ended.set(taskId, callbacks)
