@@ -108,6 +108,19 @@ export class IdempotencyConflict extends CapsuleError {
   }
 }
 
+/** A client's id of a command came again with another command for the same thing: it is no repeat, and was not carried out. */
+export class CommandIdTaken extends CapsuleError {
+  readonly code = 'idempotency-conflict'
+  readonly commandId: string
+  constructor(commandId: string, kind: string) {
+    super(
+      `The idempotency key "${commandId}" was used before, for another command on this ${kind}. Nothing was done: use a ` +
+        'new key for each command.',
+    )
+    this.commandId = commandId
+  }
+}
+
 /** The task was there once, and its record was deleted for good: it is not made again. */
 export class TaskRetired extends CapsuleError {
   readonly code = 'task-retired'

@@ -83,6 +83,11 @@ export interface ActorKind<Command, Context extends Applied> {
   /** What is known after a fact that the machine accepted. */
   evolve(context: Context, fact: Recorded<Fact>): Context
   decide(command: Command, state: State<Context>, context: DecideContext): Decision<Fact>
+  /**
+   * Whether a command leads to such a fact: how the repeat of a client's command is told from another one with the same
+   * id. Absent where clients give no ids.
+   */
+  leadsTo?(command: Command, fact: Fact): boolean
 }
 
 export const nothing = { facts: [] } as const satisfies Decision<never>

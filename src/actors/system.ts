@@ -26,7 +26,7 @@ import {
 } from '../events/index.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type CapsuleError, MailboxFull, TooContended } from './errors.ts'
+import { type CapsuleError, CommandIdTaken, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
 import { type NoAnswer, PatientStore } from './patient-store.ts'
@@ -59,6 +59,8 @@ export interface Outcome<Context> {
   readonly state: State<Context>
   /** What this command added; none if it changed nothing. */
   readonly facts: readonly AppliedFact[]
+  /** Of a client's command that is repeated: what it was recorded as, where its kind tells it from others. */
+  readonly repeated?: AppliedFact | undefined
   /** Of the actor's last event that this node knows, START if it has none. */
   readonly position: Position
 }
@@ -85,6 +87,8 @@ export interface ActorSystemOptions {
 
 const READER: Origin = { by: 'system' }
 const PATIENT_READER: Origin = { by: 'system', mustLand: true }
+/** Events read at a time, back from the end of a stream, for what a command was recorded as. */
+const LOOK_BACK = 200
 const DECIDE_AGAIN = 20
 /** Events of a stream that are in memory at once. */
 const PAGE = 2000
@@ -328,6 +332,7 @@ export class ActorSystem {
     for (let tries = 0; tries < DECIDE_AGAIN || mustLand; tries++) {
       const state = resident.state
       const isRepeat = origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)
+      const repeated = isRepeat ? await this.#recordedAs(resident, command, origin) : undefined
       const now = this.clock.now()
       const decision: Decision<Fact> = isRepeat
         ? nothing
@@ -339,7 +344,7 @@ export class ActorSystem {
       }
       if (decision.facts.length === 0) {
         if (decision.refusal) throw decision.refusal
-        return { state, facts: [], position: resident.position }
+        return { state, facts: [], repeated, position: resident.position }
       }
       const events = this.#seal(resident, decision, origin, now)
       const { revision } = resident.state.context
@@ -364,6 +369,29 @@ export class ActorSystem {
       return { state: resident.state, facts: events, position: resident.position }
     }
     throw new TooContended(resident.stream, DECIDE_AGAIN)
+  }
+
+  /**
+   * What a command that is repeated led to the first time. It was a while ago, so the stream is read from its end.
+   * @throws CommandIdTaken if the id is that of another command: it must not be answered as if this one were done
+   */
+  async #recordedAs<Command, Context extends Applied>(
+    { kind, stream }: Worker<Command, Context>,
+    command: Command,
+    { commandId = '', mustLand = false }: Origin,
+  ): Promise<AppliedFact | undefined> {
+    if (!kind.leadsTo) return undefined
+    let page: ReadStreamOptions | undefined = { direction: 'backwards', limit: LOOK_BACK }
+    while (page) {
+      const events: readonly RecordedEvent[] = await this.#store.readStream(stream, page, mustLand)
+      const itsOwn = events.filter(({ metadata }) => metadata.commandId === commandId)
+      const found = itsOwn.find((event) => kind.leadsTo?.(command, event))
+      if (found) return found
+      if (itsOwn.length > 0) throw new CommandIdTaken(commandId, kind.kind)
+      const oldest = events.at(-1)?.revision ?? 0n
+      page = oldest > 0n ? { ...page, from: oldest - 1n } : undefined
+    }
+    return undefined
   }
 
   #seal<Context extends Applied>(

@@ -20,7 +20,6 @@ import {
   type LogVerdict,
   newId,
   type Position,
-  type ReadStreamOptions,
   type RecordedEvent,
   START,
   type StreamKind,
@@ -303,13 +302,13 @@ export class Engine implements RunningApp, Runs {
 
   async triggerSchedule(name: string, caller: Caller) {
     this.#schedule(name)
-    const { facts, position } = await this.#parts.system.execute(
+    const { facts, repeated, position } = await this.#parts.system.execute(
       scheduleKind,
       name,
       { type: 'trigger', name },
       originOf(caller),
     )
-    const due = facts[0] ?? (await this.#recordedFor(caller, 'schedule', name))
+    const due = facts[0] ?? repeated
     return { taskId: String(due?.data.taskId), position }
   }
 
@@ -411,24 +410,8 @@ export class Engine implements RunningApp, Runs {
     if (context.deleted) throw new NotFound('job', id)
     return (await this.#parts.system.execute(taskKind, id, command, originOf(caller))).position
   }
-
-  /** What a command that is repeated led to the first time: it was a while ago, so the stream is read from its end. */
-  async #recordedFor({ commandId }: Caller, kind: StreamKind, id: string): Promise<RecordedEvent | undefined> {
-    const stream = streamName(this.name, kind, id)
-    let page: ReadStreamOptions | undefined = { direction: 'backwards', limit: LOOK_BACK }
-    while (page) {
-      const events: readonly RecordedEvent[] = await this.#parts.store.readStream(stream, page)
-      const found = events.find(({ metadata }) => metadata.commandId === commandId)
-      if (found) return found
-      const oldest = events.at(-1)?.revision ?? 0n
-      page = oldest > 0n ? { ...page, from: oldest - 1n } : undefined
-    }
-    return undefined
-  }
 }
 
-/** Events of a stream that are looked at together. */
-const LOOK_BACK = 200
 const FAILED: readonly JobStatus[] = ['failed', 'timeout']
 const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
 async function unlessRefused(work: Promise<unknown>): Promise<void> {

@@ -128,7 +128,7 @@ export const ERRORS = {
   'idempotency-conflict': {
     status: 409,
     title: 'Idempotency key reused',
-    meaning: 'The idempotency key was used before with other input. Use a new key for new input.',
+    meaning: 'The idempotency key was used before, with other input or for something else. Use a new one for each.',
   },
 
   'archive-in-use': {

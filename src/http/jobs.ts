@@ -142,7 +142,14 @@ export const jobRoutes: readonly Route[] = [
       summary: COMMANDS[name].summary,
       description: COMMANDS[name].description,
       answers: { 200: { description: 'The job as it is then', schema: schemas.job } },
-      errors: ['not-found', 'command-refused', 'mailbox-full', 'not-running', 'store-unavailable'],
+      errors: [
+        'not-found',
+        'command-refused',
+        'idempotency-conflict',
+        'mailbox-full',
+        'not-running',
+        'store-unavailable',
+      ],
       async handle({ app, user, caller, param, reply }) {
         const id = param('id')
         await assertOwnJob(app, user, id)

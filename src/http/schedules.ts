@@ -79,7 +79,7 @@ export const scheduleRoutes: readonly Route[] = [
     needs: 'admin',
     summary: 'Runs it now, outside its cron',
     answers: { 202: { description: 'Its job; also in `Location`', schema: z.object({ job_id: z.string() }) } },
-    errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],
+    errors: ['not-found', 'command-refused', 'idempotency-conflict', 'not-running', 'store-unavailable'],
     async handle({ app, caller, param, reply }) {
       const { taskId, position } = await app.triggerSchedule(param('name'), caller)
       acknowledge(reply, position)
@@ -96,7 +96,7 @@ export const scheduleRoutes: readonly Route[] = [
       needs: 'admin',
       summary: SWITCHES[name].summary,
       answers: { 200: { description: 'The schedule as it is then', schema: schemas.schedule } },
-      errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],
+      errors: ['not-found', 'command-refused', 'idempotency-conflict', 'not-running', 'store-unavailable'],
       async handle({ app, caller, param, reply }) {
         const position = await SWITCHES[name].run(app, param('name'), caller)
         acknowledge(reply, position)

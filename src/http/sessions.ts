@@ -109,7 +109,15 @@ export const sessionRoutes: readonly Route[] = [
       },
       202: { description: 'Recorded; its turn is to come', schema: sent },
     },
-    errors: ['not-found', 'invalid-input', 'command-refused', 'mailbox-full', 'not-running', 'store-unavailable'],
+    errors: [
+      'not-found',
+      'invalid-input',
+      'command-refused',
+      'idempotency-conflict',
+      'mailbox-full',
+      'not-running',
+      'store-unavailable',
+    ],
     async handle({ app, user, streams, body, caller, param, request, reply }) {
       const id = param('id')
       await assertOwnSession(app, user, id)
@@ -140,7 +148,7 @@ export const sessionRoutes: readonly Route[] = [
     resource,
     summary: 'Stops the turn that runs',
     answers: { 200: { description: 'The session as it is then', schema: schemas.session } },
-    errors: ['not-found', 'command-refused', 'not-running', 'store-unavailable'],
+    errors: ['not-found', 'command-refused', 'idempotency-conflict', 'not-running', 'store-unavailable'],
     async handle({ app, user, caller, param, reply }) {
       await assertOwnSession(app, user, param('id'))
       const position = await app.stopTurn(param('id'), caller)

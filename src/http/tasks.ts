@@ -167,7 +167,7 @@ export const taskRoutes: readonly Route[] = [
       answers: {
         200: { description: 'Whether it is paused now', schema: z.object({ name: z.string(), paused: z.boolean() }) },
       },
-      errors: ['unknown-task', 'not-running', 'store-unavailable'],
+      errors: ['unknown-task', 'idempotency-conflict', 'not-running', 'store-unavailable'],
       async handle({ app, caller, param, reply }) {
         const task = declared(app, param('name'))
         acknowledge(

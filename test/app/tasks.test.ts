@@ -531,6 +531,64 @@ describe('running at once and waiting', () => {
   })
 })
 
+describe("a client's id of its command", () => {
+  const AGAIN = { ...LOCAL, commandId: 'K' } as const
+  const said = (t: TestApp, text: string) => t.running.sendMessage('s', { text, create: true }, AGAIN)
+  const TAKEN = { code: 'idempotency-conflict', message: expect.stringMatching(/"K" was used before, for another/) }
+
+  async function everything() {
+    const app = createApp({ name: 'demo' })
+    app.task('work', noop)
+    app.schedule('yearly', '@yearly', noop)
+    app.message((session, { text }) => session.reply(`re: ${text}`))
+    return testApp(app)
+  }
+
+  // A promise: see docs/promises.md.
+  test.each<[string, (t: TestApp, id: string) => Promise<unknown>, (t: TestApp, id: string) => Promise<unknown>]>([
+    ['submitted a task', async () => {}, (t, id) => t.running.cancelJob(id, AGAIN)],
+    [
+      'paused a schedule',
+      (t) => t.running.pauseSchedule('yearly', AGAIN),
+      (t) => t.running.triggerSchedule('yearly', AGAIN),
+    ],
+    [
+      'triggered one',
+      (t) => t.running.triggerSchedule('yearly', AGAIN),
+      (t) => t.running.pauseSchedule('yearly', AGAIN),
+    ],
+    ['paused a task', (t) => t.running.pauseTask('work', AGAIN), (t) => t.running.resumeTask('work', AGAIN)],
+    ['said something', (t) => said(t, 'one'), (t) => said(t, 'two')],
+    ['said it', (t) => said(t, 'one'), (t) => t.running.stopTurn('s', AGAIN)],
+  ])('that has %s is refused for another command on it, and taken for a repeat', async (_, first, other) => {
+    const t = await everything()
+    const id = await t.client.submit('work', {}, { delay: 60, commandId: 'K' })
+    await first(t, id)
+    await t.settle()
+    const recorded = async () => (await t.events()).filter(({ metadata }) => metadata.commandId === 'K').length
+    const before = await recorded()
+    await expect(other(t, id)).rejects.toMatchObject(TAKEN)
+    await t.restart()
+    await expect(other(t, id)).rejects.toMatchObject(TAKEN)
+    await first(t, id)
+    expect(await recorded()).toBe(before)
+    await t.stop()
+  })
+
+  test('that is repeated after others came still has its first answer', async () => {
+    const t = await everything()
+    const id = await t.client.submit('work', {}, { delay: 60, commandId: 'submit' })
+    await t.running.cancelJob(id, AGAIN)
+    await t.client.retry(id, { commandId: 'retry' })
+    await t.settle()
+    expect((await t.client.job(id)).status).toBe('completed')
+    await t.running.cancelJob(id, AGAIN)
+    await t.client.retry(id, { commandId: 'retry' })
+    expect((await t.client.job(id)).status).toBe('completed')
+    await t.stop()
+  })
+})
+
 describe('retrying many', () => {
   // A promise: see docs/promises.md.
   test('takes failed and timed-out ones, cancelled ones only by name', async () => {

@@ -6,10 +6,18 @@ import { evolveSchedule, type ScheduleContext, scheduleMachine } from './machine
 export { decideSchedule, occurrenceTaskId, type ScheduleCommand } from './decide.ts'
 export { type ScheduleContext, scheduleMachine } from './machine.ts'
 
+/** Of the commands that clients give. */
+const FACTS: Partial<Record<ScheduleCommand['type'], string>> = {
+  trigger: 'OccurrenceDue',
+  pause: 'SchedulePaused',
+  resume: 'ScheduleResumed',
+}
+
 export const scheduleKind: ActorKind<ScheduleCommand, ScheduleContext> = {
   kind: 'schedule',
   version: 1,
   machine: scheduleMachine,
   evolve: evolveSchedule,
   decide: decideSchedule,
+  leadsTo: ({ type }, fact) => (FACTS[type] ?? fact.type) === fact.type,
 }

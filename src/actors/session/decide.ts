@@ -1,7 +1,7 @@
 /** The session's rules: turns one at a time in order, and only the turn that holds the claim may end it. Pure. */
 import type { JsonObject, JsonValue, SessionFact, TaskError } from '../../events/index.ts'
 import { AttemptFenced, CommandRefused, NotFound } from '../errors.ts'
-import { type DecideContext, type Decision, nothing, refuse, type State } from '../kind.ts'
+import { type DecideContext, type Decision, type Fact, nothing, refuse, type State } from '../kind.ts'
 import type { SessionContext } from './machine.ts'
 
 /** Which handler speaks: a turn, or an attempt of a task. */
@@ -98,6 +98,23 @@ function begin(command: SessionCommand): Decision<SessionFact> {
     return { facts: [started, received(command.messageId, command.text)] }
   }
   return refuse(new NotFound('session', 'it'))
+}
+
+/** What a client's command is recorded as. */
+export function sessionLeadsTo(command: SessionCommand, { type, data }: Fact): boolean {
+  const { text, retryOf }: { readonly text?: unknown; readonly retryOf?: unknown } = data
+  switch (command.type) {
+    case 'start':
+      return type === 'SessionStarted'
+    case 'receive':
+      return type === 'MessageReceived' && text === command.text && retryOf === undefined
+    case 'retry':
+      return type === 'MessageReceived' && retryOf === command.messageId
+    case 'stopTurn':
+      return type === 'TurnStopped'
+    default:
+      return true
+  }
 }
 
 function received(messageId: string, text: string, retryOf?: string) {

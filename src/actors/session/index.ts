@@ -1,6 +1,6 @@
 /** The session actor: one conversation. */
 import type { ActorKind } from '../kind.ts'
-import { decideSession, type SessionCommand } from './decide.ts'
+import { decideSession, type SessionCommand, sessionLeadsTo } from './decide.ts'
 import { evolveSession, type SessionContext, sessionMachine } from './machine.ts'
 
 export { decideSession, type SessionCommand, type Speaker } from './decide.ts'
@@ -12,4 +12,5 @@ export const sessionKind: ActorKind<SessionCommand, SessionContext> = {
   machine: sessionMachine,
   evolve: evolveSession,
   decide: decideSession,
+  leadsTo: sessionLeadsTo,
 }

@@ -27,6 +27,7 @@ export const settingKind: ActorKind<SettingCommand, SettingContext> = {
   machine: settingMachine,
   evolve: evolveSetting,
   decide: decideSetting,
+  leadsTo: ({ key, value }, { data }) => isDeepStrictEqual(data, { key, value }),
 }
 
 /** The scope of what operators set for one task. */

@@ -9,10 +9,19 @@ export type { Start, TaskCommand } from './commands.ts'
 export { CRASHES_BEFORE_ALONE, decideTask, type TaskAction, taskActions, taskError } from './decide.ts'
 export { type Claim, type TaskContext, taskMachine } from './machine.ts'
 
+/** Of the commands that clients give. */
+const FACTS: Partial<Record<TaskCommand['type'], readonly string[]>> = {
+  submit: ['TaskSubmitted', 'TaskScheduled'],
+  cancel: ['TaskCancelRequested', 'TaskCancelled'],
+  requeue: ['TaskRequeued'],
+  refresh: ['TaskDeadlineExtended'],
+}
+
 export const taskKind: ActorKind<TaskCommand, TaskContext> = {
   kind: 'task',
   version: 1,
   machine: taskMachine,
   evolve: evolveTask,
   decide: decideTask,
+  leadsTo: ({ type }, fact) => FACTS[type]?.includes(fact.type) ?? true,
 }
