@@ -1,4 +1,5 @@
 /** From what the read models answer to what crosses the wire: snake_case, ISO instants, null for absent facts. */
+import { z } from 'zod'
 import { type Executed, jobJson, type PageDefinition, type RunningApp, type UiBlock } from '../app/index.ts'
 import {
   factOf,
@@ -198,20 +199,38 @@ export function toOccurrence(view: OccurrenceView): Wire.Occurrence {
   }
 }
 
-/** Renders the page. @throws what the app's render function throws; ZodError when a board's filter is not one */
+/** Renders the page. @throws what the app's render function throws; TypeError when it gives no blocks, or a board that cannot be */
 export function toPage(page: PageDefinition): Wire.Page {
-  return { name: page.name, icon: page.icon ?? null, slug: page.slug, blocks: page.render().map(toBlock) }
+  const { name, icon, slug } = page
+  const blocks: unknown = page.render()
+  if (!isBlocks(blocks)) {
+    throw new TypeError(
+      `The page "${name}" gives no blocks. Return them at once: ui.page([…]), and not from a promise.`,
+    )
+  }
+  return { name, icon: icon ?? null, slug, blocks: blocks.map((block) => toBlock(name, block)) }
 }
 
-function toBlock(block: UiBlock): Wire.PageBlock {
+function isBlocks(blocks: unknown): blocks is readonly UiBlock[] {
+  return Array.isArray(blocks) && blocks.every((block) => typeof block === 'object' && block !== null)
+}
+
+function toBlock(page: string, block: UiBlock): Wire.PageBlock {
   if (block.kind !== 'task_board') return block
   return {
     kind: 'task_board',
     title: block.title ?? null,
-    filter: block.filter ? boardFilter.parse(block.filter) : null,
-    columns: block.columns ? boardColumns.parse(block.columns) : null,
+    filter: block.filter ? declared(page, 'filter', boardFilter, block.filter) : null,
+    columns: block.columns ? declared(page, 'columns', boardColumns, block.columns) : null,
     refresh_ms: block.refreshMs ?? null,
   }
+}
+
+/** What the app declares is its own fault, and not that of who looks at it. */
+function declared<T>(page: string, what: string, schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new TypeError(`A task board of the page "${page}" has no ${what} that can be: ${z.prettifyError(parsed.error)}`)
 }
 
 export function toAppInfo(app: RunningApp, hasSchedules: boolean): Wire.AppInfo {

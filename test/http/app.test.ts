@@ -59,6 +59,22 @@ describe('about the app', () => {
     ])
   })
 
+  it.each([
+    ['a board without columns', () => [{ kind: 'task_board', columns: [] }], /board of the page "Odd" has no columns/],
+    [
+      'a filter that there is not',
+      () => [{ kind: 'task_board', filter: { nam: 1 } }],
+      /has no filter that can be.*nam/s,
+    ],
+    ['a promise', async () => [], /The page "Odd" gives no blocks. Return them at once/],
+    ['a hole', () => [undefined], /gives no blocks/],
+  ])('blames the app, and not the reader, for a page with %s', async (_, render, message) => {
+    const { app, get, errors } = await serving()
+    app.pages = [{ name: 'Odd', slug: 'odd', icon: undefined, render: render as () => [] }]
+    expect(await get('/api/v1/pages/odd')).toMatchObject({ status: 500 })
+    expect(String(errors.at(-1))).toMatch(message)
+  })
+
   it('knows only declared pages', async () => {
     const { refusal } = await serving()
     expect(await refusal('GET', '/api/v1/pages/nope')).toMatchObject({ status: 404 })
