@@ -1,7 +1,6 @@
 /** How the command speaks to a running server: JSON over HTTP, with the key if one was given. */
 import { once } from 'node:events'
-import { request as http, type IncomingMessage } from 'node:http'
-import { request as https } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import { text as toText } from 'node:stream/consumers'
 import type { z } from 'zod'
 import type { JsonObject } from '../events/index.ts'
@@ -81,9 +80,11 @@ export class Client {
     const [at = '', query = ''] = path.split('?', 2)
     url.pathname = pathname.replace(/\/$/, '') + at
     url.search = query
+    // An import of node:http loads what browsers have for it, too, which a start of a server need not wait for.
+    const http = await (protocol === 'https:' ? import('node:https') : import('node:http'))
     const signal = AbortSignal.timeout(this.#timeoutMs)
     try {
-      const request = (protocol === 'https:' ? https : http)(url, {
+      const request = http.request(url, {
         method,
         // One that is kept open may be gone by the next request.
         agent: false,
