@@ -13,8 +13,8 @@ const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
 
 export default defineConfig({
   test: {
-    // Much of the time is spent waiting for processes that the tests start: two files at once, however few the cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of the time is spent waiting for processes that the tests start: three files at once, however few the cores.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [
       {
         test: {
@@ -23,6 +23,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [browserTests, ...serverTests],
           globalSetup: 'test/built.ts',
+          // A process for each of a hundred files would load the same modules again, a second of processor time each.
+          isolate: false,
+          setupFiles: 'test/left-behind.ts',
         },
       },
       {

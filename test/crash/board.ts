@@ -2,12 +2,12 @@
 import type { Job } from '../../src/http/wire.ts'
 import type { JobRecord } from '../../src/projections/index.ts'
 import type { History } from './history.ts'
-import type { Answer, RunningServer } from './server.ts'
+import type { Answer, Answering } from './server.ts'
 
 const PAGE = 500
 
 /** Where the API's jobs or the board's counts differ from the fold; the log must be at rest. */
-export async function boardDifferences(server: RunningServer, { events, jobs }: History): Promise<string[]> {
+export async function boardDifferences(server: Answering, { events, jobs }: History): Promise<string[]> {
   const head = events.at(-1)?.position ?? 0n
   const shown = new Map<string, Job>()
   for (let path: string | undefined = `/api/v1/jobs?limit=${PAGE}&at_least=${head}`; path !== undefined; ) {

@@ -7,27 +7,20 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Job, JobStatus, Session, TranscriptItem } from '../../src/http/wire.ts'
 import { boardDifferences } from './board.ts'
 import { count, halves, readHistory, settled, violations } from './history.ts'
-import {
-  ConnectionLost,
-  complaints,
-  eventually,
-  type RunningServer,
-  serve,
-  start,
-  temporaryDirectory,
-} from './server.ts'
+import { hosted } from './hosted.ts'
+import { type Answering, ConnectionLost, eventually, serve, start, temporaryDirectory } from './server.ts'
 
-// Each test is three processes in turn; there may be only two processors.
+// Each test is two processes in turn, and a third life in one that they share; there may be only two processors.
 vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
 
 /** Every command has a key, so that the same script can be said again to the next process. */
 class Client {
   /** 1 for the first process. */
   readonly life: number
-  readonly #server: RunningServer
+  readonly #server: Answering
   readonly #acknowledged: Map<string, string>
 
-  constructor(server: RunningServer, acknowledged: Map<string, string>, life: number) {
+  constructor(server: Answering, acknowledged: Map<string, string>, life: number) {
     this.#server = server
     this.#acknowledged = acknowledged
     this.life = life
@@ -226,7 +219,7 @@ describe.concurrent('crashes before and after', () => {
       expect(await within(doomed.exited, `the process to die ${fault}`)).toEqual({ code: null, signal: 'SIGKILL' })
     }
 
-    const server = await serve(options)
+    const server = await hosted(options.app, options.data)
     expect(halves(await readHistory(options.data))).toEqual([])
     await script(new Client(server, acknowledged, 3))
     const history = await settled(options.data)
@@ -235,8 +228,7 @@ describe.concurrent('crashes before and after', () => {
     for (const job of history.jobs.values()) expect(ends[job.name], job.name).toContain(job.status)
     for (const id of acknowledged.values()) expect(history.jobs.has(id), `${id} was acknowledged`).toBe(true)
     if (script === talk) await checkConversation(server)
-    expect(complaints(server)).toEqual([])
-    await server.kill()
+    expect(await server.stop()).toEqual([])
   })
 })
 
@@ -282,7 +274,7 @@ function within<T>(promise: Promise<T>, what: string): Promise<T> {
 }
 
 /** The turn that was cut off is shown as such, once; what was said later is answered, once. */
-async function checkConversation(server: RunningServer): Promise<void> {
+async function checkConversation(server: Answering): Promise<void> {
   const sessions = (await server.ask<Session[]>('GET', '/api/v1/sessions')).body
   expect(sessions).toHaveLength(1)
   const { body } = await server.ask<TranscriptItem[]>('GET', `/api/v1/sessions/${sessions[0]?.id}/messages`)

@@ -11,9 +11,9 @@ import { afterAll } from 'vitest'
 import type { Job, JobStatus } from '../../src/http/wire.ts'
 import { CAPSULE } from '../built.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
+export const ROOT = join(import.meta.dirname, '../..')
 /** Node keeps compiled code here: half of what a start costs. */
-const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
+export const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
 /** No promise, only so that a test that waits in vain ends: a busy machine is slow. */
 const PATIENCE_MS = 30_000
 const START_MS = 60_000
@@ -90,13 +90,44 @@ export function serve(options: ServeOptions): Promise<RunningServer> {
   return start(options).ready
 }
 
-export class RunningServer {
+/** A server that answers at an address. */
+export class Answering {
   readonly url: string
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  /** One request. The type of the body is what the caller expects. @throws ConnectionLost */
+  async ask<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer<T>> {
+    let response: Response
+    let text: string
+    try {
+      response = await fetch(this.url + path, {
+        method,
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      text = await response.text()
+    } catch (cause) {
+      throw new ConnectionLost(`${method} ${path} got no answer`, { cause })
+    }
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+}
+
+/** One with a process of its own. */
+export class RunningServer extends Answering {
   readonly #process: CapsuleProcess
 
   constructor(process: CapsuleProcess, url: string) {
+    super(url)
     this.#process = process
-    this.url = url
   }
 
   get port(): number {
@@ -126,33 +157,15 @@ export class RunningServer {
     this.#process.child.kill(signal)
     return this.#process.exited
   }
-
-  /** One request. The type of the body is what the caller expects. @throws ConnectionLost */
-  async ask<T>(
-    method: 'GET' | 'POST' | 'DELETE',
-    path: string,
-    body?: unknown,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<Answer<T>> {
-    let response: Response
-    let text: string
-    try {
-      response = await fetch(this.url + path, {
-        method,
-        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      })
-      text = await response.text()
-    } catch (cause) {
-      throw new ConnectionLost(`${method} ${path} got no answer`, { cause })
-    }
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
-  }
 }
 
 /** What it said on stderr that is not only the machine being busy: nothing, when all went well. */
 export function complaints({ stderr }: RunningServer): string[] {
-  return stderr.split('\n').filter((line) => line !== '' && !line.includes(' held the event loop for '))
+  return stderr.split('\n').filter((line) => line !== '' && !saysBusy(line))
+}
+
+export function saysBusy(line: string): boolean {
+  return line.includes(' held the event loop for ')
 }
 
 /** Whether the command was carried out is not known. */
