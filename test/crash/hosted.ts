@@ -1,15 +1,12 @@
 /** Servers that share one process (host.ts): a start there is a twentieth of one of `capsule serve`. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { afterwards } from '../afterwards.ts'
 import type { Asked, Told } from './host.ts'
 import { Answering, COMPILE_CACHE, ROOT, saysBusy } from './server.ts'
 
 let host: ChildProcess | undefined
 let lives = 0
-
-// What it serves ends with it.
-afterAll(() => host?.disconnect())
 
 /** Starts the app of the file, from this repository's root, on what is in the directory. */
 export async function hosted(app: string, data: string): Promise<HostedServer> {
@@ -34,11 +31,7 @@ export class HostedServer extends Answering {
 }
 
 function ask(asked: Asked): Promise<Told> {
-  host ??= fork(join(import.meta.dirname, 'host.ts'), {
-    cwd: ROOT,
-    execArgv: ['--conditions=capsule-source'],
-    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
-  }).setMaxListeners(0)
+  host ??= start()
   const told = Promise.withResolvers<Told>()
   const listen = (message: Told): void => {
     if (message.life !== asked.life) return
@@ -48,4 +41,21 @@ function ask(asked: Asked): Promise<Told> {
   const end = (): void => told.reject(new Error('The host has ended.'))
   host.on('message', listen).on('exit', end).send(asked)
   return told.promise.finally(() => host?.off('message', listen).off('exit', end))
+}
+
+/** What it serves ends with it. */
+function start(): ChildProcess {
+  const started = fork(join(import.meta.dirname, 'host.ts'), {
+    cwd: ROOT,
+    execArgv: ['--conditions=capsule-source'],
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+  })
+  const ended = new Promise((resolve) => started.once('exit', resolve))
+  afterwards(() => {
+    host = undefined
+    started.disconnect()
+    return ended
+  })
+  // One for each of those that wait at the same time.
+  return started.setMaxListeners(0)
 }

@@ -7,8 +7,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll } from 'vitest'
 import type { Job, JobStatus } from '../../src/http/wire.ts'
+import { afterwards } from '../afterwards.ts'
 import { CAPSULE } from '../built.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
@@ -38,15 +38,6 @@ export interface Answer<T> {
   readonly body: T
 }
 
-const alive = new Set<ChildProcess>()
-const directories = new Set<string>()
-
-// Whatever becomes of a test, nothing it started outlives its file.
-afterAll(async () => {
-  for (const child of alive) child.kill('SIGKILL')
-  await Promise.all([...directories].map((directory) => rm(directory, { recursive: true, force: true, maxRetries: 5 })))
-})
-
 /** The command with these arguments, run to its end. */
 export async function run(
   args: readonly string[],
@@ -60,7 +51,7 @@ export async function run(
 /** A directory that is gone when the tests of the file are through. */
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'capsule-crash-'))
-  directories.add(directory)
+  afterwards(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
   return directory
 }
 
@@ -222,8 +213,10 @@ function spawnCapsule(args: readonly string[], env: Readonly<Record<string, stri
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({ code, signal }))
   })
-  alive.add(child)
-  exited.finally(() => alive.delete(child)).catch(() => {})
+  afterwards(() => {
+    child.kill('SIGKILL')
+    return exited.catch(() => {})
+  })
   let stdout = ''
   let stderr = ''
   const firstLine = new Promise<string>((resolve, reject) => {
