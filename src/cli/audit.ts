@@ -4,25 +4,15 @@ import { existsSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { z } from 'zod'
-import {
-  type EventMetadata,
-  type JsonObject,
-  lineOf,
-  type Position,
-  parsePosition,
-  publish,
-  type RecordedEvent,
-  START,
-  streamPrefix,
-  verifyLog,
-} from '../events/index.ts'
-import { auditEvent, toVerdict, verdict } from '../http/index.ts'
+import type { z } from 'zod'
+import { lineOf, publish, type RecordedEvent, verifyLog } from '../events/index.ts'
+import { toVerdict, verdict } from '../http/index.ts'
 import { Client } from './client.ts'
 import { CommandFailed } from './errors.ts'
-import { appOfPlace, type LogFlags, openLog, placeOfLog, withLog } from './log.ts'
+import { type LogFlags, openLog, placeOfLog, withLog } from './log.ts'
 import { print } from './output.ts'
 import { counted, ProgressLine } from './progress.ts'
+import { noEvents, pages } from './recorded.ts'
 
 interface Flags extends LogFlags {
   readonly json?: boolean
@@ -174,75 +164,6 @@ async function show(stream: string, flags: Flags): Promise<void> {
   if (events === 0) throw noEvents(stream)
 }
 
-function noEvents(stream: string): CommandFailed {
-  return new CommandFailed(`There is no stream ${stream} in the log. It may have been retired.`)
-}
-
 function shown({ revision, type, data, metadata }: RecordedEvent): string {
   return `${String(revision).padStart(4)}  ${metadata.at}  ${type}  by ${metadata.by}  ${JSON.stringify(data)}\n`
-}
-
-const PAGE = 500
-
-/** The log, or one stream of it, page by page. A stream may be named without its app. */
-async function* pages(flags: Flags, stream: string | undefined): AsyncGenerator<readonly RecordedEvent[]> {
-  if (flags.url !== undefined) {
-    placeOfLog(flags)
-    yield* pagesOfServer(flags, flags.url, stream)
-    return
-  }
-  const log = await openLog(flags)
-  try {
-    if (stream === undefined) {
-      const prefixes = log.app === undefined ? {} : { prefixes: [streamPrefix(log.app)] }
-      for (let from: Position = START; ; ) {
-        const page = await log.readAll({ from, limit: PAGE, ...prefixes })
-        const last = page.at(-1)
-        if (!last) return
-        yield page
-        from = last.position
-      }
-    }
-    const name = stream.includes('.') ? stream : `${appOfPlace(placeOfLog(flags).place, flags.app)}.${stream}`
-    for (let from = 0n; ; from += BigInt(PAGE)) {
-      const page = await log.readStream(name, { from, limit: PAGE })
-      if (page.length > 0) yield page
-      if (page.length < PAGE) return
-    }
-  } finally {
-    await log.close()
-  }
-}
-
-async function* pagesOfServer(
-  { key }: Flags,
-  url: string,
-  stream: string | undefined,
-): AsyncGenerator<readonly RecordedEvent[]> {
-  const client = new Client({ url, ...(key === undefined ? {} : { key }) })
-  const { name: app } = await client.get('/api/v1/info', z.object({ name: z.string() }))
-  const of = stream === undefined || stream.includes('.') ? stream : `${app}.${stream}`
-  let next = of === undefined ? 'after=-1' : 'from=0'
-  for (;;) {
-    const where = of === undefined ? '' : `&stream=${encodeURIComponent(of)}`
-    const page = await client.get(`/api/v1/audit/events?limit=${PAGE}&${next}${where}`, z.array(auditEvent))
-    const events = page.map(recorded)
-    const last = events.at(-1)
-    if (!last) return
-    yield events
-    if (events.length < PAGE) return
-    next = of === undefined ? `after=${last.position}` : `from=${last.revision + 1n}`
-  }
-}
-
-function recorded({ recorded_at, revision, position, data, metadata, ...event }: z.output<typeof auditEvent>) {
-  return {
-    ...event,
-    // As the server's log has them.
-    data: data as JsonObject,
-    metadata: metadata as unknown as EventMetadata,
-    revision: BigInt(revision),
-    position: parsePosition(position),
-    recordedAt: Date.parse(recorded_at),
-  }
 }

@@ -8,6 +8,7 @@ import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
 import { bearOutput, handedOver } from './output.ts'
 import { registerProjections } from './projections.ts'
+import { registerReplay } from './replay.ts'
 import { registerRestore } from './restore.ts'
 import { registerRetire } from './retire.ts'
 import { type ServeFlags, serve } from './serve.ts'
@@ -57,6 +58,7 @@ registerRestore(program)
 registerMigrate(program)
 registerProjections(program)
 registerAudit(program)
+registerReplay(program)
 registerRetire(program)
 
 /** An empty directory would be this one: what a script meant by a variable is not set there. @throws UsageError */

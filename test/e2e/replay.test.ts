@@ -1,0 +1,54 @@
+/** capsule replay, beside a server that works and on what it has left. */
+import { expect, it, vi } from 'vitest'
+import { makeKey } from '../../src/http/index.ts'
+import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const APP = 'test/crash/apps/work.ts'
+/** The same app, without the task `plain`. */
+const NEXT = 'test/crash/apps/less.ts'
+
+// A promise: see docs/promises.md.
+it('tells before a deploy what would not go on under it', async () => {
+  const data = await temporaryDirectory()
+  const server = await serve({ app: APP, data })
+  await until(server, await submit(server, 'plain', {}), 'completed')
+  const fits = await run(['replay', APP, '--data', data])
+  expect(fits).toMatchObject({ code: 0, stderr: '' })
+  expect(fits.stdout).toMatch(/^\d+ events of \d+ streams lead to states that this code knows\.\n$/)
+
+  const waiting = await submit(server, 'plain', {}, { delay: '1h' })
+  const parts = await run(['replay', NEXT, '--url', server.url])
+  expect(parts).toMatchObject({ code: 1, stdout: '' })
+  expect(parts.stderr).toContain(`work.task-${waiting.id}, revision 0: The app has no task plain`)
+  expect(parts.stderr).toContain('before it is deployed')
+  await server.kill()
+
+  const told = await run(['replay', NEXT, '--data', data, '--stream', `task-${waiting.id}`, '--json'])
+  expect(told.code).toBe(1)
+  expect(JSON.parse(told.stdout)).toMatchObject({ ok: false, streams: 1, open: 1, partings: [{ by: 'no-handler' }] })
+})
+
+it.each([
+  { what: 'an app whose log is not there', args: ['examples/jobs-demo/app.ts'], says: 'has no events of' },
+  { what: 'a stream that is not there', args: [APP, '--stream', 'task-none'], says: 'There is no stream task-none' },
+])('names $what', async ({ args, says }) => {
+  const data = await temporaryDirectory()
+  const server = await serve({ app: APP, data })
+  await submit(server, 'plain', {})
+  await server.kill()
+  const refused = await run(['replay', ...args, '--data', data])
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toContain(says)
+})
+
+it('is told of no server that keeps it out, and of one that runs another app', async () => {
+  const { line } = makeKey('ann', 'admin')
+  const server = await serve({ app: APP, data: 'memory', env: { CAPSULE_AUTH_API_KEYS: line } })
+  expect((await run(['replay', APP, '--url', server.url])).stderr).toContain('refuses this')
+  const open = await serve({ app: APP, data: 'memory' })
+  const other = await run(['replay', 'examples/jobs-demo/app.ts', '--url', open.url])
+  expect(other).toMatchObject({ code: 1, stdout: '' })
+  expect(other.stderr).toContain('runs work, not jobs-demo')
+})
