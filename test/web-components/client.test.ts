@@ -464,6 +464,31 @@ describe('when the socket is lost', () => {
     expect(lines).toHaveLength(2)
   })
 
+  test('a page that says where its token is from while its elements connect is asked for it, and then as ever', async () => {
+    const asked: boolean[] = []
+    const { connection, line, lines } = given()
+    connection.open()
+    await settled()
+    connection.token = (refused) => {
+      asked.push(refused)
+      return refused ? 'fresh' : 'stale'
+    }
+    line().open()
+    line().end(4401)
+    await settled()
+    line().open()
+    expect(line().sent).toEqual([{ type: 'hello', protocol: 1, token: 'stale' }])
+    line().end(4401)
+    await settled()
+    line().open()
+    expect(line().sent).toEqual([{ type: 'hello', protocol: 1, token: 'fresh' }])
+    line().end(4401)
+    await settled()
+    expect(connection.state.status).toBe('stopped')
+    expect(asked).toEqual([false, true])
+    expect(lines).toHaveLength(3)
+  })
+
   test('closing leaves no timer behind', async () => {
     const { connection, timers } = await live()
     connection.close()

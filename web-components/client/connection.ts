@@ -89,6 +89,8 @@ export class Connection {
   #timer: number | undefined
   #silence: number | undefined
   #failures = 0
+  /** Where the token of this attempt is from. */
+  #asked: TokenSource | undefined
   #refusedToken = false
   #refreshed = false
   #lastToken: string | undefined
@@ -221,8 +223,9 @@ export class Connection {
     this.#timer = this.#surroundings.setTimeout(() => this.#lost(), SILENCE)
     const refused = this.#refusedToken
     this.#refusedToken = false
+    this.#asked = this.token
     try {
-      this.#lastToken = (await this.token?.(refused)) ?? undefined
+      this.#lastToken = (await this.#asked?.(refused)) ?? undefined
     } catch {
       return this.#lost()
     }
@@ -373,12 +376,14 @@ export class Connection {
     this.#clearTimers()
     this.#drop()
     if (code === CLOSE.signIn) {
-      if (!this.token || this.#refreshed) {
+      // A page says where its token is from once it has loaded us, and its elements were connecting by then.
+      const isNew = this.token !== this.#asked
+      if (!this.token || (this.#refreshed && !isNew)) {
         this.#stop(localProblem('sign_in', 'Sign in again', reason || 'The server asks you to sign in again.', 401))
         return
       }
-      this.#refreshed = true
-      this.#refusedToken = true
+      this.#refreshed = !isNew
+      this.#refusedToken = !isNew
       this.#become('connecting')
       void this.#connect()
       return
