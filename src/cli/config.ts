@@ -1,7 +1,7 @@
 /** Configuration of the command: flag, environment, default, in this order. Checked at start; unknown names are errors. */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { type ApiKey, readKeys, type ServerOptions } from '../http/index.ts'
+import { type ApiKey, parseOrigin, readKeys, type ServerOptions } from '../http/index.ts'
 import { UsageError } from './errors.ts'
 
 const apiKeys = z.string().transform((text, context): readonly ApiKey[] => {
@@ -13,10 +13,20 @@ const apiKeys = z.string().transform((text, context): readonly ApiKey[] => {
   }
 })
 
+const origins = z.string().transform((text, context): readonly string[] => {
+  try {
+    return text.split(',').map((origin) => parseOrigin(origin.trim()))
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: reason(error) })
+    return z.NEVER
+  }
+})
+
 const environment = z.object({
   PORT: z.string().transform(port).optional(),
   HOST: z.string().min(1).optional(),
   CAPSULE_DATA: z.string().min(1).optional(),
+  CAPSULE_ORIGINS: origins.optional(),
   CAPSULE_AUTH_API_KEYS: apiKeys.optional(),
   CAPSULE_AUTH_API_KEYS_FILE: z.string().min(1).transform(contents).pipe(apiKeys).optional(),
   CAPSULE_AUTH_SECRET: z.string().min(32, 'give 32 characters or more, of random').optional(),
@@ -71,6 +81,15 @@ export function parsePort(text: string): number {
   const port = portOf(text)
   if (port !== undefined) return port
   throw new UsageError(`--port ${text} is not a port: ${A_PORT}.`)
+}
+
+/** One more origin of an --origin flag. @throws UsageError */
+export function addOrigin(text: string, others: readonly string[] = []): readonly string[] {
+  try {
+    return [...others, parseOrigin(text)]
+  } catch (error) {
+    throw new UsageError(`--origin: ${reason(error)}.`)
+  }
 }
 
 const A_PORT = 'give a number from 0 (any free one) to 65535'

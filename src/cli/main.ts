@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { registerAudit } from './audit.ts'
 import { registerBackup } from './backup.ts'
-import { parsePort } from './config.ts'
+import { addOrigin, parsePort } from './config.ts'
 import { explain, UsageError } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
@@ -27,6 +27,11 @@ program
   .option('--port <port>', 'where to listen; 0 takes any free port (default: $PORT or 3000)', parsePort)
   .option('--host <host>', 'address to listen on (default: $HOST or 127.0.0.1)')
   .option('--data <directory>', "the log's directory, or memory (default: $CAPSULE_DATA or .capsule)")
+  .option(
+    '--origin <origin>',
+    'lets in pages of another origin; once for each (default: $CAPSULE_ORIGINS, by commas)',
+    addOrigin,
+  )
   .addHelpText('after', '\nExample:\n  capsule serve app.ts --port 8080 --data ./data')
   .action(async (file: string, flags: ServeFlags) => {
     process.exitCode = await serve(file, flags)

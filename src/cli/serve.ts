@@ -10,6 +10,7 @@ import { type LoadedApp, loadApp } from './load-app.ts'
 export interface ServeFlags {
   readonly port?: number
   readonly host?: string
+  readonly origin?: readonly string[]
   readonly data?: string
 }
 
@@ -31,7 +32,8 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   try {
     const port = flags.port ?? environment.PORT ?? 3000
     await sleep(HEADSTART_MS)
-    server = await createServer(running, { host, port, ...(auth ? { auth } : {}) })
+    const origins = flags.origin ?? environment.CAPSULE_ORIGINS ?? []
+    server = await createServer(running, { host, port, origins, ...(auth ? { auth } : {}) })
     const url = await listen(server, port)
     process.stdout.write(`${app.name} is running at ${url}\n`)
     keepCompiled()

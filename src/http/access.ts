@@ -94,14 +94,14 @@ function checkOrigin({ headers, changes }: Knock, allowed: ReadonlySet<string>):
     if (isOwn(origin, host) || allowed.has(origin)) return
     throw new HttpRefusal(
       'origin-not-allowed',
-      `A page of ${origin} may not use this server. Start it with origins: ['${origin}'] to let it in.`,
+      `A page of ${origin} may not use this server. Start it with --origin ${origin} to let it in.`,
     )
   }
   const site = headers['sec-fetch-site']
   if ((site === 'cross-site' || site === 'same-site') && changes) {
     throw new HttpRefusal(
       'origin-not-allowed',
-      'Another website made this request, and it does not say which. Name its origin in origins to let it in.',
+      'Another website made this request, and it does not say which. Name its origin with --origin to let it in.',
     )
   }
 }
@@ -119,7 +119,7 @@ function cookieOf({ cookie = '' }: IncomingHttpHeaders, name: string): string | 
 }
 
 function originsOf(origins: readonly string[]): ReadonlySet<string> {
-  return new Set(origins.map((origin) => normalise(origin)))
+  return new Set(origins.map((origin) => parseOrigin(origin)))
 }
 
 function corsOf(allowed: ReadonlySet<string>): Access['corsOrigin'] {
@@ -135,10 +135,12 @@ function isOwn(origin: string, host: string): boolean {
   return origin === `http://${host}` || origin === `https://${host}`
 }
 
-function normalise(origin: string): string {
-  const url = URL.parse(origin)
-  if (!url || url.origin === 'null') {
-    throw new TypeError(`"${origin}" in origins is not an origin. Write it as https://example.org`)
-  }
-  return url.origin
+/** An origin as browsers send it. @throws TypeError for anything else: a pattern, a path, another scheme */
+export function parseOrigin(text: string): string {
+  const url = URL.parse(text)
+  const isOrigin = url && /^https?:$/.test(url.protocol) && !url.host.includes('*') && url.href === `${url.origin}/`
+  if (isOrigin) return url.origin
+  throw new TypeError(
+    `"${text}" is not an origin. Write each as https://example.org: scheme, host and port, and no more`,
+  )
 }

@@ -2,7 +2,7 @@
 import type { RunningApp } from '../app/index.ts'
 import type { Server, ServerOptions } from './server.ts'
 
-export { assertLoopback } from './access.ts'
+export { assertLoopback, parseOrigin } from './access.ts'
 export { auditEvent, retirement, toRetirement, toVerdict, verdict } from './audit.ts'
 export { type ApiKey, makeKey, readKeys } from './keys.ts'
 export { type ReadModelWire, readModel, toReadModel } from './read-models.ts'

@@ -24,6 +24,8 @@ export interface ServeOptions {
   readonly data: string
   /** Default 0: any free one. */
   readonly port?: number
+  /** Pages of these may use it. */
+  readonly origins?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -63,8 +65,9 @@ export interface StartedServer {
   readonly stderr: () => string
 }
 
-export function start({ app, data, port = 0, env = {} }: ServeOptions): StartedServer {
-  const process = spawnCapsule(['serve', app, '--port', String(port), '--data', data], { DEBUG: 'capsule', ...env })
+export function start({ app, data, port = 0, origins = [], env = {} }: ServeOptions): StartedServer {
+  const flags = ['--port', String(port), '--data', data, ...origins.flatMap((origin) => ['--origin', origin])]
+  const process = spawnCapsule(['serve', app, ...flags], { DEBUG: 'capsule', ...env })
   const ready = (async () => {
     const line = await process.firstLine
     const url = /is running at (\S+)/.exec(line)?.[1]

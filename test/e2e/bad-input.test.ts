@@ -81,6 +81,19 @@ const misuses: readonly Misuse[] = [
     says: ['PORT is not usable'],
   },
   {
+    what: 'an origin that is none',
+    args: ['serve', WORK, '--origin', 'https://shop.example', '--origin', 'https://shop.example/chat'],
+    code: 2,
+    says: ['--origin', 'https://shop.example/chat', 'https://example.org'],
+  },
+  {
+    what: 'origins that are none',
+    args: ['serve', WORK],
+    env: { CAPSULE_ORIGINS: 'https://shop.example,*' },
+    code: 2,
+    says: ['CAPSULE_ORIGINS', '"*" is not an origin'],
+  },
+  {
     what: 'a connection string that is none',
     args: ['serve', WORK, '--data', join(tmpdir(), 'capsule-no-such-cluster')],
     env: { EVENTSTORE_URL: 'http://localhost:2113' },

@@ -114,8 +114,16 @@ describe('a named origin', () => {
     expect(codeOf(await refusal('GET', '/api/v1/tasks', { headers }))).toBe('origin-not-allowed')
   })
 
-  it('must be an origin', async () => {
-    await expect(serving({ origins: ['app.example'] })).rejects.toThrow(/not an origin/)
+  it.each([
+    'app.example',
+    'https://app.example/chat',
+    'https://*.example',
+    '*',
+    'null',
+    'file:///page',
+    'ws://a.example',
+  ])('must be an origin, which %s is not', async (text) => {
+    await expect(serving({ origins: [text] })).rejects.toThrow(/not an origin/)
   })
 })
 
