@@ -21,6 +21,7 @@ import {
   lockKind,
   type Start,
   type State,
+  type TaskCommand,
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
@@ -35,10 +36,15 @@ import {
 import type { JobView, LockView, WaitingTask } from '../projections/index.ts'
 import { Admission } from './admission.ts'
 import { DueQueue } from './due-queue.ts'
+import { Ends, type OnEnd } from './ends.ts'
 import { describeError } from './errors.ts'
 import type { Handlers, TaskLimits } from './handlers.ts'
+import { LockHolders } from './lock-holders.ts'
+import { Counts, SharedTexts } from './names.ts'
+import { OwnClaims } from './own-claims.ts'
 import { Fifo, OwnFirst } from './ready-queue.ts'
 import type { Runner } from './runner.ts'
+import { Slots } from './slots.ts'
 import { isHeldBack, type NewTask, type RecordState, startedBefore, TaskRecord } from './task-record.ts'
 
 export interface DispatcherOptions {
@@ -88,27 +94,17 @@ export class Dispatcher {
   readonly #expiring: DueQueue<TaskRecord>
   readonly #admission: Admission<TaskRecord>
   readonly #paused = new Set<string>()
-  /** By name: live tasks that do not run. */
-  readonly #queued = new Map<string, number>()
-  /** By stream of the lock: who holds it, and the fencing token. */
-  readonly #holders = new Map<string, { readonly taskId: string; readonly fence: string }>()
-  readonly #names = new Map<string, string>()
-  readonly #ended = new Map<string, ((isSeen: boolean) => void)[]>()
-  #isBlind = false
-  /** Tasks whose start is on its way to the log in this node's name. */
-  readonly #claiming = new Set<string>()
-  /** Claims of this node that the log has yet to show. */
-  readonly #unseen = new Set<string>()
-  /** Claims that somebody asked to cancel before their start was answered. */
-  readonly #cancelled = new Set<string>()
-  #busy = 0
-  /** Told when a slot becomes free. */
-  #freed: (() => void)[] = []
-  #suspectRuns = false
-  #open = false
+  /** Live tasks that do not run. */
+  readonly #queued = new Counts()
+  readonly #texts = new SharedTexts()
+  readonly #holders = new LockHolders()
+  readonly #claims = new OwnClaims()
+  readonly #ends = new Ends()
+  readonly #slots: Slots
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    this.#slots = new Slots(options.concurrency)
     const enqueue = (records: readonly TaskRecord[]): void => {
       for (const record of records) if (record.state === 'delayed' && !this.#isEarly(record)) this.#enqueue(record)
       this.pump()
@@ -126,7 +122,7 @@ export class Dispatcher {
       node: options.node,
       waits: (record) => record.state === 'limited',
       takeSlots: (wished) => this.#takeSlots(wished),
-      giveSlot: () => this.#free(),
+      giveSlot: () => this.#slots.giveBack(),
       admit: (record, claim) => this.#admit(record, claim),
       reject: (record, error) => this.#reject(record, error),
       report: options.report,
@@ -146,7 +142,7 @@ export class Dispatcher {
 
   /** Live tasks of a name that do not run. */
   queued(name: string): number {
-    return this.#queued.get(name) ?? 0
+    return this.#queued.of(name)
   }
 
   /** What a waiting task waits for, beside its turn. */
@@ -193,52 +189,38 @@ export class Dispatcher {
 
   /** Begins to claim. */
   start(): void {
-    this.#open = true
+    this.#slots.open()
     this.pump()
   }
 
   /** Claims nothing more; what runs goes on, and so does what is on its way to the log. */
   stop(): void {
-    this.#open = false
+    this.#slots.close()
     this.#delayed.close()
     this.#expiring.close()
   }
 
   /** Nothing runs, and no start is on its way to the log, which would run when it is there. */
   get isIdle(): boolean {
-    return this.#busy === 0 && this.#options.runner.running === 0
+    return this.#slots.isIdle && this.#options.runner.running === 0
   }
 
   /** Resolves when it is idle. */
   async idle(): Promise<void> {
     while (!this.isIdle) {
       await this.#options.runner.idle()
-      if (this.#busy > 0) await new Promise<void>((resolve) => this.#freed.push(resolve))
+      if (!this.#slots.isIdle) await this.#slots.freed()
     }
   }
 
   /** The log is followed no more: whoever waits for an end is told that this node will not see it. */
   blind(): void {
-    this.#isBlind = true
-    const waiting = [...this.#ended.values()].flat()
-    this.#ended.clear()
-    for (const callback of waiting) callback(false)
+    this.#ends.blind()
   }
 
   /** Calls back once the task's run has ended, as far as this node has seen, or with false when it will not see it. */
-  whenEnded(taskId: string, callback: (isSeen: boolean) => void): () => void {
-    if (this.#isBlind) {
-      callback(false)
-      return () => {}
-    }
-    const callbacks = this.#ended.get(taskId) ?? []
-    callbacks.push(callback)
-    this.#ended.set(taskId, callbacks)
-    return () => {
-      const left = (this.#ended.get(taskId) ?? []).filter((other) => other !== callback)
-      if (left.length > 0) this.#ended.set(taskId, left)
-      else this.#ended.delete(taskId)
-    }
+  whenEnded(taskId: string, callback: OnEnd): () => void {
+    return this.#ends.wait(taskId, callback)
   }
 
   /**
@@ -249,36 +231,28 @@ export class Dispatcher {
     if (this.#ready.size > 0 || this.#suspects.size > 0 || this.#paused.has(name)) return undefined
     const handler = this.#options.handlers.task(name)
     if (!handler || handler.limits || this.#takeSlots(1) === 0) return undefined
-    this.#claiming.add(taskId)
+    this.#claims.begin(taskId)
     return { node: this.#options.node, version: this.#options.version, ...(fence === undefined ? {} : { fence }) }
   }
 
   #takeSlots(wished: number): number {
-    if (!this.#open || this.#suspectRuns || this.#suspects.size > 0) return 0
-    const taken = Math.max(0, Math.min(wished, this.#options.concurrency - this.#busy))
-    this.#busy += taken
-    return taken
+    return this.#suspects.size > 0 ? 0 : this.#slots.take(wished)
   }
 
   #giveBack(): void {
-    this.#free()
+    this.#slots.giveBack()
     this.pump()
-  }
-
-  #free(): void {
-    this.#busy--
-    for (const freed of this.#freed.splice(0)) freed()
   }
 
   /** Runs a task whose start was appended with its submission, on the slot it reserved. */
   begin(taskId: string, state: State<TaskContext>, fence?: string): void {
-    this.#claiming.delete(taskId)
+    this.#claims.settle(taskId)
     this.#run(taskId, state, fence)
   }
 
   /** The reserved slot was not used: refused, or recorded without an answer, as the log may have shown already. */
   abandon(taskId: string): void {
-    this.#claiming.delete(taskId)
+    this.#claims.settle(taskId)
     const record = this.#records.get(taskId)
     if (record?.state === 'claiming') this.#place(record)
     else if (record) this.#disown(record)
@@ -288,15 +262,16 @@ export class Dispatcher {
   /** A start that was under way has come to nothing: nor does the claim that was heard of meanwhile run here. */
   #disown({ id, state, ours, claim }: TaskRecord): void {
     if (claim === undefined) return
-    this.#cancelled.delete(claim)
+    this.#claims.takeCancelled(claim)
     if (state === 'running' && ours && !this.#options.runner.has(claim)) this.#orphan(id, claim)
   }
 
   /** Follows the log: events of tasks and locks in order, each once. `pump` afterwards. */
   follow(key: string, event: RecordedEvent): void {
     const fact = factOf<TaskFact | LockFact>(event)
-    if (isLockFact(fact)) this.#onLock(event.stream, event.revision, fact)
-    else this.#onTask(key, event, fact)
+    if (!isLockFact(fact)) return this.#onTask(key, event, fact)
+    const holder = this.#holders.follow(event.stream, event.revision, fact)
+    if (holder !== undefined) this.#release(holder)
   }
 
   /** A permit of the limit was returned, by whichever node. */
@@ -336,28 +311,14 @@ export class Dispatcher {
   /** A start of this node's that the log shows may have no answer yet: nothing runs then that could be told. */
   #cancel(taskId: string, claim: string): void {
     const record = this.#records.get(taskId)
-    if (record?.ours && record.claim === claim && this.#claiming.has(taskId)) this.#cancelled.add(claim)
+    if (record?.ours && record.claim === claim && this.#claims.isUnderWay(taskId))
+      this.#claims.cancelOnceAnswered(claim)
     else this.#options.runner.cancel(claim)
-  }
-
-  #onLock(stream: string, revision: bigint, fact: LockFact): void {
-    switch (fact.type) {
-      case 'LockAcquired':
-        this.#holders.set(stream, { taskId: fact.data.taskId, fence: String(revision) })
-        return this.#release(fact.data.taskId)
-      case 'LockTakenOver':
-        this.#holders.set(stream, { taskId: fact.data.to, fence: String(revision) })
-        return this.#release(fact.data.to)
-      case 'LockReleased':
-        if (this.#holders.get(stream)?.taskId === fact.data.taskId) this.#holders.delete(stream)
-        return
-      default:
-    }
   }
 
   #add(id: string, of: NewTask, runAt: number | undefined, asked: boolean, run: number): TaskRecord {
     const { priority, crashes = 0 } = of
-    const shared = { name: this.#shared(of.name), ownerId: this.#shared(of.ownerId), priority, crashes, run }
+    const shared = { name: this.#texts.of(of.name), ownerId: this.#texts.of(of.ownerId), priority, crashes, run }
     const record = new TaskRecord(
       id,
       shared,
@@ -366,7 +327,7 @@ export class Dispatcher {
       asked,
     )
     this.#records.set(record.id, record)
-    this.#count(record.name, 1)
+    this.#queued.add(record.name, 1)
     record.expiresAt = typeof of.expiresAt === 'string' ? Date.parse(of.expiresAt) : of.expiresAt
     if (record.expiresAt !== undefined) this.#expiring.push(record.expiresAt, record)
     this.#place(record)
@@ -379,25 +340,11 @@ export class Dispatcher {
     if (state === 'delayed' || isHeldBack(state)) this.#options.system.letGo(taskKind, id)
   }
 
-  #count(name: string, change: 1 | -1): void {
-    const count = this.queued(name) + change
-    if (count > 0) this.#queued.set(name, count)
-    else this.#queued.delete(name)
-  }
-
   #become(record: TaskRecord, state: RecordState): void {
     const waited = record.state !== 'running' && record.state !== 'gone'
     const waits = state !== 'running' && state !== 'gone'
     record.state = state
-    if (waited !== waits) this.#count(record.name, waits ? 1 : -1)
-  }
-
-  /** Rows and events each bring a copy of the same few names. */
-  #shared(text: string): string {
-    const known = this.#names.get(text)
-    if (known !== undefined) return known
-    if (this.#names.size < 100_000) this.#names.set(text, text)
-    return text
+    if (waited !== waits) this.#queued.add(record.name, waits ? 1 : -1)
   }
 
   #place(record: TaskRecord): void {
@@ -413,11 +360,11 @@ export class Dispatcher {
 
   #enqueue(record: TaskRecord): void {
     const handler = this.#options.handlers.task(record.name)
-    if (this.#claiming.has(record.id)) {
+    if (this.#claims.isUnderWay(record.id)) {
       this.#become(record, 'claiming')
     } else if (!handler || this.#paused.has(record.name) || isPast(record.expiresAt, this.#options.system.clock)) {
       this.#become(record, 'parked')
-    } else if (record.lock !== undefined && this.#holders.get(record.lock)?.taskId !== record.id) {
+    } else if (record.lock !== undefined && !this.#holders.isHeldBy(record.lock, record.id)) {
       this.#become(record, 'held')
       // A delayed task asks for its lock when it is due; a submitted one has asked before it was recorded.
       if (!record.asked) void this.#askForLock(record)
@@ -454,9 +401,8 @@ export class Dispatcher {
   /** A task that waited too long to be useful. Once started, a run does not expire. */
   #expire(record: TaskRecord): void {
     if (record.expiresAt === undefined || record.state === 'claiming' || record.state === 'gone') return
-    const { system, node, report } = this.#options
-    system.execute(taskKind, record.id, { type: 'expire' }, { by: `node:${node}`, mustLand: true }).catch((error) => {
-      if (!isRefusal(error)) return report(error, `expiring task ${record.id}`)
+    void this.#tell(record.id, { type: 'expire' }, 'expiring').then((isTaken) => {
+      if (isTaken) return
       // It expired and is gone, or an operator had it run again: then it waits like any other.
       record.expiresAt = undefined
       if (record.state === 'parked') this.#enqueue(record)
@@ -466,11 +412,25 @@ export class Dispatcher {
 
   /** What its input lacks, it lacks at every start: it fails with the reason rather than wait for ever. */
   #reject({ id }: TaskRecord, reason: unknown): void {
+    void this.#tell(id, { type: 'reject', error: describeError(reason, false) }, 'refusing to start')
+  }
+
+  /** Gives a task a command in this node's name. @returns false if the task refuses it */
+  async #tell(taskId: string, command: TaskCommand, doing: string, causationId?: string): Promise<boolean> {
     const { system, node, report } = this.#options
-    const command = { type: 'reject', error: describeError(reason, false) } as const
-    system.execute(taskKind, id, command, { by: `node:${node}`, mustLand: true }).catch((error) => {
-      if (!isRefusal(error)) report(error, `refusing to start task ${id}`)
-    })
+    const origin = {
+      by: `node:${node}`,
+      mustLand: true,
+      ...(causationId === undefined ? {} : { causationId }),
+    } as const
+    try {
+      await system.execute(taskKind, taskId, command, origin)
+      return true
+    } catch (error) {
+      if (isRefusal(error)) return false
+      report(error, `${doing} task ${taskId}`)
+      return true
+    }
   }
 
   async #askForLock(record: TaskRecord): Promise<void> {
@@ -499,17 +459,12 @@ export class Dispatcher {
       record.ours = node === this.#options.node
       record.expiresAt = undefined
     }
-    if (node !== this.#options.node || this.#unseen.delete(claim) || this.#claiming.has(id)) return
-    this.#orphan(id, claim)
+    if (node === this.#options.node && !this.#claims.shown(id, claim)) this.#orphan(id, claim)
   }
 
   /** A claim in this node's name that nothing here runs: its answer was lost. It is interrupted at once. */
   #orphan(taskId: string, claim: string): void {
-    const { system, node, report } = this.#options
-    const origin = { by: `node:${node}`, causationId: claim, mustLand: true } as const
-    system.execute(taskKind, taskId, { type: 'interrupt', claim, cause: 'lost' }, origin).catch((error) => {
-      if (!isRefusal(error)) report(error, `giving back task ${taskId}`)
-    })
+    void this.#tell(taskId, { type: 'interrupt', claim, cause: 'lost' }, 'giving back', claim)
   }
 
   #again(id: string, revision: bigint, runAt: number | undefined, crashed: 0 | 1, run?: number): void {
@@ -530,10 +485,7 @@ export class Dispatcher {
       this.#become(record, 'gone')
     }
     this.#options.onEnded(id, record === undefined || record.lock !== undefined || record.name.startsWith('schedule:'))
-    const callbacks = this.#ended.get(id)
-    if (!callbacks) return
-    this.#ended.delete(id)
-    for (const callback of callbacks) callback(true)
+    this.#ends.seen(id)
   }
 
   /**
@@ -562,21 +514,20 @@ export class Dispatcher {
     while (this.#ready.size > 0 && this.#takeSlots(1) > 0) {
       const record = this.#ready.shift(this.#stealing < STEALS_AT_ONCE)
       // Cancelled, paused, or claimed by another node meanwhile.
-      if (record?.state !== 'ready') this.#busy--
+      if (record?.state !== 'ready') this.#slots.giveBack()
       else void this.#claim(record, {})
       if (!record) break
     }
-    if (this.#open) this.#admission.pump()
+    if (this.#slots.isOpen) this.#admission.pump()
   }
 
   /** Starts nothing more until the node is empty, then the one that is suspected to end its process. */
   #pumpSuspect(): void {
     // Nor while an end is on its way to the log: its task would be among those that died with the process.
-    if (!this.#open || this.#busy > 0 || this.#options.runner.running > 0) return
+    if (!this.#slots.isOpen || !this.isIdle) return
     const record = this.#suspects.shift()
     if (record?.state !== 'ready') return this.pump()
-    this.#busy++
-    this.#suspectRuns = true
+    this.#slots.takeAlone()
     const limits = this.#options.handlers.task(record.name)?.limits
     if (limits) void this.#claimAlone(record, limits)
     else void this.#claim(record, { alone: true })
@@ -585,19 +536,19 @@ export class Dispatcher {
   /** A suspect that is under limits: it asks for its permits once the node is empty, and makes room again without them. */
   async #claimAlone(record: TaskRecord, limits: TaskLimits): Promise<void> {
     const asked = await this.#admission.ask(record, limits)
-    if (this.#open && record.state === 'ready' && 'claim' in asked)
+    if (this.#slots.isOpen && record.state === 'ready' && 'claim' in asked)
       return this.#claim(record, { alone: true, claim: asked.claim })
     if ('claim' in asked) this.#admission.release(record.id, asked.claim, 'not started')
     else if (record.state === 'ready') {
       this.#become(record, 'delayed')
       record.due = this.#delayed.push(asked.again, record)
     }
-    this.#suspectRuns = false
+    this.#slots.endAlone()
     this.#giveBack()
   }
 
   #admit(record: TaskRecord, claim: string): void {
-    if (this.#open && record.state === 'limited') return void this.#claim(record, { claim })
+    if (this.#slots.isOpen && record.state === 'limited') return void this.#claim(record, { claim })
     // While its permits were asked for, another node ran it, it was paused, or this node stops: what comes now waits for
     // its own turn.
     this.#admission.release(record.id, claim, 'not started')
@@ -607,10 +558,10 @@ export class Dispatcher {
   async #claim(record: TaskRecord, how: Pick<Start, 'claim' | 'alone'>): Promise<void> {
     const { system, node, version, report } = this.#options
     this.#become(record, 'claiming')
-    this.#claiming.add(record.id)
+    this.#claims.begin(record.id)
     const steals = record.leftMs > 0
     if (steals) this.#stealing++
-    const fence = record.lock === undefined ? undefined : this.#holders.get(record.lock)?.fence
+    const fence = record.lock === undefined ? undefined : this.#holders.fenceOf(record.lock)
     try {
       const { runAt, run, crashes } = record
       const due = runAt === undefined ? {} : { waitedUntil: runAt }
@@ -625,10 +576,10 @@ export class Dispatcher {
         ...(fence === undefined ? {} : { fence }),
       } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })
-      this.#claiming.delete(record.id)
+      this.#claims.settle(record.id)
       this.#run(record.id, state, fence)
     } catch (error) {
-      this.#claiming.delete(record.id)
+      this.#claims.settle(record.id)
       if (how.claim !== undefined) this.#admission.release(record.id, how.claim, 'not started')
       // Refused: the log has, or will have, what this record must become; unless the task's stream was deleted.
       if (!(error instanceof CommandRefused)) {
@@ -636,7 +587,7 @@ export class Dispatcher {
         report(error, `starting task ${record.id}`)
       } else if (system.peek(taskKind, record.id)?.value === 'new') this.#forget(record)
       else this.#disown(record)
-      this.#suspectRuns &&= how.alone !== true
+      if (how.alone) this.#slots.endAlone()
       this.#giveBack()
     } finally {
       if (steals) {
@@ -655,7 +606,7 @@ export class Dispatcher {
     const { claim, submission } = state.context
     const handler = submission && this.#options.handlers.task(submission.name)
     if (!claim || !handler) return this.#giveBack()
-    if (this.#records.get(taskId)?.claim !== claim.id) this.#unseen.add(claim.id)
+    if (this.#records.get(taskId)?.claim !== claim.id) this.#claims.runsUnseen(claim.id)
     // The slot is the handler's: the next one starts while the end of this one is recorded.
     const onReturned = (): void => {
       if (!claim.alone) this.#giveBack()
@@ -663,11 +614,11 @@ export class Dispatcher {
     this.#options.runner.run(taskId, claim, state.context, handler, fence, onReturned).finally(() => {
       this.#admission.release(taskId, claim.id, 'ended')
       if (claim.alone) {
-        this.#suspectRuns = false
+        this.#slots.endAlone()
         this.#giveBack()
       } else if (this.#suspects.size > 0) this.pump()
     })
-    if (this.#cancelled.delete(claim.id) || state.context.cancelRequested) this.#options.runner.cancel(claim.id)
+    if (this.#claims.takeCancelled(claim.id) || state.context.cancelRequested) this.#options.runner.cancel(claim.id)
   }
 
   #lockStream(key: string): string {
