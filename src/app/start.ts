@@ -1,20 +1,8 @@
 /** Starts an app: opens its log and read models, and puts a node to work on them. */
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { ActorSystem, type Clock, openSqliteSnapshots, type SnapshotStore, systemClock } from '../actors/index.ts'
-import {
-  assertHere,
-  assertNothingLeft,
-  type EventStore,
-  type JsonObject,
-  lockDirectory,
-  openEventStoreDB,
-  openMemoryStore,
-  openSqliteStore,
-  StoreUnavailable,
-  streamPrefix,
-} from '../events/index.ts'
+import { ActorSystem, type Clock, type Report, type SnapshotStore, systemClock } from '../actors/index.ts'
+import { type EventStore, type JsonObject, openMemoryStore } from '../events/index.ts'
 import {
   announceFromThread,
   type CallbackSettings,
@@ -22,12 +10,13 @@ import {
   LoopWatch,
   type MakeAnnouncer,
   Node,
+  type TaskProcesses,
 } from '../execution/index.ts'
-import { openReadModels, openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
 import type { App } from './app.ts'
 import { Engine } from './engine.ts'
 import { handlersOf } from './handlers.ts'
 import { jobJson } from './job-json.ts'
+import { inCluster, inDirectory, inMemory, type Opened } from './opened.ts'
 import { inGuest } from './process/in-guest.ts'
 import { processesOf, warm } from './process/start.ts'
 import { tellTrouble } from './trouble.ts'
@@ -61,12 +50,12 @@ export interface StartOptions {
   readonly callbackSecret?: string
   readonly allowPrivateCallbacks?: boolean
   /** Told what went wrong that nobody waits for. Default: stderr. */
-  readonly report?: (error: unknown, doing: string) => void
+  readonly report?: Report
 }
 
-/** How long a node waits at its start for servers that do not answer. */
-const SERVERS_START_MS = 60_000
-const ASK_AGAIN_MS = 500
+/** What the options say, with their defaults. */
+type Settings = Omit<StartOptions, 'data' | 'version' | 'clock' | 'random' | 'report'> &
+  Required<Pick<StartOptions, 'data' | 'version' | 'clock' | 'random' | 'report'>>
 
 /**
  * Resolves when the app works: the log is caught up with, and what a crash left is put right.
@@ -75,8 +64,38 @@ const ASK_AGAIN_MS = 500
  * is not known, or the connection string cannot be used
  */
 export async function startApp(app: App, options: StartOptions = {}): Promise<Engine> {
-  const { data = '.capsule', version = '0.0.0', clock = systemClock, random = Math.random } = options
-  const { report = tellTrouble((line) => process.stderr.write(line)) } = options
+  const settings: Settings = {
+    ...options,
+    data: options.data ?? '.capsule',
+    version: options.version ?? '0.0.0',
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    report: options.report ?? tellTrouble((line) => process.stderr.write(line)),
+  }
+  assertStartable(app, settings)
+  const processes = settings.processTasks === 'here' ? undefined : processesOf(app, settings.entry, settings.clock)
+  const opened = await open(app, settings)
+  const beside = new Beside(settings, processes, opened.snapshots)
+  let started: Engine | undefined
+  try {
+    const { node, engine } = assemble(app, settings, opened, beside)
+    beside.watchDate(node)
+    app.runOn(engine)
+    started = engine
+    await node.start()
+    if (processes) warm(processes, app)
+    return engine
+  } catch (error) {
+    if (started) app.runNoMore(started)
+    await beside.close()
+    await opened.reads.close()
+    if (!settings.shared) await opened.store.close()
+    opened.release?.()
+    throw error
+  }
+}
+
+function assertStartable(app: App, { data }: Settings): void {
   if (inGuest()) {
     throw new TypeError(
       `The app ${app.name} runs already: this is the process of one of its tasks, which imports the app's file. ` +
@@ -85,190 +104,106 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   }
   app.assertIdle()
   if (data === '') throw new TypeError("The data directory is empty text: name one, or 'memory' for no directory.")
-  const processes = options.processTasks === 'here' ? undefined : processesOf(app, options.entry, clock)
-  const { eventstore } = options
-  const { store, reads, snapshots, release } =
-    eventstore !== undefined
-      ? await inCluster(app, eventstore, data, report)
-      : options.store || data === 'memory'
-        ? await inMemory(app, options.store ?? openMemoryStore({ now: () => clock.now() }), report)
-        : await inDirectory(app, data, report)
-  const announcer = options.announcer ?? (eventstore === undefined ? undefined : announceFromThread(eventstore))
-  // Where time is moved by hand, the loop's delays mean nothing.
-  const watch = clock === systemClock ? new LoopWatch({ report }) : undefined
-  let dates: DateWatch | undefined
-  let started: Engine | undefined
-  try {
-    const system = new ActorSystem({
-      app: app.name,
-      store,
-      clock,
-      exclusive: !options.shared && eventstore === undefined,
-      ...(snapshots ? { snapshots: { store: snapshots, report } } : {}),
-    })
-    const id = randomBytes(6).toString('hex')
-    const callbacks = callbacksOf(app, options)
-    const node = new Node({
-      system,
-      store,
-      reads,
-      id,
-      version,
-      manifest: manifestOf(app),
-      handlers: handlersOf(app, {
-        system,
-        reads,
-        node: id,
-        watch,
-        apart: processes && { processes, runs: { taskApi: (name) => engine.taskApi(name) } },
-      }),
-      // What goes to the log is data: a handler in it would make every start look like a changed schedule.
-      schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
-      concurrency: app.concurrency,
-      callbacks,
-      random,
-      ...(announcer ? { announcer } : {}),
-      report,
-    })
-    if (clock === systemClock) dates = new DateWatch({ onSet: () => node.dateSet() })
-    const { allowPrivate } = callbacks
-    const archive = options.archive ?? (options.store || data === 'memory' ? undefined : join(resolve(data), 'archive'))
-    const engine = new Engine({
-      app,
-      version,
-      system,
-      store,
-      reads,
-      node,
-      allowPrivateCallbacks: allowPrivate,
-      ...(archive === undefined ? {} : { archive }),
-      ownsStore: !options.shared,
-      close: async () => {
-        watch?.close()
-        dates?.close()
-        await processes?.close()
-        snapshots?.close()
-      },
-      ...(release ? { release } : {}),
-    })
-    app.runOn(engine)
-    started = engine
-    await node.start()
-    if (processes) warm(processes, app)
-    return engine
-  } catch (error) {
-    if (started) app.runNoMore(started)
-    watch?.close()
-    dates?.close()
-    await processes?.close()
-    snapshots?.close()
-    await reads.close()
-    if (!options.shared) await store.close()
-    release?.()
-    throw error
+}
+
+function open(app: App, { eventstore, data, store, clock, report }: Settings): Promise<Opened> {
+  if (eventstore !== undefined) return inCluster(app, eventstore, data, report)
+  if (store || data === 'memory') return inMemory(app, store ?? openMemoryStore({ now: () => clock.now() }), report)
+  return inDirectory(app, data, report)
+}
+
+/** What goes on beside the node, and ends after it. */
+class Beside {
+  readonly processes: TaskProcesses | undefined
+  /** Where time is moved by hand, the loop's delays mean nothing. */
+  readonly watch: LoopWatch | undefined
+  readonly #isRealTime: boolean
+  readonly #snapshots: SnapshotStore | undefined
+  #dates: DateWatch | undefined
+
+  constructor({ clock, report }: Settings, processes: TaskProcesses | undefined, snapshots: SnapshotStore | undefined) {
+    this.processes = processes
+    this.#snapshots = snapshots
+    this.#isRealTime = clock === systemClock
+    this.watch = this.#isRealTime ? new LoopWatch({ report }) : undefined
+  }
+
+  watchDate(node: Node): void {
+    if (this.#isRealTime) this.#dates = new DateWatch({ onSet: () => node.dateSet() })
+  }
+
+  async close(): Promise<void> {
+    this.watch?.close()
+    this.#dates?.close()
+    await this.processes?.close()
+    this.#snapshots?.close()
   }
 }
 
-function callbacksOf(app: App, options: StartOptions): CallbackSettings {
+/** The actors, the node that works on them, and the engine that others speak to; nothing runs yet. */
+function assemble(
+  app: App,
+  settings: Settings,
+  { store, reads, snapshots, release }: Opened,
+  beside: Beside,
+): { readonly node: Node; readonly engine: Engine } {
+  const { data, version, clock, random, report, eventstore } = settings
+  const { processes, watch } = beside
+  const announcer = settings.announcer ?? (eventstore === undefined ? undefined : announceFromThread(eventstore))
+  const system = new ActorSystem({
+    app: app.name,
+    store,
+    clock,
+    exclusive: !settings.shared && eventstore === undefined,
+    ...(snapshots ? { snapshots: { store: snapshots, report } } : {}),
+  })
+  const id = randomBytes(6).toString('hex')
+  const callbacks = callbacksOf(app, settings)
+  const node = new Node({
+    system,
+    store,
+    reads,
+    id,
+    version,
+    manifest: manifestOf(app),
+    handlers: handlersOf(app, {
+      system,
+      reads,
+      node: id,
+      watch,
+      apart: processes && { processes, runs: { taskApi: (name) => engine.taskApi(name) } },
+    }),
+    // What goes to the log is data: a handler in it would make every start look like a changed schedule.
+    schedules: [...app.schedules.values()].map(({ handler: _, ...declared }) => declared),
+    concurrency: app.concurrency,
+    callbacks,
+    random,
+    ...(announcer ? { announcer } : {}),
+    report,
+  })
+  const { allowPrivate } = callbacks
+  const archive = settings.archive ?? (settings.store || data === 'memory' ? undefined : join(resolve(data), 'archive'))
+  const engine = new Engine({
+    app,
+    version,
+    system,
+    store,
+    reads,
+    node,
+    allowPrivateCallbacks: allowPrivate,
+    ...(archive === undefined ? {} : { archive }),
+    ownsStore: !settings.shared,
+    close: () => beside.close(),
+    ...(release ? { release } : {}),
+  })
+  return { node, engine }
+}
+
+function callbacksOf(app: App, options: Settings): CallbackSettings {
   return {
     secret: app.callbackSecret ?? options.callbackSecret,
     allowPrivate: app.allowPrivateCallbacks ?? options.allowPrivateCallbacks ?? false,
     describe: (job) => JSON.stringify(jobJson(job)),
-  }
-}
-
-interface Opened {
-  readonly store: EventStore
-  readonly reads: ReadModels
-  /** Not of a log that is gone with the process. */
-  readonly snapshots?: SnapshotStore
-  /** Lets go of the directory, last of all. */
-  readonly release?: () => void
-}
-
-async function inMemory(app: App, store: EventStore, report: (error: unknown, doing: string) => void): Promise<Opened> {
-  const reads = await openReadModels({ app: app.name, store, onError: (error) => report(error, 'projecting') })
-  return { store, reads }
-}
-
-async function inDirectory(app: App, data: string, report: (error: unknown, doing: string) => void): Promise<Opened> {
-  const directory = resolve(data)
-  await makeDirectory(directory)
-  const store = await openSqliteStore({ directory })
-  try {
-    assertHere(directory, app.name)
-    const reads = await openReadModelsInWorker({
-      app: app.name,
-      directory,
-      signal: store.signal,
-      onError: (error) => report(error, 'projecting'),
-    })
-    return { store, reads, snapshots: openSnapshots(directory, report) }
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-}
-
-async function inCluster(
-  app: App,
-  eventstore: string,
-  data: string,
-  report: (error: unknown, doing: string) => void,
-): Promise<Opened> {
-  if (data === 'memory') {
-    throw new TypeError('A node of a cluster keeps its read models in a directory: give one of its own with --data.')
-  }
-  const directory = resolve(data)
-  await makeDirectory(directory)
-  // Two nodes that wrote the same read.db would spoil it for each other.
-  const lock = lockDirectory(directory)
-  let store: EventStore | undefined
-  try {
-    const left = assertNothingLeft(directory, app.name)
-    if (left !== undefined) report(left, 'starting')
-    store = await openEventStoreDB({ url: eventstore, prefix: streamPrefix(app.name) })
-    await untilReachable(store, report)
-    const onError = (error: Error) => report(error, 'projecting')
-    const reads = await openReadModelsInWorker({ app: app.name, directory, eventstore, onError })
-    return { store, reads, snapshots: openSnapshots(directory, report), release: () => lock.release() }
-  } catch (error) {
-    await store?.close()
-    lock.release()
-    throw error
-  }
-}
-
-/** The directory is this process's alone by now. */
-function openSnapshots(directory: string, report: (error: unknown, doing: string) => void): SnapshotStore {
-  return openSqliteSnapshots({ file: join(directory, 'snapshots.db'), report })
-}
-
-/** The servers of a cluster are often started, or restarted, together with its nodes. */
-async function untilReachable(store: EventStore, report: (error: unknown, doing: string) => void): Promise<void> {
-  const giveUpAt = systemClock.monotonic() + SERVERS_START_MS
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      await store.head()
-      return
-    } catch (error) {
-      const again = error instanceof StoreUnavailable && error.retryable && systemClock.monotonic() < giveUpAt
-      if (!again) throw error
-      if (isFirst) report(error, 'waiting for the event store')
-      await new Promise<void>((resolve) => systemClock.after(ASK_AGAIN_MS, resolve))
-    }
-  }
-}
-
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true })
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new StoreUnavailable(
-      `The data directory ${directory} cannot be made (${why}). Choose another one with --data.`,
-      { retryable: false, cause },
-    )
   }
 }
 

@@ -2,7 +2,7 @@
  * What goes wrong beside any call, for whoever reads stderr at night: an error of the registry in one line, since its
  * message says what to do, any other with its stack. The same trouble is told once, then counted, a line a minute.
  */
-import { CapsuleError } from '../actors/index.ts'
+import { CapsuleError, type Report } from '../actors/index.ts'
 import { StoreError } from '../events/index.ts'
 import { fieldOf, isError, printed } from '../execution/index.ts'
 import { ProjectionError } from '../projections/index.ts'
@@ -17,7 +17,7 @@ interface Repeats {
 }
 
 /** @returns a `report` of startApp that writes whole lines */
-export function tellTrouble(write: (line: string) => void): (error: unknown, doing: string) => void {
+export function tellTrouble(write: (line: string) => void): Report {
   // By what is told: one cause, a server that is away, say, holds up many things at once.
   const told = new Map<string, Repeats>()
 

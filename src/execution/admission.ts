@@ -12,6 +12,7 @@ import {
   limitKind,
   nextAllowed,
   type PermitWanted,
+  type Report,
   type Timer,
   taskKind,
 } from '../actors/index.ts'
@@ -38,7 +39,7 @@ export interface AdmissionOptions<T extends Waiting> {
   readonly admit: (item: T, claim: string) => void
   /** The running code finds no concurrency key in the item's input: it can never be started. */
   readonly reject: (item: T, error: unknown) => void
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 /** How long a permit may be without its claim before another node takes it for lost. */
@@ -288,21 +289,14 @@ class Gate {
   readonly #key: string
   readonly #rules: LimitRules
   readonly #unclaimed: Unclaimed
-  readonly #report: (error: unknown, doing: string) => void
+  readonly #report: Report
   /** Permits that this node holds or asks for: whatever becomes of them, it returns them itself. */
   readonly #ours = new Set<string>()
   #returns: (PermitWanted & { readonly reason: string })[] = []
   #returning = false
   #lookedForLost = false
 
-  constructor(
-    system: ActorSystem,
-    node: string,
-    key: string,
-    rules: LimitRules,
-    unclaimed: Unclaimed,
-    report: (error: unknown, doing: string) => void,
-  ) {
+  constructor(system: ActorSystem, node: string, key: string, rules: LimitRules, unclaimed: Unclaimed, report: Report) {
     this.#system = system
     this.#by = `node:${node}`
     this.#key = key

@@ -3,7 +3,7 @@
  * onFailure handler runs (on-failure.ts). Follows the log for runs that end from now on; those that ended before and are
  * owed something come from the read models. Each step looks at the streams first, so it may be taken twice.
  */
-import type { ActorSystem } from '../actors/index.ts'
+import type { ActorSystem, Report } from '../actors/index.ts'
 import { factOf, type RecordedEvent, type TaskFact } from '../events/index.ts'
 import type { WorkSnapshot } from '../projections/index.ts'
 import { type CallbackSettings, Callbacks } from './callbacks.ts'
@@ -20,7 +20,7 @@ export interface AftermathOptions {
   /** Whether it is this node, of several, that sees to the task. Default: it is. */
   readonly isOurs?: (taskId: string) => boolean
   readonly random: () => number
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 const AT_ONCE = 64

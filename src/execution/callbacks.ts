@@ -9,7 +9,7 @@
  *       ▲                      │  └──last try, or a private address──▶ CallbackFailed
  *       └───── waiting ◀───────┘ anything else
  */
-import { type ActorSystem, type Origin, taskKind } from '../actors/index.ts'
+import { type ActorSystem, type Origin, type Report, taskKind } from '../actors/index.ts'
 import type { JobView } from '../projections/index.ts'
 import { PrivateAddress } from './callback-address.ts'
 import { httpPost, type Post } from './callback-post.ts'
@@ -31,7 +31,7 @@ export interface CallbacksOptions extends CallbackSettings {
   readonly system: ActorSystem
   readonly node: string
   readonly random: () => number
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
   /** Default: over HTTP. */
   readonly post?: Post
 }

@@ -19,6 +19,7 @@ import {
   isEnded,
   isRefusal,
   lockKind,
+  type Report,
   type Start,
   type State,
   type TaskCommand,
@@ -61,7 +62,7 @@ export interface DispatcherOptions {
   readonly onEnded: (taskId: string, linked: boolean) => void
   /** Milliseconds to leave the task to nodes that come before this one in its order. */
   readonly patience: (taskId: string) => number
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 /** Of so many tasks the actors are at hand when they start. Those that come after them are read again by then. */

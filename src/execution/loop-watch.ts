@@ -4,9 +4,10 @@
  * A timer that comes late tells that the loop was held, and for how long; it was held by one of the handlers that ran
  * meanwhile. A handler that holds it before its first `await` is measured itself, so then its name is certain.
  */
+import type { Report } from '../actors/index.ts'
 
 export interface LoopWatchOptions {
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 const LOOK_EVERY_MS = 100

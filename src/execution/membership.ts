@@ -7,7 +7,7 @@
  * and its own announcements are answered. Whenever it could not, everybody gets the full time again.
  */
 import { createHash } from 'node:crypto'
-import type { ActorSystem, Clock, Timer } from '../actors/index.ts'
+import type { ActorSystem, Clock, Report, Timer } from '../actors/index.ts'
 import { type EventStore, type JsonObject, type RecordedEvent, streamName } from '../events/index.ts'
 import { type Announcer, type MakeAnnouncer, NODE_EVENTS_KEPT, nodeEvent } from './announcer.ts'
 
@@ -22,7 +22,7 @@ export interface MembershipOptions {
   readonly onDead: (node: string) => void
   /** This node was away so long that others may have taken it for dead. */
   readonly onAwake: () => void
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 export const SILENCE_MS = 8_000

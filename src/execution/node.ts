@@ -8,6 +8,7 @@ import {
   isEnded,
   isRefusal,
   type Origin,
+  type Report,
   sessionKind,
   settingKind,
   taskKind,
@@ -56,7 +57,7 @@ export interface NodeOptions {
   /** Default: from the main thread. */
   readonly announcer?: MakeAnnouncer
   /** What went wrong that nobody waits for. */
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 const FOLLOWED = ['task', 'lock', 'session', 'schedule', 'limit', 'setting'] as const

@@ -12,6 +12,7 @@ import {
   type Clock,
   isRefusal,
   type Origin,
+  type Report,
   type TaskCommand,
   type TaskContext,
   type Timer,
@@ -41,7 +42,7 @@ export interface RunnerOptions {
   readonly random: () => number
   /** This node was away for so long that its claims may be others'. */
   readonly isLate: () => boolean
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 interface Run {

@@ -5,7 +5,7 @@
  * most 100), 'skip' none. Each decision is an event.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type ActorSystem, isRefusal, type Origin, scheduleKind, TaskRetired } from '../actors/index.ts'
+import { type ActorSystem, isRefusal, type Origin, type Report, scheduleKind, TaskRetired } from '../actors/index.ts'
 import {
   factOf,
   type RecordedEvent,
@@ -41,7 +41,7 @@ export interface SchedulesOptions {
   readonly patience: (name: string) => number
   /** Whether another live node declares it; `as` it is recorded, if that is given. */
   readonly declaredByOthers: (name: string, as?: ScheduleDefinition) => boolean
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 export class Schedules {

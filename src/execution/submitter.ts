@@ -8,6 +8,7 @@ import {
   IdempotencyConflict,
   type Origin,
   type Outcome,
+  type Report,
   type TaskContext,
   TaskRetired,
   taskKind,
@@ -29,14 +30,9 @@ export class Submitter {
   readonly #system: ActorSystem
   readonly #dispatcher: Dispatcher
   readonly #locks: LockKeeper
-  readonly #report: (error: unknown, doing: string) => void
+  readonly #report: Report
 
-  constructor(
-    system: ActorSystem,
-    dispatcher: Dispatcher,
-    locks: LockKeeper,
-    report: (error: unknown, doing: string) => void,
-  ) {
+  constructor(system: ActorSystem, dispatcher: Dispatcher, locks: LockKeeper, report: Report) {
     this.#report = report
     this.#system = system
     this.#dispatcher = dispatcher

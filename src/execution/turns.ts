@@ -8,6 +8,7 @@ import {
   type Clock,
   isRefusal,
   type Origin,
+  type Report,
   type SessionCommand,
   sessionKind,
   type Turn,
@@ -26,7 +27,7 @@ export interface TurnsOptions {
   readonly patience: (sessionId: string) => number
   /** This node was away for so long that its claims may be others'. */
   readonly isLate: () => boolean
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 interface Answering {

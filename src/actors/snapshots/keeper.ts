@@ -8,6 +8,7 @@
 import { deserialize, serialize } from 'node:v8'
 import { ownVersion } from '../../events/index.ts'
 import type { Applied, State } from '../kind.ts'
+import type { Report } from '../report.ts'
 import type { Resident } from '../resident.ts'
 import type { SnapshotStore } from './port.ts'
 
@@ -16,7 +17,7 @@ export interface SnapshotOptions {
   /** A stream gets one after so many events. Default 500: to read as many takes some milliseconds. */
   readonly every?: number
   /** Told when a state cannot be kept. */
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 /** A snapshot, unpacked. */
@@ -44,7 +45,7 @@ const BYTES_PER_INTERVAL = 64 * 1024
 export class SnapshotKeeper {
   readonly #store: SnapshotStore
   readonly #every: number
-  readonly #report: (error: unknown, doing: string) => void
+  readonly #report: Report
   /** Between releases, the machines' own versions tell (kind.ts). */
   readonly #code = ownVersion()
   readonly #due = new Map<string, Due>()

@@ -5,6 +5,7 @@
 import { hash as digest } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { Report } from '../report.ts'
 import type { Snapshot, SnapshotStore } from './port.ts'
 
 export interface SqliteSnapshotsOptions {
@@ -12,7 +13,7 @@ export interface SqliteSnapshotsOptions {
   /** How many are kept; those saved longest ago go first. Default 10,000. */
   readonly most?: number
   /** Told when the file cannot be used, or written. The app goes on without. */
-  readonly report: (error: unknown, doing: string) => void
+  readonly report: Report
 }
 
 /** What the file holds and how; another number is another file, which is begun again. */
