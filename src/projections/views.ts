@@ -332,7 +332,7 @@ export interface RetirableQuery {
 export interface ReadModels {
   /** What every answer includes at least. */
   readonly position: Position
-  /** Resolves once `position` is included. @throws ReadModelBehind after `timeoutMs` (default 5000) */
+  /** Resolves once `position` is included. @throws ReadModelBehind after `timeoutMs` (default 5000); StoreCorrupt at once */
   waitFor(position: Position, timeoutMs?: number): Promise<void>
   job(id: string): Promise<JobView | undefined>
   jobs(query: JobQuery): Promise<Page<JobView>>

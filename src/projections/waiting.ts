@@ -9,6 +9,7 @@ export class Waiting {
   readonly #clock: ReadClock
   readonly #position: () => Position
   readonly #waiters = new Set<{ position: Position; resolve: () => void; reject: (error: Error) => void }>()
+  #hopeless: Error | undefined
   #closed = false
 
   constructor(clock: ReadClock, position: () => Position) {
@@ -16,10 +17,11 @@ export class Waiting {
     this.#position = position
   }
 
-  /** @throws ReadModelBehind, ReadModelsClosed */
+  /** @throws ReadModelBehind, ReadModelsClosed, what `giveUp` was told */
   waitFor(position: Position, timeoutMs: number = DEFAULT_WAIT_MS): Promise<void> {
     if (this.#position() >= position) return Promise.resolve()
     if (this.#closed) return Promise.reject(new ReadModelsClosed())
+    if (this.#hopeless) return Promise.reject(this.#hopeless)
     return new Promise((resolve, reject) => {
       const waiter = {
         position,
@@ -41,6 +43,7 @@ export class Waiting {
   }
 
   reached(position: Position): void {
+    this.#hopeless = undefined
     for (const waiter of this.#waiters) {
       if (waiter.position > position) continue
       this.#waiters.delete(waiter)
@@ -48,9 +51,19 @@ export class Waiting {
     }
   }
 
+  /** What is waited for will not come by waiting: until a position is reached again, nobody waits. */
+  giveUp(error: Error): void {
+    this.#hopeless = error
+    this.#rejectAll(error)
+  }
+
   close(): void {
     this.#closed = true
-    for (const waiter of this.#waiters) waiter.reject(new ReadModelsClosed())
+    this.#rejectAll(new ReadModelsClosed())
+  }
+
+  #rejectAll(error: Error): void {
+    for (const waiter of this.#waiters) waiter.reject(error)
     this.#waiters.clear()
   }
 }

@@ -4,8 +4,9 @@ import { open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openSqliteStore, type Position, type SqliteStore, startAhead } from '../../src/events/index.ts'
+import { openSqliteStore, type Position, type SqliteStore, StoreCorrupt, startAhead } from '../../src/events/index.ts'
 import {
   BadCursor,
   openReadModelsInWorker,
@@ -271,6 +272,22 @@ describe('openReadModelsInWorker', () => {
     await reads.waitFor(after)
     expect(await reads.job('poison')).toBeDefined()
     expect(await reads.job('t3')).toBeDefined()
+  })
+
+  it('lets nobody wait for the end of a damaged log, and goes on when it is put right', async () => {
+    await reads.close()
+    const position = await append(store, 'task', 't1', [submitted()])
+    const file = new DatabaseSync(join(directory, 'events.db'))
+    onTestFinished(() => file.close())
+    file.exec("UPDATE events SET id = data, data = 'no JSON'")
+    reads = await open()
+    await expect(reads.waitFor(position, 60_000)).rejects.toBeInstanceOf(StoreCorrupt)
+    await expect(reads.waitFor(position, 60_000)).rejects.toThrow('is not JSON any more')
+    expect(errors.every((error) => error instanceof StoreCorrupt)).toBe(true)
+    file.exec('UPDATE events SET data = id')
+    while (reads.position < position) await pause(10)
+    await reads.waitFor(position)
+    expect(await reads.job('t1')).toMatchObject({ position })
   })
 
   it('starts its thread again when read.db turns out to be damaged, and watches go on', async () => {

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Worker } from 'node:worker_threads'
-import { type Position, START, startThread } from '../../events/index.ts'
+import { type Position, START, StoreCorrupt, startThread } from '../../events/index.ts'
 import { systemClock } from '../clock.ts'
 import type { Answer, Asked, QuestionName } from '../core.ts'
 import { openReadOnly, READ_FILE } from '../database.ts'
@@ -256,10 +256,16 @@ class WorkerHost implements ReadModels {
         return
       }
       case 'trouble':
-        return this.#onError(received(message.error))
+        return this.#onTrouble(received(message.error), message.stuck)
       default:
         this.#watches.get(message.id)?.told(message)
     }
+  }
+
+  #onTrouble(error: Error, stuck = false): void {
+    this.#onError(error)
+    // A start would wait for the end of a log that cannot be read.
+    if (stuck && error instanceof StoreCorrupt) this.#waiting.giveUp(error)
   }
 
   #restart(cause: Error): void {

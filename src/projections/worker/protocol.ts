@@ -1,5 +1,5 @@
 /** What the calling thread and the thread of the read models say to each other. */
-import { type Position, StoreUnavailable } from '../../events/index.ts'
+import { type Position, StoreCorrupt, StoreUnavailable } from '../../events/index.ts'
 import type { Asked, QuestionName } from '../core.ts'
 import { BadCursor, PoisonEvent, UnknownReadModel, WatchTargetMissing } from '../errors.ts'
 import type { WatchTopic, WatchTopics } from '../views.ts'
@@ -44,8 +44,8 @@ export type FromWorker =
   | { readonly kind: 'position'; readonly position: Position }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly kind: 'refused'; readonly id: number; readonly error: SentError }
-  /** What holds the read models up; they try again. */
-  | { readonly kind: 'trouble'; readonly error: SentError }
+  /** What holds the read models up; they try again. `stuck`: those in use, which follow the log no further. */
+  | { readonly kind: 'trouble'; readonly error: SentError; readonly stuck?: boolean }
   | Told
 
 /** To one watch. */
@@ -74,6 +74,7 @@ export type SentError =
       readonly reason: string
     }
   | { readonly code: 'store-unavailable'; readonly message: string; readonly retryable: boolean }
+  | { readonly code: 'store-corrupt'; readonly message: string }
   | { readonly code: 'other'; readonly name: string; readonly message: string; readonly stack: string | undefined }
 
 export function sendable(error: unknown): SentError {
@@ -87,6 +88,7 @@ export function sendable(error: unknown): SentError {
   if (error instanceof StoreUnavailable) {
     return { code: error.code, message: error.message, retryable: error.retryable }
   }
+  if (error instanceof StoreCorrupt) return { code: error.code, message: error.message }
   if (error instanceof Error) return { code: 'other', name: error.name, message: error.message, stack: error.stack }
   return { code: 'other', name: 'Error', message: String(error), stack: undefined }
 }
@@ -103,6 +105,8 @@ export function received(error: SentError): Error {
       return new PoisonEvent({ ...error, cause: error.reason })
     case 'store-unavailable':
       return new StoreUnavailable(error.message, { retryable: error.retryable })
+    case 'store-corrupt':
+      return new StoreCorrupt(error.message)
     case 'other': {
       const other = new Error(error.message)
       other.name = error.name

@@ -107,7 +107,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
         break
       }
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
-      post({ kind: 'trouble', error: sendable(error) })
+      post({ kind: 'trouble', error: sendable(error), stuck: true })
       if (isCorrupt(error)) giveUp(error)
       desk.answerAtOnce(true)
       await setTimeout(backoff, undefined, { signal: closing.signal }).catch(() => {})
