@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -391,6 +391,8 @@ describe('a damaged log', () => {
     await expect(one.append('a.task-3', 'no-stream', [event()])).rejects.toBeInstanceOf(StoreCorrupt)
     await expect(one.append('a.task-4', 'no-stream', [event()])).rejects.toBeInstanceOf(StoreCorrupt)
     expect(() => one.subscribe({}, { events() {} })).toThrow(StoreCorrupt)
+    // Whoever asks how the log is must hear it, too.
+    await expect(one.head()).rejects.toBeInstanceOf(StoreCorrupt)
   })
 })
 
@@ -422,6 +424,38 @@ describe('a full disk', () => {
       delete process.env.CAPSULE_FAULT
     })
     await expect(openSqliteStore({ directory })).rejects.toThrow(/before\|after\|full/)
+  })
+})
+
+describe('files that are not where they were opened', () => {
+  it.each(['events.db', 'events.db-wal'])('take no more events: %s; they do when it is back', async (name) => {
+    const one = await openStore()
+    await one.append('a.task-1', 'no-stream', [event()])
+    const file = join(directory, name)
+    await rename(file, `${file}.away`)
+    const batch = [event()]
+    const error = await one.append('a.task-1', 0n, batch).catch((reason) => reason)
+    expect(error).toBeInstanceOf(StoreUnavailable)
+    expect(error).toMatchObject({ retryable: true, message: expect.stringContaining(file) })
+    await expect(one.head()).rejects.toThrow(/deleted, moved or replaced/)
+    expect(await one.readStream('a.task-1')).toHaveLength(1)
+    await rename(`${file}.away`, file)
+    expect(await one.append('a.task-1', 0n, batch)).toEqual({ revision: 1n, position: 1n })
+    expect(await one.head()).toBe(1n)
+  })
+
+  it('take no more events when others stand in their place, and leave those alone at the end', async () => {
+    const one = await openStore()
+    await one.append('a.task-1', 'no-stream', [event()])
+    await rm(directory, { recursive: true })
+    await mkdir(directory)
+    const other = await openSqliteStore({ directory })
+    await other.append('a.task-2', 'no-stream', [event()])
+    await expect(one.append('a.task-1', 0n, [event()])).rejects.toThrow(/deleted, moved or replaced/)
+    await one.close()
+    await other.append('a.task-2', 0n, [event()])
+    await other.close()
+    expect((await (await openStore()).readAll()).map(({ stream }) => stream)).toEqual(['a.task-2', 'a.task-2'])
   })
 })
 

@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Fault } from './fault.ts'
 import { LAST_POSITION, openForWriting } from './file.ts'
+import { Place } from './place.ts'
 import { ANY, APPENDED, type Batch, CAP, CONFLICT, DELETION, DONE, GONE, NO_STREAM, REPEATED } from './protocol.ts'
 
 /** An append with `any` is known again within so many events from the end of its stream. */
@@ -16,6 +17,7 @@ const TOMBSTONE = -3
 
 export class Ledger {
   readonly #db: DatabaseSync
+  readonly #place: Place
   readonly #fault: Fault | undefined
   readonly #begin: StatementSync
   readonly #commit: StatementSync
@@ -61,6 +63,7 @@ export class Ledger {
     this.#uncap = db.prepare('DELETE FROM caps WHERE stream = ?')
     this.#head = this.#readHead()
     this.#readCaps()
+    this.#place = new Place(file)
   }
 
   /** The last position that was ever used, -1 when there is none. */
@@ -72,6 +75,7 @@ export class Ledger {
   commit(batches: readonly Batch[]): readonly number[] {
     const results: number[] = []
     try {
+      this.#place.assertKept()
       if (this.#stale) this.#recall()
       this.#begin.run()
       for (const batch of batches) this.#apply(batch, results)

@@ -30,6 +30,7 @@ import { Feed } from '../feed.ts'
 import { accept, checkAppend, checkCap, checkDelete, type Incoming } from '../incoming.ts'
 import { EVENTS_FILE, toFailure, toStoreError } from './file.ts'
 import { type DirectoryLock, lockDirectory } from './lock.ts'
+import { Place } from './place.ts'
 import {
   ANY,
   APPENDED,
@@ -147,6 +148,7 @@ class Store implements SqliteStore {
   readonly #worker: Worker
   readonly #reader: FileReader
   readonly #lock: DirectoryLock
+  readonly #place: Place
   readonly #feed: Feed
   readonly #underWay: Gathering[] = []
   readonly #waiting: Gathering[] = []
@@ -172,6 +174,7 @@ class Store implements SqliteStore {
     this.#worker = worker
     this.#reader = reader
     this.#lock = lock
+    this.#place = new Place(join(directory, EVENTS_FILE))
     this.#feed = new Feed(
       BigInt(head) as Position,
       (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes),
@@ -229,7 +232,8 @@ class Store implements SqliteStore {
   }
 
   async head(): Promise<Position> {
-    this.#assertOpen()
+    this.#assertWritable()
+    this.#place.assertKept()
     return this.#feed.head
   }
 
