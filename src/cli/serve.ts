@@ -25,9 +25,8 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   const host = flags.host ?? environment.HOST ?? '127.0.0.1'
   if (!auth) assertLoopback(host)
   const stopped = onSignal()
-  const loaded = await loadApp(file)
-  const { app } = loaded
-  const running = await startApp(app, startOptions(loaded, environment, flags.data))
+  const running = await started(start(file, environment, flags.data), stopped)
+  if (!running) return 1
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000
@@ -35,7 +34,7 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
     const origins = flags.origin ?? environment.CAPSULE_ORIGINS ?? []
     server = await createServer(running, { host, port, origins, ...(auth ? { auth } : {}) })
     const url = await listen(server, port)
-    process.stdout.write(`${app.name} is running at ${url}\n`)
+    process.stdout.write(`${running.name} is running at ${url}\n`)
     keepCompiled()
     await stopped
   } catch (error) {
@@ -46,8 +45,33 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   return stop(running, server)
 }
 
+export async function start(file: string, environment: Environment, data: string | undefined): Promise<RunningApp> {
+  const loaded = await loadApp(file)
+  return startApp(loaded.app, startOptions(loaded, environment, data))
+}
+
+/**
+ * A start may wait long, for read models or for servers that are away. Once asked to stop it has as long as running work
+ * has; then, or asked again, it is cut off, which is as after `kill -9`.
+ * @returns undefined when it was cut off
+ */
+export async function started<T>(starting: Promise<T>, stopped: Promise<void>): Promise<T | undefined> {
+  let isOver = false
+  const cutOff = stopped.then(async () => {
+    if (isOver) return
+    process.stderr.write('capsule: stopping: waiting for the start to end (again to stop at once)\n')
+    await Promise.race([sleep(DRAIN_MS), onSignal()])
+    if (!isOver) process.stderr.write('capsule: stopped before it was ready; the next start begins again\n')
+  })
+  try {
+    return (await Promise.race([starting, cutOff])) ?? undefined
+  } finally {
+    isOver = true
+  }
+}
+
 /** How the environment, and `--data`, say that the app is to be started. */
-export function startOptions(
+function startOptions(
   { entry, version }: LoadedApp,
   environment: Environment,
   data = environment.CAPSULE_DATA ?? '.capsule',

@@ -1,10 +1,8 @@
 /** capsule worker: a node of a cluster that runs tasks and serves nothing, until it is told to stop. */
-import { startApp } from '../app/index.ts'
 import { keepCompiled } from './compile-cache.ts'
 import { readEnvironment } from './config.ts'
 import { UsageError } from './errors.ts'
-import { loadApp } from './load-app.ts'
-import { onSignal, startOptions, stop } from './serve.ts'
+import { onSignal, start, started, stop } from './serve.ts'
 
 export interface WorkerFlags {
   readonly data?: string
@@ -20,10 +18,9 @@ export async function worker(file: string, flags: WorkerFlags): Promise<0 | 1> {
     )
   }
   const stopped = onSignal()
-  const loaded = await loadApp(file)
-  const { app } = loaded
-  const running = await startApp(app, startOptions(loaded, environment, flags.data))
-  process.stdout.write(`${app.name} works as node ${running.nodeId}\n`)
+  const running = await started(start(file, environment, flags.data), stopped)
+  if (!running) return 1
+  process.stdout.write(`${running.name} works as node ${running.nodeId}\n`)
   keepCompiled()
   await stopped
   return stop(running)

@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { HistoryEvent, Job } from '../../src/http/wire.ts'
 import { settled, violations } from './history.ts'
-import { ConnectionLost, eventually, type RunningServer, serve, submit, temporaryDirectory, until } from './server.ts'
+import {
+  ConnectionLost,
+  eventually,
+  type RunningServer,
+  serve,
+  start,
+  submit,
+  temporaryDirectory,
+  until,
+} from './server.ts'
 
 vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
 
@@ -139,6 +148,18 @@ describe.concurrent('a process asked to stop', () => {
     server.end('SIGTERM')
     expect(await ended).toEqual({ code: 1, signal: null })
     await expectDrained(options, job)
+  })
+
+  it.each([1, 2])('before it is ready gives its start up in time, asked %i times', async (times) => {
+    const server = start({ app: 'test/crash/apps/endless.ts', data: await temporaryDirectory() })
+    await eventually('its start', () => server.stderr().includes('loading') || undefined)
+    const asked = performance.now()
+    const ended = server.end('SIGTERM')
+    await eventually('the word that it stops', () => server.stderr().includes('stopping') || undefined)
+    if (times > 1) server.end('SIGINT')
+    expect(await ended).toEqual({ code: 1, signal: null })
+    expect(server.stderr()).toContain('stopped before it was ready')
+    expect(performance.now() - asked).toBeLessThan(times > 1 ? 8_000 : 30_000)
   })
 })
 

@@ -63,6 +63,7 @@ export interface StartedServer {
   readonly ready: Promise<RunningServer>
   /** What it has said there so far. */
   readonly stderr: () => string
+  readonly end: (signal: NodeJS.Signals) => Promise<Exit>
 }
 
 export function start({ app, data, port = 0, origins = [], env = {} }: ServeOptions): StartedServer {
@@ -76,7 +77,11 @@ export function start({ app, data, port = 0, origins = [], env = {} }: ServeOpti
     throw new Error(`The server said "${line}" and ended with ${signal ?? code}:\n${process.stderr()}`)
   })()
   ready.catch(() => {})
-  return { exited: process.exited, ready, stderr: process.stderr }
+  const end = (signal: NodeJS.Signals): Promise<Exit> => {
+    process.child.kill(signal)
+    return process.exited
+  }
+  return { exited: process.exited, ready, stderr: process.stderr, end }
 }
 
 /** Resolves when the server has said where it is. */
