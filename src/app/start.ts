@@ -16,6 +16,7 @@ import type { App } from './app.ts'
 import { Engine } from './engine.ts'
 import { handlersOf } from './handlers.ts'
 import { jobJson } from './job-json.ts'
+import { LogWatch } from './log-watch.ts'
 import { inCluster, inDirectory, inMemory, type Opened } from './opened.ts'
 import { inGuest } from './process/in-guest.ts'
 import { processesOf, warm } from './process/start.ts'
@@ -78,8 +79,8 @@ export async function startApp(app: App, options: StartOptions = {}): Promise<En
   const beside = new Beside(settings, processes, opened.snapshots)
   let started: Engine | undefined
   try {
-    const { node, engine } = assemble(app, settings, opened, beside)
-    beside.watchDate(node)
+    const { system, node, engine } = assemble(app, settings, opened, beside)
+    beside.look(system, node)
     app.runOn(engine)
     started = engine
     await node.start()
@@ -118,23 +119,29 @@ class Beside {
   /** Where time is moved by hand, the loop's delays mean nothing. */
   readonly watch: LoopWatch | undefined
   readonly #isRealTime: boolean
+  readonly #report: Report
   readonly #snapshots: SnapshotStore | undefined
   #dates: DateWatch | undefined
+  #appends: LogWatch | undefined
 
   constructor({ clock, report }: Settings, processes: TaskProcesses | undefined, snapshots: SnapshotStore | undefined) {
     this.processes = processes
+    this.#report = report
     this.#snapshots = snapshots
     this.#isRealTime = clock === systemClock
     this.watch = this.#isRealTime ? new LoopWatch({ report }) : undefined
   }
 
-  watchDate(node: Node): void {
-    if (this.#isRealTime) this.#dates = new DateWatch({ onSet: () => node.dateSet() })
+  look(system: ActorSystem, node: Node): void {
+    if (!this.#isRealTime) return
+    this.#dates = new DateWatch({ onSet: () => node.dateSet() })
+    this.#appends = new LogWatch(system, this.#report)
   }
 
   async close(): Promise<void> {
     this.watch?.close()
     this.#dates?.close()
+    this.#appends?.close()
     await this.processes?.close()
     this.#snapshots?.close()
   }
@@ -146,7 +153,7 @@ function assemble(
   settings: Settings,
   { store, reads, snapshots, release }: Opened,
   beside: Beside,
-): { readonly node: Node; readonly engine: Engine } {
+): { readonly system: ActorSystem; readonly node: Node; readonly engine: Engine } {
   const { data, version, clock, random, report, eventstore } = settings
   const { processes, watch } = beside
   const announcer = settings.announcer ?? (eventstore === undefined ? undefined : announceFromThread(eventstore))
@@ -196,7 +203,7 @@ function assemble(
     close: () => beside.close(),
     ...(release ? { release } : {}),
   })
-  return { node, engine }
+  return { system, node, engine }
 }
 
 function callbacksOf(app: App, options: Settings): CallbackSettings {

@@ -42,6 +42,8 @@ it('a full disk is told of, stops nothing for good, and nothing runs twice', { t
   expect(await eventually('the handler to end', passed)).toBe('passed\n')
   await eventually('the delayed task to be due', () => Date.now() > Date.parse(delayed.run_at ?? '') || undefined)
   expect((await ask()).status).toBe(503)
+  const told = () => server.stderr.match(/appending to the log: The disk is full.*Make room\./g)
+  expect(await eventually('the word of it', () => told() ?? undefined)).toHaveLength(1)
   // Reading goes on all the while.
   expect((await server.ask<Job>('GET', `/api/v1/jobs/${running.id}`)).body.status).toBe('running')
   expect((await server.ask<Job>('GET', `/api/v1/jobs/${delayed.id}`)).body.status).toBe('scheduled')
