@@ -274,6 +274,21 @@ describe('openReadModelsInWorker', () => {
     expect(await reads.job('t3')).toBeDefined()
   })
 
+  it('names read.db when it cannot be written, and goes on once it can', async () => {
+    const db = new DatabaseSync(join(directory, 'read.db'))
+    onTestFinished(() => db.close())
+    db.exec('BEGIN IMMEDIATE')
+    const position = await append(store, 'task', 't1', [submitted()])
+    while (errors.length === 0) await pause(10)
+    expect(errors[0]).toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringMatching(/^\S+read\.db cannot be used \(database is locked\)\. Make room/),
+    })
+    db.exec('ROLLBACK')
+    await reads.waitFor(position)
+    expect(await reads.job('t1')).toBeDefined()
+  })
+
   it('lets nobody wait for the end of a damaged log, and goes on when it is put right', async () => {
     await reads.close()
     const position = await append(store, 'task', 't1', [submitted()])

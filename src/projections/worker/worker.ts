@@ -12,8 +12,8 @@ import { type MessagePort, parentPort } from 'node:worker_threads'
 import { StoreClosed } from '../../events/index.ts'
 import { systemClock } from '../clock.ts'
 import type { QuestionName, ReadCore } from '../core.ts'
-import { deleteReadDatabase, isCorrupt } from '../database.ts'
-import { openReads } from '../opened.ts'
+import { deleteReadDatabase, isCorrupt, isDiskTrouble } from '../database.ts'
+import { openReads, unusable } from '../opened.ts'
 import { Rebuilder } from '../rebuilder.ts'
 import type { Watch, WatchTopic, WatchTopics } from '../views.ts'
 import { type Ask, type FromWorker, type OpenWatch, sendable, type ToWorker, type WorkerOptions } from './protocol.ts'
@@ -107,7 +107,8 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
         break
       }
       if (core.engine.position > from) post({ kind: 'position', position: core.engine.position })
-      post({ kind: 'trouble', error: sendable(error), stuck: true })
+      const told = isDiskTrouble(error) ? unusable(file, error) : error
+      post({ kind: 'trouble', error: sendable(told), stuck: true })
       if (isCorrupt(error)) giveUp(error)
       desk.answerAtOnce(true)
       await setTimeout(backoff, undefined, { signal: closing.signal }).catch(() => {})
