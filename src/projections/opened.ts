@@ -1,6 +1,6 @@
 /** Opens read.db for one log: it goes on with what is there, and begins again where that is of no use. */
 import type { DatabaseSync } from 'node:sqlite'
-import { type EventStore, StoreUnavailable } from '../events/index.ts'
+import { type EventStore, type StoreCorrupt, StoreUnavailable } from '../events/index.ts'
 import type { ReadClock } from './clock.ts'
 import { openReadCore, type ReadCore } from './core.ts'
 import { deleteReadDatabase, isCorrupt, isDiskTrouble, openReadDatabase } from './database.ts'
@@ -12,6 +12,8 @@ export interface OpenOptions {
   readonly file: string
   readonly log: Pick<EventStore, 'readStream' | 'head'>
   readonly clock?: ReadClock
+  /** Told of a log that has lost its end. */
+  readonly onShorter?: (error: StoreCorrupt) => void
 }
 
 export interface OpenedReads {
@@ -34,11 +36,11 @@ export async function openReads(options: OpenOptions): Promise<OpenedReads> {
   }
 }
 
-async function open({ app, file, log, clock }: OpenOptions): Promise<OpenedReads> {
+async function open({ app, file, log, clock, onShorter }: OpenOptions): Promise<OpenedReads> {
   const db = openReadDatabase(file)
   try {
     const core = openReadCore({ db, app, ...(clock && { clock }) })
-    await goOnWith(log, core.engine)
+    await goOnWith(log, core.engine, onShorter)
     return { db, core }
   } catch (error) {
     db.close()

@@ -163,6 +163,23 @@ describe('openReadModelsInWorker', () => {
     expect(await reads.job('t1')).toBeDefined()
   })
 
+  it('says that the log has lost its end, and begins again with what is left', async () => {
+    await reads.waitFor(await append(store, 'task', 't1', [submitted()]))
+    await reads.close()
+    reads = await open()
+    expect(errors).toEqual([])
+    await reads.close()
+    await store.close()
+    for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `events.db${suffix}`), { force: true })
+    store = await openSqliteStore({ directory })
+    reads = await open()
+    expect(errors).toMatchObject([
+      { code: 'store-corrupt', message: expect.stringMatching(/ends at .* is gone\..*wal/) },
+    ])
+    await reads.waitFor(await append(store, 'task', 't2', [submitted()]))
+    expect(await reads.jobs({})).toMatchObject({ total: 1, items: [{ id: 't2' }] })
+  })
+
   it('begins again whatever page of read.db is damaged, where SQLite finds it only on reading it', async () => {
     const head = await append(store, 'task', 't1', [submitted()])
     await reads.waitFor(head)

@@ -35,8 +35,10 @@ const BACKOFF_MS = { first: 100, max: 10_000 }
 
 async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promise<void> {
   const post = (message: FromWorker) => port.postMessage(message)
-  const source = await openSource(app, log, (error) => post({ kind: 'trouble', error: sendable(error) }))
-  const { db, core } = await openReads({ app, file, log: source })
+  const tell = (error: unknown) => post({ kind: 'trouble', error: sendable(error) })
+  const source = await openSource(app, log, tell)
+  // The head of a cluster may go back by itself, when its last events are scavenged.
+  const { db, core } = await openReads({ app, file, log: source, ...(log.kind === 'file' && { onShorter: tell }) })
 
   /** read.db cannot be relied on: it is begun again by the next start of this thread. */
   const giveUp = (error: unknown): never => {
@@ -69,7 +71,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
     core,
     log: source,
     clock: systemClock,
-    onError: (error) => post({ kind: 'trouble', error: sendable(error) }),
+    onError: tell,
   })
   const rebuild = async () => {
     const began = performance.now()
