@@ -7,6 +7,7 @@ import { explain, UsageError } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
 import { bearOutput, handedOver } from './output.ts'
+import { untilItsOwnEnd } from './own-end.ts'
 import { registerProjections } from './projections.ts'
 import { registerReplay } from './replay.ts'
 import { registerRestore } from './restore.ts'
@@ -34,7 +35,7 @@ program
   )
   .addHelpText('after', '\nExample:\n  capsule serve app.ts --port 8080 --data ./data')
   .action(async (file: string, flags: ServeFlags) => {
-    process.exitCode = await serve(file, flags)
+    process.exitCode = await untilItsOwnEnd(serve(file, flags))
   })
 
 program
@@ -44,7 +45,7 @@ program
   .option('--data <directory>', "this node's own read models (default: $CAPSULE_DATA or .capsule)")
   .addHelpText('after', '\nExample:\n  EVENTSTORE_URL=esdb://db:2113?tls=false capsule worker app.ts --data ./node-2')
   .action(async (file: string, flags: WorkerFlags) => {
-    process.exitCode = await worker(file, flags)
+    process.exitCode = await untilItsOwnEnd(worker(file, flags))
   })
 
 program

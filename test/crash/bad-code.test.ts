@@ -52,6 +52,7 @@ describe.concurrent('a handler', () => {
 describe.concurrent.for([
   { task: 'rejects', says: 'a promise that nobody waits for' },
   { task: 'explodes', says: 'a timer that nobody watches' },
+  { task: 'exits', says: 'code of the app ended the process (process.exit(0))' },
 ])('a task that ends its process ($task)', ({ task, says }) => {
   it('is run alone after two crashes and failed after the third; its neighbour completes', async () => {
     const data = await temporaryDirectory()

@@ -53,6 +53,10 @@ app.task('explodes', async (_, { signal }) => {
   await sleep(600_000, undefined, { signal })
 })
 
+app.task('exits', () => {
+  process.exit(0)
+})
+
 /** In its own process: busy for ever in its first attempt. */
 app.task('busy', { process: true, input: z.object({ file: z.string() }) }, async ({ file }, { attempt }) => {
   if (attempt > 1) return { attempt }
