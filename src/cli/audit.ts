@@ -63,6 +63,7 @@ async function verifyThere(flags: Flags & { readonly archive?: string | true }, 
     timeoutMs: VERIFY_TIMEOUT_MS,
     ...(flags.key === undefined ? {} : { key: flags.key }),
   })
+  if (flags.app !== undefined) await client.app(flags.app)
   return client.get(`/api/v1/audit/$verify?archive=${flags.archive === true}`, verdict)
 }
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { text as toText } from 'node:stream/consumers'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { JsonObject } from '../events/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 
@@ -45,6 +45,13 @@ export class Client {
     this.#url = parsed
     this.#called = parsed.origin + parsed.pathname.replace(/\/$/, '')
     this.#key = key
+  }
+
+  /** The app that it runs. @throws CommandFailed if another one is wanted */
+  async app(wanted?: string): Promise<string> {
+    const { name } = await this.get('/api/v1/info', z.object({ name: z.string() }))
+    if (wanted === undefined || wanted === name) return name
+    throw new CommandFailed(`${this.#called} runs ${name}, not ${wanted}. Give the address of the one that is meant.`)
   }
 
   get<T>(path: string, schema: z.ZodType<T>): Promise<T> {

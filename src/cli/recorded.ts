@@ -73,10 +73,7 @@ async function* pagesOfStream(log: OpenLog, stream: string): AsyncGenerator<read
 
 async function ofServer(url: string, { key, app: wanted }: LogFlags): Promise<Recorded> {
   const client = new Client({ url, ...(key === undefined ? {} : { key }) })
-  const { name: app } = await client.get('/api/v1/info', z.object({ name: z.string() }))
-  if (wanted !== undefined && wanted !== app) {
-    throw new CommandFailed(`That server runs ${app}, not ${wanted}. Give the address of the one that is meant.`)
-  }
+  const app = await client.app(wanted)
   return {
     pages: (stream) => pagesOfServer(client, stream === undefined ? undefined : full(stream, () => app)),
     readStream: (name, { from = 0n, limit = PAGE } = {}) => pageOf(client, { stream: name, from: String(from) }, limit),

@@ -60,6 +60,7 @@ async function byServer(flags: Flags, url: string, line: ProgressLine): Promise<
   if (archive !== undefined)
     throw new UsageError('--archive is on the server, which has its own. Leave it out with --url.')
   const client = new Client({ url, timeoutMs: SERVER_TIMEOUT_MS, ...(key === undefined ? {} : { key }) })
+  if (flags.app !== undefined) await client.app(flags.app)
   let all: Retirement | undefined
   for (;;) {
     const left = limit === undefined ? undefined : limit - (all?.retired ?? 0)

@@ -130,14 +130,20 @@ describe('capsule retire and capsule audit', () => {
     onTestFinished(() => cluster.kill())
     const node = await serve({ app: WORK, data: join(root, 'node'), env: { EVENTSTORE_URL: cluster.url } })
     const server = await serve({ app: WORK, data })
-    await Promise.all([server.end('SIGTERM'), node.end('SIGTERM')])
-
     const to = join(root, 'log.jsonl')
-    for (const command of [
+    const commands = [
       ['audit', 'verify'],
       ['audit', 'export', '--to', to],
       ['retire', '--older-than', '1d'],
-    ]) {
+    ]
+    for (const command of commands) {
+      const asked = await run([...command, '--app', 'worc', '--url', server.url])
+      expect(asked).toMatchObject({ code: 1, stdout: '' })
+      expect(asked.stderr).toContain(`${server.url} runs work, not worc.`)
+    }
+    await Promise.all([server.end('SIGTERM'), node.end('SIGTERM')])
+
+    for (const command of commands) {
       const here = await run([...command, '--app', 'worc', '--data', data])
       expect(here).toMatchObject({ code: 1, stdout: '' })
       expect(here.stderr).toBe(`capsule: ${data} has no events of worc, only of work. Check the name of the app.\n`)
