@@ -428,21 +428,24 @@ describe('a full disk', () => {
 })
 
 describe('files that are not where they were opened', () => {
-  it.each(['events.db', 'events.db-wal'])('take no more events: %s; they do when it is back', async (name) => {
-    const one = await openStore()
-    await one.append('a.task-1', 'no-stream', [event()])
-    const file = join(directory, name)
-    await rename(file, `${file}.away`)
-    const batch = [event()]
-    const error = await one.append('a.task-1', 0n, batch).catch((reason) => reason)
-    expect(error).toBeInstanceOf(StoreUnavailable)
-    expect(error).toMatchObject({ retryable: true, message: expect.stringContaining(file) })
-    await expect(one.head()).rejects.toThrow(/deleted, moved or replaced/)
-    expect(await one.readStream('a.task-1')).toHaveLength(1)
-    await rename(`${file}.away`, file)
-    expect(await one.append('a.task-1', 0n, batch)).toEqual({ revision: 1n, position: 1n })
-    expect(await one.head()).toBe(1n)
-  })
+  it.each(['events.db', 'events.db-wal', 'lock.db'])(
+    'take no more events: %s; they do when it is back',
+    async (name) => {
+      const one = await openStore()
+      await one.append('a.task-1', 'no-stream', [event()])
+      const file = join(directory, name)
+      await rename(file, `${file}.away`)
+      const batch = [event()]
+      const error = await one.append('a.task-1', 0n, batch).catch((reason) => reason)
+      expect(error).toBeInstanceOf(StoreUnavailable)
+      expect(error).toMatchObject({ retryable: true, message: expect.stringContaining(file) })
+      await expect(one.head()).rejects.toThrow(/deleted, moved or replaced/)
+      expect(await one.readStream('a.task-1')).toHaveLength(1)
+      await rename(`${file}.away`, file)
+      expect(await one.append('a.task-1', 0n, batch)).toEqual({ revision: 1n, position: 1n })
+      expect(await one.head()).toBe(1n)
+    },
+  )
 
   it('take no more events when others stand in their place, and leave those alone at the end', async () => {
     const one = await openStore()

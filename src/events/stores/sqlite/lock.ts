@@ -8,6 +8,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { DataDirectoryInUse, StoreUnavailable } from '../../errors.ts'
 import { isLocked, isReadOnly } from './file.ts'
 
+/** In a data directory. */
+export const LOCK_FILE = 'lock.db'
+
 export interface DirectoryLock {
   release(): void
 }
@@ -15,7 +18,7 @@ export interface DirectoryLock {
 /** @throws DataDirectoryInUse; StoreUnavailable when the lock is nothing that this process may write to */
 export function lockDirectory(directory: string): DirectoryLock {
   const pidFile = join(directory, 'lock.pid')
-  const file = join(directory, 'lock.db')
+  const file = join(directory, LOCK_FILE)
   const db = new DatabaseSync(file, { timeout: 0 })
   try {
     // Of a file that may only be read SQLite takes no more than a lock that others share, without a word, until it writes.
