@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -24,6 +25,7 @@ import {
   StoreUnavailable,
   StreamDeleted,
 } from '../../src/events/index.ts'
+import { LOOK_EVERY_MS } from '../../src/events/stores/sqlite/place.ts'
 
 let directory: string
 let store: SqliteStore | undefined
@@ -435,6 +437,7 @@ describe('files that are not where they were opened', () => {
       await one.append('a.task-1', 'no-stream', [event()])
       const file = join(directory, name)
       await rename(file, `${file}.away`)
+      await pause(LOOK_EVERY_MS)
       const batch = [event()]
       const error = await one.append('a.task-1', 0n, batch).catch((reason) => reason)
       expect(error).toBeInstanceOf(StoreUnavailable)
@@ -454,6 +457,7 @@ describe('files that are not where they were opened', () => {
     await mkdir(directory)
     const other = await openSqliteStore({ directory })
     await other.append('a.task-2', 'no-stream', [event()])
+    await pause(LOOK_EVERY_MS)
     await expect(one.append('a.task-1', 0n, [event()])).rejects.toThrow(/deleted, moved or replaced/)
     await one.close()
     await other.append('a.task-2', 0n, [event()])

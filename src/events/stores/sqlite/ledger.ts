@@ -75,7 +75,7 @@ export class Ledger {
   commit(batches: readonly Batch[]): readonly number[] {
     const results: number[] = []
     try {
-      this.#place.assertKept()
+      this.#place.assertKeptLately()
       if (this.#stale) this.#recall()
       this.#begin.run()
       for (const batch of batches) this.#apply(batch, results)
