@@ -1,7 +1,16 @@
 /** The live connection: topics in order, commands once, and what it does when the server goes away or says so. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ClientFrame, Job, Schedule, ServerFrame, Session } from '../../src/http/wire.ts'
-import { BACKOFF, Connection, comparePositions, ProblemError, SILENCE } from '../../web-components/client/index.ts'
+import {
+  BACKOFF,
+  Connection,
+  comparePositions,
+  connect,
+  disconnect,
+  ProblemError,
+  SILENCE,
+  signIn,
+} from '../../web-components/client/index.ts'
 import { aJob, aProblem } from './fake-board-server.ts'
 
 /** A socket in the test's hands. */
@@ -493,6 +502,30 @@ describe('when the socket is lost', () => {
     const { connection, timers } = await live()
     connection.close()
     expect(timers.size).toBe(0)
+  })
+})
+
+describe('the connection that a page shares', () => {
+  const LONG = 60_000
+
+  test('is signed in again after its last element left for long, and leaves no listener with each', () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const src = 'http://127.0.0.1:9/shared'
+    const token = () => 'secret'
+    signIn(src, token)
+    const listens = vi.spyOn(window, 'addEventListener')
+    onTestFinished(() => listens.mockRestore())
+    const seen = new Set<Connection>()
+    for (let visit = 0; visit < 3; visit++) {
+      const connection = connect(src)
+      seen.add(connection)
+      expect(connection.token).toBe(token)
+      disconnect(connection)
+      vi.advanceTimersByTime(LONG)
+    }
+    expect(seen.size).toBe(3)
+    expect(listens).not.toHaveBeenCalled()
   })
 })
 

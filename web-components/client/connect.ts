@@ -45,7 +45,9 @@ export function disconnect(connection: Connection): void {
   shared.users -= 1
   if (shared.users > 0) return
   shared.closing = window.setTimeout(() => {
-    registry().delete(connection.base)
+    // The page does not say a second time where its key comes from.
+    shared.connection = new Connection(connection.base)
+    shared.connection.token = connection.token
     connection.close()
   }, LINGER)
 }
@@ -60,10 +62,10 @@ export function signIn(src: string | null | undefined, token: TokenSource): void
 function entry(base: string): Shared {
   let shared = registry().get(base)
   if (!shared) {
-    const connection = new Connection(base)
-    shared = { connection, users: 0, closing: undefined }
-    registry().set(base, shared)
-    const back = () => document.visibilityState === 'visible' && connection.retryNow()
+    const made: Shared = { connection: new Connection(base), users: 0, closing: undefined }
+    shared = made
+    registry().set(base, made)
+    const back = () => document.visibilityState === 'visible' && made.connection.retryNow()
     window.addEventListener('online', back)
     document.addEventListener('visibilitychange', back)
   }

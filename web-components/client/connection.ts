@@ -89,9 +89,9 @@ export class Connection {
   #timer: number | undefined
   #silence: number | undefined
   #failures = 0
-  /** Where the token of this attempt is from. */
-  #asked: TokenSource | undefined
   #refusedToken = false
+  /** Whom the last token is from. */
+  #asked: TokenSource | undefined
   #refreshed = false
   #lastToken: string | undefined
   #offset = 0
@@ -221,11 +221,13 @@ export class Connection {
 
   async #connect(): Promise<void> {
     this.#timer = this.#surroundings.setTimeout(() => this.#lost(), SILENCE)
+    // Named meanwhile: no token of its was refused.
+    if (this.token !== this.#asked) this.#refreshed = this.#refusedToken = false
+    this.#asked = this.token
     const refused = this.#refusedToken
     this.#refusedToken = false
-    this.#asked = this.token
     try {
-      this.#lastToken = (await this.#asked?.(refused)) ?? undefined
+      this.#lastToken = (await this.token?.(refused)) ?? undefined
     } catch {
       return this.#lost()
     }
@@ -376,14 +378,12 @@ export class Connection {
     this.#clearTimers()
     this.#drop()
     if (code === CLOSE.signIn) {
-      // A page says where its token is from once it has loaded us, and its elements were connecting by then.
-      const isNew = this.token !== this.#asked
-      if (!this.token || (this.#refreshed && !isNew)) {
+      if (!this.token || (this.#refreshed && this.token === this.#asked)) {
         this.#stop(localProblem('sign_in', 'Sign in again', reason || 'The server asks you to sign in again.', 401))
         return
       }
-      this.#refreshed = !isNew
-      this.#refusedToken = !isNew
+      this.#refreshed = true
+      this.#refusedToken = true
       this.#become('connecting')
       void this.#connect()
       return
