@@ -130,6 +130,20 @@ describe('ten thousand tasks', () => {
     expect(windows[0]?.after).toBeGreaterThan(4000)
   })
 
+  test('are there again, from the top, when the board is moved in its page', async () => {
+    const { element, list, titles } = await board(completed(1000))
+    const isFarBelow = () => titles('Completed').some((title) => Number(title.replace('Invoice ', '')) > 300)
+    list('Completed').scrollTop = 30_000
+    await eventually(isFarBelow, 'cards far below')
+    const elsewhere = document.createElement('section')
+    document.body.append(elsewhere)
+    elsewhere.append(element)
+    await eventually(() => titles('Completed').includes('Invoice 0'), 'the first cards')
+    expect(list('Completed').scrollTop).toBe(0)
+    list('Completed').scrollTop = 30_000
+    await eventually(isFarBelow, 'cards far below again')
+  })
+
   test('hold still under the reader while others are added above', async () => {
     const { list, cards } = await board(completed(500))
     list('Completed').scrollTop = 900

@@ -128,6 +128,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
     super.disconnectedCallback()
     this.#resized.disconnect()
     this.#watched = new WeakSet()
+    // Lists that come back are at their top, and the server is asked anew.
+    for (const view of this.#views) view.reset()
     window.clearTimeout(this.#noticeTimer)
   }
 
