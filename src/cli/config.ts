@@ -15,7 +15,10 @@ const apiKeys = z.string().transform((text, context): readonly ApiKey[] => {
 
 const origins = z.string().transform((text, context): readonly string[] => {
   try {
-    return text.split(',').map((origin) => parseOrigin(origin.trim()))
+    return text
+      .split(',')
+      .filter((part) => part.trim() !== '')
+      .map(parseOrigin)
   } catch (error) {
     context.addIssue({ code: 'custom', message: reason(error) })
     return z.NEVER
@@ -26,10 +29,10 @@ const environment = z.object({
   PORT: z.string().transform(port).optional(),
   HOST: z.string().min(1).optional(),
   CAPSULE_DATA: z.string().min(1).optional(),
-  CAPSULE_ORIGINS: origins.optional(),
   CAPSULE_AUTH_API_KEYS: apiKeys.optional(),
   CAPSULE_AUTH_API_KEYS_FILE: z.string().min(1).transform(contents).pipe(apiKeys).optional(),
   CAPSULE_AUTH_SECRET: z.string().min(32, 'give 32 characters or more, of random').optional(),
+  CAPSULE_ORIGINS: origins.optional(),
   CAPSULE_FAULT: z.string().optional(),
   CAPSULE_CALLBACK_SECRET: z.string().min(1).optional(),
   CAPSULE_ALLOW_PRIVATE_CALLBACKS: z.enum(['0', '1']).optional(),
@@ -83,12 +86,12 @@ export function parsePort(text: string): number {
   throw new UsageError(`--port ${text} is not a port: ${A_PORT}.`)
 }
 
-/** One more origin of an --origin flag. @throws UsageError */
-export function addOrigin(text: string, others: readonly string[] = []): readonly string[] {
+/** One more --origin flag. @throws UsageError */
+export function addOrigin(text: string, before: readonly string[] = []): readonly string[] {
   try {
-    return [...others, parseOrigin(text)]
+    return [...before, parseOrigin(text)]
   } catch (error) {
-    throw new UsageError(`--origin: ${reason(error)}.`)
+    throw new UsageError(`--origin ${reason(error)}.`)
   }
 }
 

@@ -30,7 +30,7 @@ program
   .option('--data <directory>', "the log's directory, or memory (default: $CAPSULE_DATA or .capsule)")
   .option(
     '--origin <origin>',
-    'lets in pages of another origin; once for each (default: $CAPSULE_ORIGINS, by commas)',
+    'lets pages of another origin use it, as https://shop.example; repeatable (default: $CAPSULE_ORIGINS or none)',
     addOrigin,
   )
   .addHelpText('after', '\nExample:\n  capsule serve app.ts --port 8080 --data ./data')

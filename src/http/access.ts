@@ -44,7 +44,7 @@ export interface Access {
   corsOrigin(headers: IncomingHttpHeaders): string | undefined
 }
 
-/** `origins`: pages of other origins that are let in, as `https://example.org`. */
+/** `origins`: pages of other origins that are let in. @throws TypeError for what is no origin; see parseOrigin */
 export function openAccess(user: User, origins: readonly string[]): Access {
   const allowed = originsOf(origins)
   return {
@@ -94,14 +94,18 @@ function checkOrigin({ headers, changes }: Knock, allowed: ReadonlySet<string>):
     if (isOwn(origin, host) || allowed.has(origin)) return
     throw new HttpRefusal(
       'origin-not-allowed',
-      `A page of ${origin} may not use this server. Start it with --origin ${origin} to let it in.`,
+      origin === 'null'
+        ? 'A page without an origin, as files and sandboxed frames are, may not use this server. Serve it from an address.'
+        : `A page of ${origin} may not use this server. To let it in, start the server with --origin ${origin}, or ` +
+            'name it in CAPSULE_ORIGINS or in the option origins.',
     )
   }
   const site = headers['sec-fetch-site']
   if ((site === 'cross-site' || site === 'same-site') && changes) {
     throw new HttpRefusal(
       'origin-not-allowed',
-      'Another website made this request, and it does not say which. Name its origin with --origin to let it in.',
+      'Another website made this request, and it does not say which. A page that was let in (capsule serve --origin) ' +
+        'has to ask with fetch, which says it.',
     )
   }
 }
@@ -119,7 +123,7 @@ function cookieOf({ cookie = '' }: IncomingHttpHeaders, name: string): string | 
 }
 
 function originsOf(origins: readonly string[]): ReadonlySet<string> {
-  return new Set(origins.map((origin) => parseOrigin(origin)))
+  return new Set(origins.map(parseOrigin))
 }
 
 function corsOf(allowed: ReadonlySet<string>): Access['corsOrigin'] {
@@ -135,12 +139,27 @@ function isOwn(origin: string, host: string): boolean {
   return origin === `http://${host}` || origin === `https://${host}`
 }
 
-/** An origin as browsers send it. @throws TypeError for anything else: a pattern, a path, another scheme */
+/**
+ * An origin as browsers send it.
+ * @throws TypeError saying what is wrong with the text, and how an origin is written
+ */
 export function parseOrigin(text: string): string {
   const url = URL.parse(text)
-  const isOrigin = url && /^https?:$/.test(url.protocol) && !url.host.includes('*') && url.href === `${url.origin}/`
-  if (isOrigin) return url.origin
-  throw new TypeError(
-    `"${text}" is not an origin. Write each as https://example.org: scheme, host and port, and no more`,
-  )
+  const wrong = wrongWith(text.trim(), url)
+  if (!url || wrong !== undefined) {
+    throw new TypeError(
+      `"${text}" is not an origin: ${wrong}. Write it as https://shop.example or http://localhost:5173`,
+    )
+  }
+  return url.origin
+}
+
+function wrongWith(text: string, url: URL | null): string | undefined {
+  if (text === '') return 'it is empty'
+  if (text === 'null') return 'any sandboxed page has that one'
+  if (text.includes('*')) return 'each is named by itself, without *'
+  if (!url || !/^https?:\/\//i.test(text)) return 'it begins with http:// or https://, and has a name'
+  if (url.username !== '' || url.password !== '') return 'it has no user'
+  if (url.pathname !== '/' || /[?#]/.test(text)) return 'it ends with the name or the port, without a path'
+  return undefined
 }

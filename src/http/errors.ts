@@ -41,7 +41,7 @@ export const ERRORS = {
   'origin-not-allowed': {
     status: 403,
     title: 'Origin not allowed',
-    meaning: 'A page of another origin asks. Name the origin with `--origin` or `CAPSULE_ORIGINS` to let it in.',
+    meaning: 'A page of another origin asks. `capsule serve --origin` lets it in.',
   },
   'sign-in-required': {
     status: 401,

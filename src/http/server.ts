@@ -95,7 +95,10 @@ interface Room {
 const HEARTBEAT_MS = 15_000
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/
 
-/** @throws HttpRefusal `loopback-only` for a host that others can reach, without `auth` */
+/**
+ * @throws HttpRefusal `loopback-only` for a host that others can reach, without `auth`
+ * @throws TypeError for one of `origins` that is none
+ */
 export async function createServer(app: RunningApp, options: ServerOptions = {}): Promise<Server> {
   const host = options.host ?? '127.0.0.1'
   if (!options.auth) assertLoopback(host)
@@ -260,6 +263,8 @@ function standardHeaders(request: FastifyRequest, reply: FastifyReply): void {
   if (traceparent !== undefined) reply.header('traceparent', traceparent)
   // A cache on the way takes everybody with a key for the same one. Files, which are, say so themselves.
   reply.header('cache-control', 'no-store')
+  // Those of other origins are named in their answers: a file kept for one page is no answer to another one's.
+  reply.header('vary', 'Origin')
   reply.header('x-content-type-options', 'nosniff')
   reply.header('cross-origin-resource-policy', 'same-origin')
   reply.header('referrer-policy', 'no-referrer')
@@ -271,7 +276,6 @@ function allowOrigin(reply: FastifyReply, origin: string): void {
   reply.header('access-control-allow-origin', origin)
   reply.header('access-control-expose-headers', EXPOSED)
   reply.header('cross-origin-resource-policy', 'cross-origin')
-  reply.header('vary', 'Origin')
 }
 
 function preflight(request: FastifyRequest, reply: FastifyReply, allowed: boolean): void {

@@ -24,9 +24,9 @@ export interface ServeOptions {
   readonly data: string
   /** Default 0: any free one. */
   readonly port?: number
-  /** Pages of these may use it. */
-  readonly origins?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Further flags. */
+  readonly args?: readonly string[]
 }
 
 export interface Exit {
@@ -66,8 +66,8 @@ export interface StartedServer {
   readonly end: (signal: NodeJS.Signals) => Promise<Exit>
 }
 
-export function start({ app, data, port = 0, origins = [], env = {} }: ServeOptions): StartedServer {
-  const flags = ['--port', String(port), '--data', data, ...origins.flatMap((origin) => ['--origin', origin])]
+export function start({ app, data, port = 0, env = {}, args = [] }: ServeOptions): StartedServer {
+  const flags = ['--port', String(port), '--data', data, ...args]
   const process = spawnCapsule(['serve', app, ...flags], { DEBUG: 'capsule', ...env })
   const ready = (async () => {
     const line = await process.firstLine

@@ -85,6 +85,11 @@ describe('a named origin', () => {
     })
   })
 
+  it('is not answered with a file that a cache kept for another page', async () => {
+    const { get } = await serving(options)
+    expect((await get('/icon.svg')).headers).toMatchObject({ vary: 'Origin' })
+  })
+
   it('may read why it was refused', async () => {
     const { ask } = await serving(options)
     const answer = await ask('POST', '/api/v1/jobs/nope/$cancel', { headers: { origin } })
@@ -115,15 +120,42 @@ describe('a named origin', () => {
   })
 
   it.each([
-    'app.example',
-    'https://app.example/chat',
-    'https://*.example',
-    '*',
-    'null',
-    'file:///page',
-    'ws://a.example',
-  ])('must be an origin, which %s is not', async (text) => {
-    await expect(serving({ origins: [text] })).rejects.toThrow(/not an origin/)
+    ['HTTPS://App.Example', 'https://app.example'],
+    ['https://app.example:443/', 'https://app.example'],
+    ['http://localhost:5173', 'http://localhost:5173'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example'],
+  ])('written as %s is %s', async (written, sent) => {
+    const { get } = await serving({ origins: [written] })
+    expect((await get('/api/v1/tasks', { origin: sent })).headers['access-control-allow-origin']).toBe(sent)
+  })
+
+  it.each([
+    ['', 'empty'],
+    ['*', 'without \\*'],
+    ['https://*.app.example', 'without \\*'],
+    ['null', 'any sandboxed page'],
+    ['app.example', 'begins with http:// or https://'],
+    ['localhost:5173', 'begins with http:// or https://'],
+    ['ftp://app.example', 'begins with http:// or https://'],
+    ['https://', 'has a name'],
+    ['https://app.example/shop', 'without a path'],
+    ['https://app.example/?a', 'without a path'],
+    ['https://ann@app.example', 'has no user'],
+  ])('must be an origin: "%s" is refused', async (origin, says) => {
+    await expect(serving({ origins: [origin] })).rejects.toThrow(new RegExp(`is not an origin: .*${says}.*Write it as`))
+  })
+
+  it('is told how it would be let in', async () => {
+    const { refusal } = await serving()
+    const { detail } = await refusal('GET', '/api/v1/tasks', { headers: { origin } })
+    expect(detail).toMatch(/--origin https:\/\/app\.example,.*CAPSULE_ORIGINS.*option origins/)
+  })
+
+  it('is no way in for a page without one', async () => {
+    const { refusal } = await serving()
+    const { detail } = await refusal('GET', '/api/v1/tasks', { headers: { origin: 'null' } })
+    expect(detail).not.toContain('--origin')
+    expect(detail).toContain('Serve it from an address')
   })
 })
 
