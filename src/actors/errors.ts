@@ -196,6 +196,11 @@ export class WrittenByNewerCode extends CapsuleError {
   }
 }
 
+/** Whether the error is about one stream that this code cannot make sense of: it is left alone, and others go on. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof WrittenByNewerCode || error instanceof HistoryCorrupt
+}
+
 /** The node is stopping or was never started. */
 export class NotRunning extends CapsuleError {
   readonly code = 'not-running'

@@ -486,6 +486,11 @@ export class Dispatcher {
       this.#become(record, 'gone')
     }
     this.#options.onEnded(id, record === undefined || record.lock !== undefined || record.name.startsWith('schedule:'))
+    this.lookAgain(id)
+  }
+
+  /** The run has ended, or newer code wrote of it, maybe its end: whoever waits for that looks at the task now. */
+  lookAgain(id: string): void {
     this.#ends.seen(id)
   }
 

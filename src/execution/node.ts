@@ -13,9 +13,11 @@ import {
   settingKind,
   taskKind,
   taskScope,
+  WrittenByNewerCode,
 } from '../actors/index.ts'
 import {
   type EventStore,
+  isKnown,
   type JsonObject,
   type Position,
   type RecordedEvent,
@@ -39,6 +41,7 @@ import { Runner } from './runner.ts'
 import { type DeclaredSchedule, Schedules } from './schedules.ts'
 import { Submitter } from './submitter.ts'
 import { Turns } from './turns.ts'
+import { leaveUnreadable } from './unreadable.ts'
 
 export interface NodeOptions {
   readonly system: ActorSystem
@@ -89,6 +92,8 @@ export class Node {
   readonly #holdings = new Holdings()
   readonly #prefixes: readonly (readonly [kind: StreamKind, prefix: string])[]
   readonly #followUps = new Set<Promise<void>>()
+  /** Types and versions of newer code that were told of. */
+  readonly #passedOver = new Set<string>()
   #subscription: Subscription | undefined
   #position: Position | undefined
   #hasHeardAll = false
@@ -310,19 +315,35 @@ export class Node {
       for (const [kind, prefix] of this.#prefixes) {
         if (!event.stream.startsWith(prefix)) continue
         const key = event.stream.slice(prefix.length)
-        if (kind === 'session') this.#turns.follow(key, event)
-        else if (kind === 'schedule') this.schedules.follow(key, event)
-        else if (kind === 'limit') this.#dispatcher.followLimit(event.stream)
-        else if (kind === 'setting') this.#onSetting(key, event)
-        else if (kind === 'node') this.#membership.follow(key, event)
-        else this.#dispatcher.follow(key, event)
-        if (kind === 'task') this.#aftermath.follow(key, event)
-        if (kind === 'task' || kind === 'session') this.#noteHolder(kind, key, event)
+        // Of a node any event is a sign of life.
+        if (kind === 'node' || isKnown(kind, event)) this.#onEvent(kind, key, event)
+        else this.#passOver(kind, key, event)
         break
       }
       this.#position = event.position
     }
     this.#dispatcher.pump()
+  }
+
+  #onEvent(kind: StreamKind, key: string, event: RecordedEvent): void {
+    if (kind === 'session') this.#turns.follow(key, event)
+    else if (kind === 'schedule') this.schedules.follow(key, event)
+    else if (kind === 'limit') this.#dispatcher.followLimit(event.stream)
+    else if (kind === 'setting') this.#onSetting(key, event)
+    else if (kind === 'node') this.#membership.follow(key, event)
+    else this.#dispatcher.follow(key, event)
+    if (kind === 'task') this.#aftermath.follow(key, event)
+    if (kind === 'task' || kind === 'session') this.#noteHolder(kind, key, event)
+  }
+
+  /** What newer code wrote means nothing to this code: nodes that know it see to its stream. Told once for each type. */
+  #passOver(kind: StreamKind, key: string, { stream, type, metadata }: RecordedEvent): void {
+    if (kind === 'task') this.#dispatcher.lookAgain(key)
+    else if (kind === 'setting') this.#holdBack(key)
+    const what = `${kind} ${type} ${metadata.v}`
+    if (this.#passedOver.has(what)) return
+    this.#passedOver.add(what)
+    this.#options.report(new WrittenByNewerCode(stream, type, metadata.v), 'following the log')
   }
 
   #noteHolder(kind: 'task' | 'session', key: string, event: RecordedEvent): void {
@@ -354,16 +375,37 @@ export class Node {
       this.#dispatcher.setPaused(scope.slice(TASK_SCOPE.length), value === true)
   }
 
+  /** Settings of a task that this code cannot read: it may be paused, so that nothing of it starts here. */
+  #holdBack(scope: string): void {
+    if (scope.startsWith(TASK_SCOPE)) this.#dispatcher.setPaused(scope.slice(TASK_SCOPE.length), true)
+  }
+
   async #loadPaused(): Promise<void> {
-    await inBatches(this.#options.handlers.names, async (name) => {
-      const { state } = await this.#options.system.read(settingKind, taskScope(name))
-      if (state.context.values[PAUSED] === true) this.#dispatcher.setPaused(name, true)
-    })
+    await inBatches(this.#options.handlers.names, (name) =>
+      leaveUnreadable(this.#loadPausedOf(name), (error) => {
+        this.#holdBack(taskScope(name))
+        this.#options.report(error, `reading the settings of task ${name}`)
+      }),
+    )
+  }
+
+  async #loadPausedOf(name: string): Promise<void> {
+    const { state } = await this.#options.system.read(settingKind, taskScope(name))
+    if (state.context.values[PAUSED] === true) this.#dispatcher.setPaused(name, true)
+  }
+
+  /** Each for itself: one whose stream this code cannot read is told of, and left. */
+  async #forEach<T>(items: readonly T[], work: (item: T) => Promise<void>, doing: (item: T) => string): Promise<void> {
+    await inBatches(items, (item) => leaveUnreadable(work(item), (error) => this.#options.report(error, doing(item))))
   }
 
   /** The log's sole owner has just started: whatever claims to be running died with the process before. */
   async #interruptCrashed(work: WorkSnapshot): Promise<void> {
-    await inBatches(await this.#running(work), ({ holding }) => this.#interrupt(holding))
+    await this.#forEach(
+      await this.#running(work),
+      ({ holding }) => this.#interrupt(holding),
+      ({ holding }) => `interrupting ${holding.kind} ${holding.key}`,
+    )
   }
 
   /**
@@ -378,18 +420,17 @@ export class Node {
   }
 
   async #running({ running, openTurns }: WorkSnapshot) {
-    const turns = await Promise.all(
-      openTurns
-        .filter((turn) => turn.running)
-        .map(async ({ sessionId }) => {
-          const { turn } = (await this.#options.system.read(sessionKind, sessionId)).state.context
-          return turn && { node: turn.node, holding: { kind: 'session', key: sessionId, claim: turn.claim } as const }
-        }),
-    )
-    return [
-      ...running.map(({ id, claim, node }) => ({ node, holding: { kind: 'task', key: id, claim } as const })),
-      ...turns.filter((turn) => turn !== undefined),
-    ]
+    const held: { readonly node: string; readonly holding: Holding }[] = running.map(({ id, claim, node }) => ({
+      node,
+      holding: { kind: 'task', key: id, claim },
+    }))
+    const look = async (sessionId: string): Promise<void> => {
+      const { turn } = (await this.#options.system.read(sessionKind, sessionId)).state.context
+      if (turn) held.push({ node: turn.node, holding: { kind: 'session', key: sessionId, claim: turn.claim } })
+    }
+    const sessions = openTurns.filter((turn) => turn.running).map(({ sessionId }) => sessionId)
+    await this.#forEach(sessions, look, (sessionId) => `looking after the turn of session ${sessionId}`)
+    return held
   }
 
   async #interrupt({ kind, key, claim }: Holding): Promise<void> {
@@ -454,14 +495,22 @@ export class Node {
   }
 
   async #repairLocks({ locks }: WorkSnapshot): Promise<void> {
-    await inBatches(locks, ({ key }) => this.locks.repair(key))
+    await this.#forEach(
+      locks,
+      ({ key }) => this.locks.repair(key),
+      ({ key }) => `putting lock ${key} right`,
+    )
   }
 
   async #repairOccurrences({ occurrences }: WorkSnapshot): Promise<void> {
-    await inBatches(occurrences, async ({ schedule, due, taskId, status }) => {
-      if (status === undefined) await this.schedules.submit(schedule, due, taskId, undefined)
-      else if (isEnded(status)) await this.schedules.finish(schedule, due, taskId, status)
-    })
+    await this.#forEach(
+      occurrences,
+      async ({ schedule, due, taskId, status }) => {
+        if (status === undefined) await this.schedules.submit(schedule, due, taskId, undefined)
+        else if (isEnded(status)) await this.schedules.finish(schedule, due, taskId, status)
+      },
+      ({ schedule, due }) => `following up on the occurrence of ${schedule} due ${due}`,
+    )
   }
 
   /** What an ended run owes to other streams: its lock, its occurrence. */

@@ -17,6 +17,7 @@ import {
 import { dueBetween, nextDue } from './cron.ts'
 import { DueQueue } from './due-queue.ts'
 import type { Submitter } from './submitter.ts'
+import { leaveUnreadable } from './unreadable.ts'
 
 /** Made up for, or recorded as missed, after a long downtime. */
 const MOST_MISSED = 100
@@ -69,28 +70,39 @@ export class Schedules {
   async removeUndeclared(recorded: readonly { readonly name: string; readonly removed: boolean }[]): Promise<void> {
     for (const { name, removed } of recorded) {
       if (!this.#open || removed || this.#declared.has(name) || this.#options.declaredByOthers(name)) continue
-      await this.#execute(name, { type: 'remove' })
+      await this.#unlessUnreadable(name, this.#execute(name, { type: 'remove' }))
     }
   }
 
   /** Registers what is declared, and decides what came due meanwhile. */
   async start(): Promise<void> {
-    for (const { name, ...definition } of this.#declared.values()) {
-      await this.#execute(name, { type: 'register', name, definition })
-      await this.#decideNow(name)
+    for (const schedule of this.#declared.values()) {
+      await this.#unlessUnreadable(schedule.name, this.#register(schedule))
     }
+  }
+
+  async #register({ name, ...definition }: DeclaredSchedule): Promise<void> {
+    await this.#execute(name, { type: 'register', name, definition })
+    await this.#decideNow(name)
+  }
+
+  #unlessUnreadable(name: string, work: Promise<void>): Promise<void> {
+    return leaveUnreadable(work, (error) => this.#options.report(error, `taking up schedule ${name}`))
   }
 
   /** Takes back what a node that is gone had declared otherwise: each of those left leaves it to whoever changed it last. */
   async takeBack(): Promise<void> {
-    for (const { name, ...definition } of this.#declared.values()) {
-      const { state } = await this.#options.system.read(scheduleKind, name, { mustLand: true })
-      const recorded = state.context.definition
-      if (!this.#open || recorded === undefined || isDeepStrictEqual(recorded, definition)) continue
-      if (this.#options.declaredByOthers(name, recorded)) continue
-      await this.#execute(name, { type: 'register', name, definition })
-      await this.#decideNow(name)
+    for (const schedule of this.#declared.values()) {
+      await this.#unlessUnreadable(schedule.name, this.#takeBack(schedule))
     }
+  }
+
+  async #takeBack(schedule: DeclaredSchedule): Promise<void> {
+    const { name, ...definition } = schedule
+    const { state } = await this.#options.system.read(scheduleKind, name, { mustLand: true })
+    const recorded = state.context.definition
+    if (!this.#open || recorded === undefined || isDeepStrictEqual(recorded, definition)) return
+    if (!this.#options.declaredByOthers(name, recorded)) await this.#register(schedule)
   }
 
   /** The date was set: what is due by it now is decided. */

@@ -12,6 +12,7 @@ import {
 import { LoopAnnouncer } from '../../src/execution/announcer.ts'
 import { Leash } from '../../src/testing/leash.ts'
 import { unavailable } from '../actors/stores.ts'
+import { writeAsNewer } from './newer.ts'
 
 /**
  * The clock of one process of several: while it sleeps its timers wait, as in a machine that is suspended. Its date may be
@@ -697,6 +698,37 @@ describe('several nodes on one log', () => {
     expect(newer.nodes).toEqual([newer.nodeId])
     await c.advance('30s')
     await stopped
+  })
+})
+
+describe('a node of newer code on the same log', () => {
+  test('writes what the others do not know: they say so once for each type, make nothing of it, and work', async () => {
+    const c = await cluster(2, (app) => app.task('work', () => 'done'))
+    for (const of of ['a', 'b']) {
+      await writeAsNewer(c.log, `task-${of}`, 'TaskSubmitted', { of: 'another shape' })
+      await writeAsNewer(c.log, `schedule-${of}`, 'OccurrenceDue', { at: 'noon' })
+    }
+    await c.advance('1s')
+    const told = c.problems.splice(0)
+    expect(told).toHaveLength(4) // by two nodes
+    for (const problem of told) expect(problem).toMatch(/^following the log: .* has \w+ version 9, .* newer node/)
+    const { taskId } = await first(c).submit({ name: 'work', params: {} }, caller)
+    await c.advance('2s')
+    expect(await first(c).waitForJob(taskId, 0)).toMatchObject({ status: 'completed' })
+  })
+
+  test('ends a task as only newer code can: whoever waits for the end at another node is told', async () => {
+    let resultOf = (_: string): Promise<unknown> => Promise.resolve()
+    const c = await cluster(1, (app) => {
+      const work = app.task('work', () => new Promise(() => {}))
+      resultOf = (id) => work.handle(id).result()
+    })
+    const { taskId } = await first(c).submit({ name: 'work', params: {} }, caller)
+    await c.advance('1s')
+    const told = expect(resultOf(taskId)).rejects.toMatchObject({ code: 'written-by-newer-code' })
+    await writeAsNewer(c.log, `task-${taskId}`, 'TaskCompleted', { in: 'another shape' })
+    await told
+    expect(c.problems.splice(0)).toHaveLength(1)
   })
 })
 
