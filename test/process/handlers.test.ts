@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { createApp, startApp } from '../../src/index.ts'
 import * as apart from './apps/apart.ts'
-import { eventsOf, running, typesOf } from './running.ts'
+import { eventsOf, eventually, running, typesOf } from './running.ts'
 
 const USER = { by: 'user:ada', ownerId: 'ada' } as const
 
@@ -56,6 +56,31 @@ describe('a process task', { timeout: 30_000 }, () => {
     const engine = app()
     const { taskId } = await engine.submit({ name: 'talkative', params: {} }, USER)
     expect(await apart.talkative.handle(taskId).result()).toEqual({ session: null, current: 'ada' })
+  })
+
+  it('has said what it wrote to a streamed reply and did not wait for', async () => {
+    const engine = app()
+    const { sessionId } = await engine.createSession(USER, { id: 'haste' })
+    const { taskId } = await engine.submit({ name: 'hasty', params: {}, sessionId }, USER)
+    await apart.hasty.handle(taskId).result()
+    await engine.reads.waitFor(engine.acknowledged('session', sessionId))
+    const transcript = await engine.reads.transcript(sessionId)
+    expect(transcript?.items).toMatchObject([{ kind: 'reply', text: 'one two' }])
+  })
+
+  it('hands over data as JSON writes it, as a handler does that runs in the app', async () => {
+    const engine = app()
+    const { sessionId } = await engine.createSession(USER, { id: 'payment' })
+    const { taskId } = await engine.submit({ name: 'paying', params: {}, sessionId }, USER)
+    expect(await apart.paying.handle(taskId).result()).toEqual({
+      data: '1.5 EUR',
+      one: { helped: '1.5 EUR' },
+      many: { helped: '1.5 EUR' },
+    })
+    const logged = (await eventsOf(engine, taskId)).find(({ type }) => type === 'TaskLogged')
+    expect(logged?.data.data).toEqual({ price: '1.5 EUR' })
+    const transcript = await engine.reads.transcript(sessionId)
+    expect(transcript?.items).toMatchObject([{ kind: 'block', block: { text: '1.5 EUR' } }])
   })
 
   it('fails with the error that it threw: class, message, stack, cause; its own classes decide on retries', async () => {
@@ -115,6 +140,14 @@ describe('a process task', { timeout: 30_000 }, () => {
       fraction: 1,
       message: 'step 1',
     })
+  })
+
+  it('shows what it said last before it waits', async () => {
+    const handle = await apart.waiting.submit({})
+    const said = async () =>
+      (await eventsOf(app(), handle.taskId)).some(({ data }) => data.message === 'waiting') || undefined
+    await eventually('its progress', said)
+    await handle.cancel()
   })
 
   it('that sends a message of its own disturbs nobody', async () => {

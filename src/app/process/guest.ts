@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { AttemptFenced, NotRunning } from '../../actors/index.ts'
+import { plainJson } from '../../events/index.ts'
 import {
   asJson,
   knowErrors,
@@ -73,6 +74,7 @@ export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest
 class Progress {
   readonly #calls: RemoteCalls
   #told = Number.NEGATIVE_INFINITY
+  #later: NodeJS.Timeout | undefined
   #latest: Parameters<RemoteCalls['progress']> | undefined
   #telling: Promise<void> = Promise.resolve()
 
@@ -82,10 +84,15 @@ class Progress {
 
   tell(fraction: number | undefined, message: string | undefined): void {
     this.#latest = [fraction, message]
-    if (performance.now() - this.#told >= PROGRESS_EVERY_MS) void this.flush()
+    const restMs = this.#told + PROGRESS_EVERY_MS - performance.now()
+    if (restMs <= 0) void this.flush()
+    // What a handler says before it waits for long is shown all the same.
+    else this.#later ??= setTimeout(() => void this.flush(), restMs).unref()
   }
 
   flush(): Promise<void> {
+    clearTimeout(this.#later)
+    this.#later = undefined
     const latest = this.#latest
     this.#latest = undefined
     if (latest === undefined) return this.#telling
@@ -114,10 +121,10 @@ function contextOf(
         throw new RangeError(`progress(${fraction}): the fraction done is a number from 0 to 1.`)
       }
       if (signal.reason instanceof AttemptFenced) throw new AttemptFenced('attempt', `task ${taskId}`, claim)
-      progress.tell(fraction, message)
+      progress.tell(fraction, message === undefined ? undefined : printed(message))
     },
     heartbeat: () => calls.heartbeat(),
-    log: (message, data) => calls.log(message, data),
+    log: async (message, data) => calls.log(printed(message), data === undefined ? undefined : plainJson(data)),
   }
 }
 

@@ -1,11 +1,11 @@
 /**
  * A handler's world inside its own process: its session and the tasks it submits, of the same types as anywhere else.
- * Every call is asked of the process that runs the app.
+ * Every call is asked of the process that runs the app; data goes there as JSON writes it, for a clone has no toJSON.
  */
-import type { JsonObject } from '../../events/index.ts'
+import { type JsonObject, plainJson } from '../../events/index.ts'
 import { reviveError } from '../../execution/index.ts'
 import type { ReplyWriter, Session, SessionData, TaskReference, User } from '../session.ts'
-import type { TaskApi, TaskHandle } from '../task.ts'
+import { plainInput, type TaskApi, type TaskHandle } from '../task.ts'
 import type { RemoteCalls } from './calls.ts'
 
 /** The calls of one job, each a question to the process that runs the app. */
@@ -31,7 +31,7 @@ export class RemoteSession implements Session {
     this.user = user
     this.data = {
       get: (key) => calls.getData(key),
-      set: (key, value) => calls.setData(key, value),
+      set: async (key, value) => calls.setData(key, plainJson(value)),
       delete: (key) => calls.deleteData(key),
       all: () => calls.allData(),
     }
@@ -48,24 +48,22 @@ export class RemoteSession implements Session {
   streamReply(options?: { readonly id?: string }): ReplyWriter {
     const writer = ++this.#writers
     const opened = this.#calls.openReply(writer, options)
+    // Calls arrive in their order: what is written is on its way at once, also if its handler waits for nothing and returns.
+    const say = async (call: Promise<void>): Promise<void> => {
+      await Promise.all([opened, call])
+    }
     // Whoever writes hears of it.
     opened.catch(() => {})
-    const end = async (): Promise<void> => {
-      await opened
-      await this.#calls.endReply(writer)
-    }
+    const end = (): Promise<void> => say(this.#calls.endReply(writer))
     return {
-      write: async (text) => {
-        await opened
-        await this.#calls.writeReply(writer, text)
-      },
+      write: (text) => say(this.#calls.writeReply(writer, text)),
       end,
       [Symbol.asyncDispose]: end,
     }
   }
 
-  show(block: JsonObject, options?: { readonly id?: string }): Promise<void> {
-    return this.#calls.show(block, options)
+  async show(block: JsonObject, options?: { readonly id?: string }): Promise<void> {
+    await this.#calls.show(plainJson(block) as JsonObject, options)
   }
 
   showTask(task: TaskReference, options?: { readonly message?: string; readonly id?: string }): Promise<void> {
@@ -97,12 +95,14 @@ export function remoteTaskApi<Result>(name: string, calls: RemoteCalls): TaskApi
   })
   return {
     submit: async (input, { session, ...options }) => {
-      const { taskId, joined } = await calls.submitTask(name, input, { ...options, inSession: session !== undefined })
+      const inSession = session !== undefined
+      const { taskId, joined } = await calls.submitTask(name, plainInput(name, input), { ...options, inSession })
       return handle(taskId, joined)
     },
     submitMany: async (inputs, { session, ...options }, keys) => {
       const inSession = session !== undefined
-      const answers = await calls.submitTasks(name, inputs, { ...options, inSession }, keys)
+      const plain = inputs.map((input) => plainInput(name, input))
+      const answers = await calls.submitTasks(name, plain, { ...options, inSession }, keys)
       return answers.map((answer) =>
         'refused' in answer
           ? { status: 'rejected', reason: reviveError(answer.refused) }

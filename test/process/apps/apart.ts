@@ -50,6 +50,38 @@ export const talkative = app.task('talkative', { process: true }, async (_input,
   }
 })
 
+/** Waits for none of what it writes. */
+export const hasty = app.task('hasty', { process: true }, async (_input, { session }) => {
+  const writer = session?.streamReply()
+  void writer?.write('one ')
+  void writer?.write('two')
+})
+
+class Money {
+  readonly cents: number
+  constructor(cents: number) {
+    this.cents = cents
+  }
+  toJSON(): string {
+    return `${this.cents / 100} EUR`
+  }
+}
+
+/** Hands over what JSON writes otherwise than a clone would. */
+export const paying = app.task('paying', { process: true }, async (_input, { session, log }) => {
+  const price = new Money(150) as unknown as string
+  await session?.data.set('price', price)
+  await session?.show({ kind: 'text', text: price })
+  await log('paid', { price })
+  const one = await helper.submit({ of: price })
+  const [many] = await helper.submitMany([{ of: price }])
+  return {
+    data: (await session?.data.get('price')) ?? null,
+    one: await one.result(),
+    many: many?.status === 'fulfilled' ? await many.value.result() : null,
+  }
+})
+
 export const throws = app.task(
   'throws',
   { process: true, retries: 2, backoff: { base: 0 }, retryFor: [NoSuchCustomer], input: z.object({ how: z.string() }) },
@@ -73,6 +105,13 @@ export const progressing = app.task('progressing', { process: true }, async (_in
   for (let line = 0; line < 3; line++) process.stdout.write(`line ${line}\n`)
   process.stdout.write('without an end')
   return null
+})
+
+/** Says how far it is twice in a moment, and then waits. */
+export const waiting = app.task('waiting', { process: true }, async (_input, { progress, signal }) => {
+  progress(0, 'starting')
+  progress(0.1, 'waiting')
+  await sleep(600_000, undefined, { signal })
 })
 
 export const chatterbox = app.task('chatterbox', { process: true }, async () => {
