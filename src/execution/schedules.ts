@@ -146,7 +146,9 @@ export class Schedules {
 
   /** The second step of a decided occurrence: its task. Done by whoever finds it missing; one that was retired has ended. */
   async submit(name: string, due: string, taskId: string, cause: string | undefined): Promise<void> {
-    const queued = this.#declared.get(name)?.overlap === 'queue'
+    // As it is recorded: the node that submits may declare it otherwise, or not at all.
+    const { state } = await this.#options.system.read(scheduleKind, name, { mustLand: true })
+    const queued = state.context.definition?.overlap === 'queue'
     const submission: Submission = {
       name: occurrenceTask(name),
       params: { due },

@@ -646,6 +646,24 @@ describe('several nodes on one log', () => {
     expect(due).toEqual([...new Set(due)])
   })
 
+  test('occurrences that queue run one after the other, also while nodes are there that do not declare the schedule', async () => {
+    let now = 0
+    let most = 0
+    const c = await cluster(3, (app, node) => {
+      if (node < 2) return void app.task('work', () => 'done')
+      app.schedule('tick', '*/10 * * * * *', { overlap: 'queue' }, async () => {
+        most = Math.max(most, ++now)
+        await new Promise<void>((resolve) => c.clock.after(25_000, resolve))
+        now--
+      })
+    })
+    await c.advance('2m')
+    expect(most).toBe(1)
+    const submitted = (await c.events('task-')).filter(({ type }) => type === 'TaskSubmitted')
+    expect(submitted.length).toBeGreaterThanOrEqual(10)
+    for (const { data } of submitted) expect(data).toMatchObject({ lockKey: 'schedule:tick', onLocked: 'queue' })
+  })
+
   test('a schedule that only one of them declares stays while that one lives, and goes with it', async () => {
     const c = await cluster(1, (app, node) => {
       if (node === 0) app.schedule('old', '* * * * *', () => {})
