@@ -28,7 +28,7 @@ const kinds = [taskKind, sessionKind, scheduleKind, lockKind, limitKind, setting
 const PINNED: Readonly<Record<string, readonly [version: number, digest: string]>> = {
   task: [1, '109a535f46d8e1d5'],
   session: [1, 'a9c3e0bafc80d945'],
-  schedule: [1, 'f70853c40c5f3630'],
+  schedule: [2, '0b6bac197b43ee7f'],
   lock: [1, 'fda7ed931839de1a'],
   limit: [1, 'ac395cc2d5140485'],
   setting: [1, '0496c624e6a1cebe'],

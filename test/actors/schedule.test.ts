@@ -69,6 +69,24 @@ describe('a definition', () => {
     expect(context).toMatchObject({ definition: { cron: '0 * * * *' }, registeredAt: at(90_000), lastDue: minute(1) })
   })
 
+  test('of which another thing than the cron changed is still due when it was', () => {
+    for (const changed of [{ description: 'for people' }, { overlap: 'queue' }, { missed: 'all' }] as const) {
+      const change: Given = {
+        type: 'ScheduleChanged',
+        at: 150_000,
+        data: { name: 'digest', ...definition, ...changed },
+      }
+      const { context } = given(registered(), due(1), change).state
+      expect(context).toMatchObject({ definition: changed, registeredAt: at(0), lastDue: minute(1) })
+    }
+    const elsewhere: Given = {
+      type: 'ScheduleChanged',
+      at: 150_000,
+      data: { name: 'digest', ...definition, timezone: 'Europe/Berlin' },
+    }
+    expect(given(registered(), elsewhere).state.context.registeredAt).toBe(at(150_000))
+  })
+
   test('that was removed may come back', () => {
     given(registered(), removed).when(register()).recordsA('ScheduleRegistered')
   })

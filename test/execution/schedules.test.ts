@@ -209,6 +209,19 @@ describe('what was due while nothing ran', () => {
     expect(await decisions(t)).toHaveLength(101)
   })
 
+  test('is made up for, also by code that declares it with another description', async () => {
+    const t = await ticking({ missed: 'all', overlap: 'parallel' })
+    await t.advance('1m')
+    await t.stop()
+    await t.advance('1m50s')
+    await t.restart(
+      declared((app) => {
+        app.schedule('tick', '* * * * *', { missed: 'all', overlap: 'parallel', description: 'Ticks.' }, () => {})
+      }),
+    )
+    expect(await decisions(t)).toEqual(['00:01 due', '00:02 caught-up'])
+  })
+
   test('a few seconds ago counts as due, not as missed', async () => {
     const t = await downFor({ missed: 'skip' }, '1m20s')
     expect(await decisions(t)).toEqual(['00:01 due', '00:02 due'])

@@ -15,7 +15,7 @@ const FACTS: Partial<Record<ScheduleCommand['type'], string>> = {
 
 export const scheduleKind: ActorKind<ScheduleCommand, ScheduleContext> = {
   kind: 'schedule',
-  version: 1,
+  version: 2,
   machine: scheduleMachine,
   evolve: evolveSchedule,
   decide: decideSchedule,

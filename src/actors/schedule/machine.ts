@@ -10,7 +10,7 @@ export interface Running {
 
 export interface ScheduleContext extends Applied {
   readonly definition: ScheduleDefinition | undefined
-  /** When it was registered first: no occurrence is due before. ISO 8601. */
+  /** Since when it has this cron: no occurrence is due before. ISO 8601. */
   readonly registeredAt: string | undefined
   /** Due time of the cron's last decided occurrence, ISO 8601. */
   readonly lastDue: string | undefined
@@ -27,7 +27,8 @@ function changes(context: ScheduleContext, fact: Recorded<ScheduleFact>): Partia
     case 'ScheduleChanged': {
       const { name: _, ...definition } = fact.data
       // A new or changed cron counts from when it was declared: its past is not made up for.
-      return { definition, registeredAt: new Date(fact.at).toISOString() }
+      const goesOn = fact.type === 'ScheduleChanged' && isDueAlike(definition, context.definition)
+      return { definition, ...(goesOn ? {} : { registeredAt: new Date(fact.at).toISOString() }) }
     }
     case 'OccurrenceDue': {
       const { due, taskId, trigger } = fact.data
@@ -45,6 +46,10 @@ function changes(context: ScheduleContext, fact: Recorded<ScheduleFact>): Partia
     case 'ScheduleRemoved':
       return {}
   }
+}
+
+function isDueAlike(a: ScheduleDefinition, b: ScheduleDefinition | undefined): boolean {
+  return a.cron === b?.cron && a.timezone === b.timezone
 }
 
 const always = {
