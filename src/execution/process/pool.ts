@@ -16,6 +16,8 @@ export interface PoolOptions {
   readonly spares?: number
   /** An idle process ends after this. Default one minute. */
   readonly idleMs?: number
+  /** One that is not ready by then never will be. Default one minute. */
+  readonly startMs?: number
 }
 
 /** `starting` becomes `idle` when it is ready, `busy` while it has a job, `leaving` for good. */
@@ -39,7 +41,13 @@ export class ProcessPool {
   #open = true
 
   constructor(options: PoolOptions) {
-    this.#options = { most: Math.max(4, 2 * availableParallelism()), spares: 1, idleMs: 60_000, ...options }
+    this.#options = {
+      most: Math.max(4, 2 * availableParallelism()),
+      spares: 1,
+      idleMs: 60_000,
+      startMs: 60_000,
+      ...options,
+    }
   }
 
   /** Starts what should be ready before the next job asks. */
@@ -112,7 +120,8 @@ export class ProcessPool {
   }
 
   #start(memoryBytes: number | undefined): void {
-    const process = new TaskProcess(this.#options.guest, memoryBytes, (reusable) => {
+    const { guest, startMs } = this.#options
+    const process = new TaskProcess(guest, memoryBytes, startMs, (reusable) => {
       if (reusable) this.#rest(member)
       else void this.#retire(member)
     })

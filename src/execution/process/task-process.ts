@@ -71,6 +71,8 @@ export class TaskProcess {
   #busy: Busy | undefined
   #over = Promise.withResolvers<void>()
   #printedBytes = 0
+  #isReady = false
+  #starting: NodeJS.Timeout | undefined
   #settling: NodeJS.Timeout | undefined
   /** Whatever a job printed before its outcome has been read. */
   #drained: Promise<void> = Promise.resolve()
@@ -80,8 +82,8 @@ export class TaskProcess {
   #lastWords = ''
   #lastPrinted = ''
 
-  /** `settled` is told after each job whether another one may run here. */
-  constructor(guest: Guest, memoryBytes: number | undefined, settled: (reusable: boolean) => void) {
+  /** It is killed if it is not ready after `startMs`. `settled` is told after each job whether another one may run here. */
+  constructor(guest: Guest, memoryBytes: number | undefined, startMs: number, settled: (reusable: boolean) => void) {
     this.#guest = guest
     this.#memoryBytes = memoryBytes
     this.#settled = settled
@@ -104,6 +106,8 @@ export class TaskProcess {
     const lastWords = pipes?.[4]
     if (lastWords instanceof Readable) lastWords.on('data', (chunk: Buffer) => (this.#lastWords += chunk))
     this.gone = this.#end().then(() => ready.reject(this.#unfit ?? this.#died))
+    // Whoever waits for it has no timeout of its own meanwhile.
+    this.#starting = setTimeout(() => this.#giveUp(startMs), startMs).unref()
   }
 
   /** Resolves when nothing of the last job is left: the process may be used again, or is gone with its group. */
@@ -144,6 +148,8 @@ export class TaskProcess {
   #hear(message: FromProcess, ready: () => void): void {
     switch (message.type) {
       case 'ready':
+        clearTimeout(this.#starting)
+        this.#isReady = true
         return ready()
       case 'unfit': {
         const error = reviveError(message.error)
@@ -162,6 +168,14 @@ export class TaskProcess {
         clearTimeout(this.#settling)
         void this.#drained.then(() => this.#settle(message.reusable && this.alive))
     }
+  }
+
+  #giveUp(startMs: number): void {
+    this.#unfit = new ProcessUnfit(
+      `The process of a task had not loaded ${this.#guest.entry} after ${startMs / 1000} s. Let nothing at its top level ` +
+        `wait for what may never come: connect in handlers.${this.#printedAtStart()}`,
+    )
+    this.kill()
   }
 
   async #carryOut({ claim, call, method, args }: FromProcess & { type: 'call' }): Promise<void> {
@@ -220,6 +234,7 @@ export class TaskProcess {
         this.#child.once('close', () => resolve(how))
       })
     })
+    clearTimeout(this.#starting)
     clearTimeout(this.#settling)
     this.#died = new ProcessDied(this.#howItDied(exitCode, signal), pid, exitCode, signal)
     if (pid !== undefined) await groupGone(pid, GONE_MS)
@@ -240,9 +255,16 @@ export class TaskProcess {
       const limit = this.#memoryBytes === undefined ? 'what Node allows' : inMiB(this.#memoryBytes)
       return `Its process (${pid}) ended, out of memory: its JavaScript heap reached its limit, ${limit}.`
     }
-    return signal === null
-      ? `Its process (${pid}) ended by itself with exit code ${exitCode}.`
-      : `Its process (${pid}) was ended by ${signal}.`
+    const how = signal === null ? `ended by itself with exit code ${exitCode}` : `was ended by ${signal}`
+    return this.#isReady
+      ? `Its process (${pid}) ${how}.`
+      : `Its process (${pid}) ${how} before it had loaded ${this.#guest.entry}.${this.#printedAtStart()}`
+  }
+
+  /** No task's log has it. */
+  #printedAtStart(): string {
+    const printed = this.#lastPrinted.trim()
+    return this.#isReady || printed === '' ? '' : ` It printed: ${printed}`
   }
 
   #tell(message: ToProcess): void {
