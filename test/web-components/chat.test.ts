@@ -255,6 +255,20 @@ describe('session="auto"', () => {
   })
 })
 
+test('what a page set on it before its code was loaded is what it opens', async () => {
+  server.startSession('s1', [aMessage({ text: 'of the first' })])
+  const sockets = vi.spyOn(window, 'WebSocket')
+  const early = Object.assign(document.createElement('late-chat'), { src: server.base, session: 's1' })
+  document.body.append(early)
+  class LateChat extends CapsuleChat {}
+  customElements.define('late-chat', LateChat)
+  await expect.element(page.getByText('of the first').last()).toBeVisible()
+  expect(early).toHaveProperty('sessionId', 's1')
+  const called = sockets.mock.calls.map(([url]) => String(url))
+  sockets.mockRestore()
+  expect(called).toEqual([expect.stringContaining(new URL(server.base).host)])
+})
+
 test('a session that does not exist says so', async () => {
   await openChat('nowhere')
   await expect.element(page.getByRole('heading', { name: 'No such conversation' })).toBeVisible()

@@ -71,6 +71,8 @@ export class CapsuleChat extends CapsuleElement {
   readonly #info = new LiveResource<AppInfo>(this, { src: () => this.src, path: () => '/api/v1/info' })
   #memory = new ChatMemory(pageStorage(), '')
   #outbox = new Outbox(pageStorage(), '')
+  /** What was opened as which; another than at first where a page had set them before this code was loaded. */
+  #opened = { src: '', session: '' }
   /** The server does not know this conversation (yet): it begins with the first message. */
   #absent = false
   /** The transcript before the last change, of this conversation. */
@@ -116,11 +118,12 @@ export class CapsuleChat extends CapsuleElement {
     this.#post({ id: newId(), text, at: new Date().toISOString(), create: this.#transcript === undefined })
   }
 
-  protected override willUpdate(changed: PropertyValues<this>): void {
+  protected override willUpdate(): void {
     // Before another one is opened: the problem is that of the conversation followed until now.
     if (this.#live.problem?.status === 404) this.#absent = true
-    const another = changed.has('session') && this.session !== this.sessionId
-    if ((another || changed.has('src')) && this.hasUpdated) this.#open()
+    const { src, session } = this.#opened
+    if (src !== this.src || (session !== this.session && this.session !== this.sessionId)) this.#open()
+    this.#opened = { src: this.src, session: this.session }
   }
 
   protected override updated(): void {
@@ -278,6 +281,7 @@ export class CapsuleChat extends CapsuleElement {
 
   /** Opens what `src` and `session` name. */
   #open(): void {
+    this.#opened = { src: this.src, session: this.session }
     this.#memory = new ChatMemory(pageStorage(), baseOf(this.src))
     if (this.session === 'auto') {
       const last = this.#memory.conversation

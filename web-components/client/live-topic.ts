@@ -13,6 +13,7 @@ export class LiveConnection implements ReactiveController {
   protected readonly host: ReactiveControllerHost
   readonly #src: () => string | null | undefined
   #held: string | null | undefined
+  #isHere = false
   #unwatch: (() => void) | undefined
   #frame: number | undefined
 
@@ -31,18 +32,20 @@ export class LiveConnection implements ReactiveController {
     return this.connection?.now() ?? Date.now()
   }
 
+  /** Joined at the update that follows: only then does the host have what was set on it before its code was loaded. */
   hostConnected(): void {
-    this.#join()
+    this.#isHere = true
+    this.host.requestUpdate()
   }
 
   hostUpdate(): void {
-    if (this.connection && this.#held !== this.#src()) {
-      this.#leave()
-      this.#join()
-    }
+    if (!this.#isHere || (this.connection && this.#held === this.#src())) return
+    this.#leave()
+    this.#join()
   }
 
   hostDisconnected(): void {
+    this.#isHere = false
     this.#leave()
   }
 
