@@ -6,11 +6,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Position, RecordedEvent } from '../events/index.ts'
 import { type ReadClock, systemClock } from './clock.ts'
 import { type Engine, openEngine } from './engine.ts'
-import { jobsModel } from './models/jobs.ts'
-import { locksModel } from './models/locks.ts'
-import { owedModel } from './models/owed.ts'
-import { schedulesModel } from './models/schedules.ts'
-import { sessionsModel } from './models/sessions.ts'
+import { READ_MODELS } from './models/all.ts'
 import { findBoard } from './queries/board.ts'
 import { countJobs, findJob, findJobIds, findJobs } from './queries/jobs.ts'
 import { findRetirable } from './queries/retirable.ts'
@@ -40,8 +36,6 @@ export interface ReadCore {
 }
 
 const MOST_IDS = 1000
-
-export const READ_MODELS = [jobsModel, sessionsModel, schedulesModel, locksModel, owedModel] as const
 
 export function openReadCore(options: {
   readonly db: DatabaseSync

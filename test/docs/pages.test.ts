@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { catalogue } from '../../src/events/index.ts'
 import { ROUTES } from '../../src/http/server.ts'
-import { READ_MODELS } from '../../src/projections/core.ts'
+import { READ_MODELS } from '../../src/projections/models/all.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

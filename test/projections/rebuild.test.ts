@@ -107,6 +107,16 @@ describe('read models that are made again', () => {
     )
   })
 
+  it('say where they stand, whatever code of another version left in the file', () => {
+    const { db, core } = open()
+    const log = new History()
+    for (const id of ['a', 'b']) log.task(id, submitted())
+    core.apply(log.events)
+    // A read model that only newer code has, which was taken back.
+    db.exec(`INSERT INTO checkpoints VALUES ('collections', 1, 0, NULL)`)
+    expect(workOf(db).position).toBe(core.engine.position)
+  })
+
   it('answer as before until they have caught up, then as the log says, and those who watch are told', async () => {
     const history = new History()
     for (const id of ['a', 'b', 'c']) history.task(id, submitted(), started())

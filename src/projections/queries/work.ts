@@ -1,7 +1,8 @@
 /** What a starting node needs to know: waiting and running work, locks, open turns, occurrences, as of one position. */
 import type { DatabaseSync } from 'node:sqlite'
-import { isEnded, type Position } from '../../events/index.ts'
+import { isEnded, type Position, START } from '../../events/index.ts'
 import { int, maybeInt, maybeText, text } from '../columns.ts'
+import { READ_MODELS } from '../models/all.ts'
 import { HIDDEN, JOBS, STATUS_CODE, statusOf, WORDS } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
 import { OWED, OWING } from '../models/owed.ts'
@@ -16,9 +17,8 @@ import type { LockParty, LockView, WaitingTask, WorkSnapshot } from '../views.ts
  */
 export function readWork(connection: DatabaseSync): WorkSnapshot {
   const db = withNamesInUse(connection)
-  const position = int(db.prepare('SELECT coalesce(min(position), -1) AS position FROM checkpoints').get()?.position)
   return {
-    position: BigInt(position) as Position,
+    position: readPosition(db),
     waiting: { [Symbol.iterator]: () => waitingTasks(db) },
     running: readRunning(db),
     locks: readLocks(db),
@@ -29,6 +29,13 @@ export function readWork(connection: DatabaseSync): WorkSnapshot {
       .map((row) => ({ sessionId: text(row.id), running: row.open === OPEN.running })),
     occurrences: readOccurrences(db),
   }
+}
+
+/** Everything up to here is in every read model of this code; others may have left theirs in the file. */
+function readPosition(db: DatabaseSync): Position {
+  const select = db.prepare('SELECT position FROM checkpoints WHERE name = ? AND version = ?')
+  const positions = READ_MODELS.map(({ name, version }) => maybeInt(select.get(name, version)?.position))
+  return BigInt(Math.min(...positions.map((position) => position ?? Number(START)))) as Position
 }
 
 function* waitingTasks(db: DatabaseSync): Generator<WaitingTask> {
