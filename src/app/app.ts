@@ -14,6 +14,7 @@ import {
   validateName,
   type WithInput,
 } from './task.ts'
+import { checkHandler, checkOptions, type Names } from './unchecked.ts'
 
 /** What the app's own descriptors need of whatever runs it. */
 export interface Runs {
@@ -73,6 +74,14 @@ export interface Schedule extends DeclaredSchedule {
 const APP_NAME = /^[a-zA-Z0-9_-]{1,60}$/
 const OVERLAP = ['skip', 'queue', 'parallel'] as const
 const MISSED = ['skip', 'latest', 'all'] as const
+const OPTIONS: Names<AppOptions> = {
+  name: true,
+  concurrency: true,
+  callbackSecret: true,
+  allowPrivateCallbacks: true,
+  entry: true,
+}
+const CRON_OPTIONS: Names<CronOptions> = { timezone: true, overlap: true, missed: true, description: true }
 type AnyTaskOptions = TaskOptions & Partial<WithInput<z.ZodType>>
 const PLAIN_TASK: AnyTaskOptions = {}
 
@@ -94,6 +103,7 @@ export class App {
         `The app name "${options.name}" names its streams: use letters, digits, _ and -, at most 60 characters.`,
       )
     }
+    checkOptions(`app ${options.name}`, options, OPTIONS)
     this.name = options.name
     this.callbackSecret = options.callbackSecret
     this.allowPrivateCallbacks = options.allowPrivateCallbacks
@@ -148,6 +158,7 @@ export class App {
   /** Answers what people write. One for an app. */
   message(handler: MessageHandler): void {
     if (this.#onMessage) throw new TypeError('app.message() is declared already: an app answers with one handler.')
+    checkHandler('app.message()', handler)
     if (this.#running) throw new TypeError('app.message() comes too late: the app is running already.')
     this.#onMessage = handler
   }
@@ -166,6 +177,8 @@ export class App {
     if (!handler)
       throw new TypeError(`schedule ${name} has no handler: app.schedule('${name}', '${cron}', async () => …)`)
     validateName('schedule', name)
+    checkOptions(`schedule ${name}`, options, CRON_OPTIONS)
+    checkHandler(`schedule ${name}`, handler)
     const { timezone = 'UTC', overlap = 'skip', missed = 'latest', description } = options
     validateCron(cron, timezone)
     this.#declare(this.#schedules, 'schedule', name, {

@@ -16,6 +16,7 @@ import { SYSTEM } from './callers.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import type { Caller, RunningApp, SubmitItem } from './running.ts'
 import { plainInput, type ScheduleOptions, type TaskApi, type TaskFilter, type TaskHandle } from './task.ts'
+import { checkOptions, type Names } from './unchecked.ts'
 
 /** So many jobs the read models give at once. */
 const MOST_A_PAGE = 500
@@ -204,8 +205,18 @@ function noFilter(path: string, message: string): InvalidInput {
   return new InvalidInput('That finds no tasks', [{ path, message }])
 }
 
+const OPTIONS: Names<ScheduleOptions> = {
+  session: true,
+  delay: true,
+  runAt: true,
+  priority: true,
+  idempotencyKey: true,
+  callbackUrl: true,
+}
+
 /** What an app's own code asks for, as every door asks for it. */
 function itemOf(name: string, input: JsonObject, options: ScheduleOptions): SubmitItem {
+  checkOptions(`a submit of ${name}`, options, OPTIONS)
   const { session, delay, runAt, priority, idempotencyKey, callbackUrl } = options
   return {
     params: plainInput(name, input),

@@ -17,6 +17,7 @@ import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import { processOf } from './process/options.ts'
 import type { Session } from './session.ts'
+import { checkHandler, checkOptions, type Names } from './unchecked.ts'
 
 /** What a task's handler gets beside its input. */
 export interface TaskContext {
@@ -192,6 +193,32 @@ export interface TaskApi<Result> {
 const NAME = /^[a-zA-Z0-9_-]{1,100}$/
 const ON_LOCKED = ['join', 'queue', 'reject', 'replace'] as const
 const ON_INTERRUPT = ['retry', 'fail'] as const
+const OPTIONS: Names<TaskOptions & WithInput<z.ZodType>> = {
+  input: true,
+  description: true,
+  tags: true,
+  retries: true,
+  backoff: true,
+  retryFor: true,
+  timeout: true,
+  grace: true,
+  retryOnTimeout: true,
+  onInterrupt: true,
+  lock: true,
+  onLocked: true,
+  process: true,
+  priority: true,
+  concurrency: true,
+  concurrencyKey: true,
+  rateLimit: true,
+  expires: true,
+  maxQueued: true,
+  callbackUrl: true,
+  onFailure: true,
+}
+const BACKOFF: Names<NonNullable<TaskOptions['backoff']>> = { base: true, factor: true, max: true }
+const KEY: Names<NonNullable<TaskOptions['concurrencyKey']>> = { key: true, limit: true }
+const RATE: Names<NonNullable<TaskOptions['rateLimit']>> = { limit: true, per: true }
 
 export function validateName(kind: 'task' | 'schedule', name: string): void {
   if (typeof name !== 'string' || !NAME.test(name)) {
@@ -217,6 +244,9 @@ export function defineTask(
   handler: TaskFunction<never, unknown>,
 ): TaskDefinition {
   validateName('task', name)
+  checkOptions(`task ${name}`, options, OPTIONS)
+  checkHandler(`task ${name}`, handler)
+  if (options.onFailure) checkHandler(`task ${name}: onFailure`, options.onFailure)
   const { retries = 0, backoff = {}, retryFor, lock } = options
   const input = strict(schemaOf(name, options.input))
   const onLocked = oneOf(`task ${name}: onLocked`, options.onLocked ?? 'join', ON_LOCKED)
@@ -225,6 +255,7 @@ export function defineTask(
     throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
   }
   if (options.callbackUrl !== undefined) checkCallbackUrl(options.callbackUrl, true)
+  checkOptions(`task ${name}: backoff`, backoff, BACKOFF)
   const { factor = 2 } = backoff
   if (!Number.isFinite(factor)) throw new TypeError(`task ${name}: backoff.factor is ${factor}, it must be a number.`)
   const { priority = 0 } = options
@@ -311,6 +342,8 @@ function filledIn({ name }: Named, what: string, template: string) {
 function limitsOf(task: Named, options: TaskOptions): TaskLimits | undefined {
   const { name } = task
   const { concurrencyKey, rateLimit } = options
+  if (concurrencyKey) checkOptions(`task ${name}: concurrencyKey`, concurrencyKey, KEY)
+  if (rateLimit) checkOptions(`task ${name}: rateLimit`, rateLimit, RATE)
   const concurrency = atLeastOne(name, 'concurrency', options.concurrency)
   if (concurrency === undefined && !concurrencyKey && !rateLimit) return undefined
   return {

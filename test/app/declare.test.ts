@@ -57,6 +57,59 @@ describe('a declaration that cannot be is an error that says what to do', () => 
       () => app().schedule('s', '@daily', { missed: 'none' as 'skip' }, noop),
       /schedule s: missed is "none". Use one of: skip, latest, all/,
     ],
+    // Node runs types unchecked: it would be left undone, and nobody told.
+    [
+      'an option of an app',
+      () => createApp({ name: 'a', concurency: 2 } as { name: string }),
+      /app a: there is no option "concurency". Use name, concurrency/,
+    ],
+    [
+      'an option of a task',
+      () => app().task('t', { retry: 3 } as object, noop),
+      /task t: there is no option "retry". Use input, description, tags, retries/,
+    ],
+    [
+      'an option of a backoff',
+      () => app().task('t', { backoff: { delay: 1 } as object }, noop),
+      /Use base, factor, max/,
+    ],
+    [
+      'an option of a process',
+      () => app().task('t', { process: { memoryLimit: '1gb' } as object }, noop),
+      /task t: process: there is no option "memoryLimit". Use memory/,
+    ],
+    [
+      'a limit by another name',
+      () => app().task('t', { concurrencyKey: { key: 'a', max: 2 } as never }, noop),
+      /task t: concurrencyKey: there is no option "max". Use key, limit/,
+    ],
+    [
+      'an option of a schedule',
+      () => app().schedule('s', '@daily', { timeZone: 'Europe/Berlin' } as object, noop),
+      /schedule s: there is no option "timeZone". Use timezone, overlap/,
+    ],
+    // A call of one runs nothing, and the task would complete.
+    [
+      'a generator for a handler',
+      () => app().task('t', async function* () {} as never),
+      /task t: .* nothing would run/,
+    ],
+    [
+      'a generator for an onFailure',
+      () => app().task('t', { onFailure: function* () {} }, noop),
+      /task t: onFailure: the handler is a generator/,
+    ],
+    [
+      'a generator that answers',
+      () => app().message(async function* () {}),
+      /app.message\(\): .*session.streamReply\(\)/,
+    ],
+    [
+      'a generator for a schedule',
+      () => app().schedule('s', '@daily', function* () {}),
+      /schedule s: the handler is a/,
+    ],
+    ['no function', () => app().message('hello' as never), /app.message\(\): the handler is no function/],
     ['no name of an app', () => createApp({} as { name: string }), /The app name "undefined" names its streams/],
     ['no name of a task', () => app().task(undefined as never, noop), /The task name "undefined" is not URL-safe/],
     ['a cron', () => app().schedule('s', 'every day', noop), /has 2 fields. Use five fields/],

@@ -222,6 +222,18 @@ describe('input', () => {
     expect((await t.events(`task-${taskId}`))[0]?.data.params).toEqual({ ids: ['b', 'a'] })
   })
 
+  test('with an option that there is not is refused: a key by another name would make two tasks of one', async () => {
+    const { t, report } = await reports()
+    const misspelt = { idempotency_key: 'a' } as object
+    await expect(report.submit({}, misspelt)).rejects.toThrow(
+      /a submit of report: there is no option "idempotency_key"/,
+    )
+    await expect(report.schedule({}, misspelt)).rejects.toThrow(TypeError)
+    await expect(report.submitMany([{}], misspelt)).rejects.toThrow(TypeError)
+    expect(await report.count()).toBe(0)
+    await t.stop()
+  })
+
   test('is what JSON makes of it, for the first attempt as for one after a restart', async () => {
     const app = createApp({ name: 'demo' })
     const seen: unknown[] = []

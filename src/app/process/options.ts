@@ -1,4 +1,5 @@
 /** The option `process` of a task. */
+import { checkOptions } from '../unchecked.ts'
 
 const UNITS: Readonly<Record<string, number>> = { mb: 1024 ** 2, mib: 1024 ** 2, gb: 1024 ** 3, gib: 1024 ** 3 }
 const SIZE = /^\s*(\d+(?:\.\d+)?)\s*(mb|mib|gb|gib)\s*$/i
@@ -11,6 +12,7 @@ export function processOf(
   option: boolean | { readonly memory?: string } | undefined,
 ): { readonly memoryBytes: number | undefined } | undefined {
   if (!option) return undefined
+  if (option !== true) checkOptions(`task ${task}: process`, option, { memory: true })
   if (option === true || option.memory === undefined) return { memoryBytes: undefined }
   const [, amount, unit = ''] = SIZE.exec(option.memory) ?? []
   const memoryBytes = Math.floor(Number(amount) * (UNITS[unit.toLowerCase()] ?? Number.NaN))

@@ -1,0 +1,25 @@
+/**
+ * Node runs an app's types unchecked: what they would refuse is refused here, where it would be left undone in silence.
+ */
+import { types } from 'node:util'
+
+/** The options of a thing by name; the compiler holds the list against their type. */
+export type Names<Options> = Readonly<Record<keyof Options, true>>
+
+/** @throws TypeError naming an option that there is not */
+export function checkOptions(what: string, options: object, known: Readonly<Record<string, true>>): void {
+  for (const option of Object.keys(options)) {
+    if (Object.hasOwn(known, option)) continue
+    throw new TypeError(`${what}: there is no option "${option}". Use ${Object.keys(known).join(', ')}.`)
+  }
+}
+
+/** @throws TypeError for what is no function, or a generator, of which a call runs nothing */
+export function checkHandler(what: string, handler: unknown): void {
+  if (typeof handler !== 'function') throw new TypeError(`${what}: the handler is no function.`)
+  if (!types.isGeneratorFunction(handler)) return
+  throw new TypeError(
+    `${what}: the handler is a generator (function*), and nothing would run it. Use an async function; what it has to say on ` +
+      'its way goes to progress(), log() or session.streamReply().',
+  )
+}
