@@ -1,5 +1,5 @@
 /** Cron expressions: five fields, six with seconds, `@daily` and the like; IANA time zones, right through DST changes. */
-import { CronExpressionParser } from 'cron-parser'
+import { type CronExpression, CronExpressionParser } from 'cron-parser'
 import cronstrue from 'cronstrue'
 
 const FORMS =
@@ -18,8 +18,14 @@ export function validateCron(cron: string, timezone: string): void {
   if (!cron.trim().startsWith('@') && fields !== 5 && fields !== 6) {
     throw new TypeError(`The cron expression "${cron}" has ${fields} field${fields === 1 ? '' : 's'}. ${FORMS}`)
   }
+  // cron-parser draws it anew each time that it is asked for the next due time.
+  if (/\bH\b/.test(cron)) {
+    throw new TypeError(
+      `The cron expression "${cron}" has an H, which means another time each time. Write a number for it.`,
+    )
+  }
   try {
-    CronExpressionParser.parse(cron, { tz: timezone }).next()
+    CronExpressionParser.parse(cron, { tz: timezone })
   } catch (error) {
     throw new TypeError(
       `The cron expression "${cron}" is not valid: ${error instanceof Error ? error.message : error}. ${FORMS}`,
@@ -33,8 +39,11 @@ export function nextDue(cron: string, timezone: string, after: number): number |
   return undefined
 }
 
+const HOUR_MS = 3_600_000
+/** cron-parser finds no way over a change of half an hour (Australia/Lord_Howe) within the day before it. */
+const MOST_HOURS_STUCK = 48
 /** More than any change of the clocks. */
-const CHANGE_MS = 3 * 3_600_000
+const CHANGE_MS = 3 * HOUR_MS
 
 /** The latest `limit` due times in (after, until], oldest first: just those that `nextDue` gives one by one. */
 export function dueBetween(cron: string, timezone: string, after: number, until: number, limit: number): number[] {
@@ -56,13 +65,25 @@ export function dueBetween(cron: string, timezone: string, after: number, until:
 
 /** Due times after an instant, until there are no more. */
 function* following(cron: string, timezone: string, after: number): Generator<number> {
-  const expression = CronExpressionParser.parse(cron, { tz: timezone, currentDate: new Date(after) })
-  for (;;) {
-    try {
-      yield expression.next().getTime()
-    } catch {
-      return
+  const from = (instant: number) => CronExpressionParser.parse(cron, { tz: timezone, currentDate: new Date(instant) })
+  let expression = from(after)
+  let last = after
+  for (let hours = 0; hours <= MOST_HOURS_STUCK; ) {
+    const next = nextOf(expression)
+    if (next === undefined) expression = from(last + ++hours * HOUR_MS)
+    else {
+      yield next
+      last = next
+      hours = 0
     }
+  }
+}
+
+function nextOf(expression: CronExpression): number | undefined {
+  try {
+    return expression.next().getTime()
+  } catch {
+    return undefined
   }
 }
 

@@ -57,6 +57,12 @@ describe('in Europe/Berlin', () => {
     expect(due).toEqual(['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])
   })
 
+  // It found no next one in the day before, and the schedule stood still until the next start.
+  test('a change of half an hour does not end a schedule', () => {
+    const due = following('0 1 * * *', 'Australia/Lord_Howe', '2026-04-03T20:00:00Z', 3)
+    expect(due).toEqual(['2026-04-04T14:00:00.000Z', '2026-04-05T14:30:00.000Z', '2026-04-06T14:30:00.000Z'])
+  })
+
   test('every hour stays every hour', () => {
     for (const day of ['2026-03-28T22:00:00Z', '2026-10-24T22:00:00Z']) {
       const due = following('0 * * * *', 'Europe/Berlin', day, 8).map((at) => ms(at ?? ''))
@@ -103,6 +109,8 @@ describe('a declaration', () => {
     ['0 9 * *', 'UTC', /has 4 fields. Use five fields/],
     ['61 * * * *', 'UTC', /is not valid: .* Use five fields/],
     ['@never', 'UTC', /is not valid/],
+    ['H 9 * * *', 'UTC', /has an H, which means another time each time/],
+    ['0 9 * * H(1-5)/2', 'UTC', /has an H/],
     ['0 0 30 2 *', 'UTC', /is not valid/],
     ['', 'UTC', /Use five fields/],
   ])('of %j in %s is an error that says what to do', (cron, timezone, message) => {
