@@ -8,6 +8,7 @@ export type { CapsulePage } from './page/index.ts'
 export type { CapsuleSchedules } from './schedules/index.ts'
 export { CapsuleTaskBoard } from './task-board/index.ts'
 export { CapsuleTaskCard } from './task-card/index.ts'
+export { load } from './when-used.ts'
 
 whenUsed('capsule-app', () => import('./app/index.ts'))
 whenUsed('capsule-page', () => import('./page/index.ts'))

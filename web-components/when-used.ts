@@ -1,6 +1,6 @@
 /**
  * Loads the code of an element when the page first has one: the shell and its pages weigh as much as the chat, and most
- * pages that embed a chat never show them. Elements inside other shadow roots are loaded by whoever draws them.
+ * pages that embed a chat never show them. What is inside a shadow root is not seen: whoever draws it there loads it.
  */
 
 const waiting = new Map<string, () => Promise<unknown>>()
@@ -17,9 +17,14 @@ export function whenUsed(name: `capsule-${string}`, load: () => Promise<unknown>
   look()
 }
 
+/** Loads the code of an element that the document does not show to hold: it is in a shadow root. */
+export function load(name: `capsule-${string}`): Promise<unknown> {
+  return waiting.get(name)?.() ?? customElements.whenDefined(name)
+}
+
 function look(): void {
   for (const [name, load] of waiting) {
-    if (document.getElementsByTagName(name).length === 0) continue
+    if (!document.querySelector(name)) continue
     waiting.delete(name)
     load().catch((error: unknown) => {
       // The next change of the page tries again; until then the page should not fail silently.

@@ -21,7 +21,7 @@ export class LiveResource<R> extends LiveConnection {
   /** What was last asked for: the same is asked again only on another connection, or a newer one. */
   #asked: { connection: Connection; path: string; since: number } | undefined
 
-  constructor(host: ReactiveControllerHost, { src, path }: LiveResourceOptions) {
+  constructor(host: ReactiveControllerHost & Element, { src, path }: LiveResourceOptions) {
     super(host, src)
     this.#path = path
   }

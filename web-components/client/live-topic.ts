@@ -10,14 +10,13 @@ import type { Connection, ConnectionState, Subscription } from './connection.ts'
 /** The connection of an element's `src`, held while the element is in the page. */
 export class LiveConnection implements ReactiveController {
   connection: Connection | undefined
-  protected readonly host: ReactiveControllerHost
+  protected readonly host: ReactiveControllerHost & Element
   readonly #src: () => string | null | undefined
   #held: string | null | undefined
-  #isHere = false
   #unwatch: (() => void) | undefined
   #frame: number | undefined
 
-  constructor(host: ReactiveControllerHost, src: () => string | null | undefined) {
+  constructor(host: ReactiveControllerHost & Element, src: () => string | null | undefined) {
     this.host = host
     this.#src = src
     host.addController(this)
@@ -34,18 +33,16 @@ export class LiveConnection implements ReactiveController {
 
   /** Joined at the update that follows: only then does the host have what was set on it before its code was loaded. */
   hostConnected(): void {
-    this.#isHere = true
     this.host.requestUpdate()
   }
 
   hostUpdate(): void {
-    if (!this.#isHere || (this.connection && this.#held === this.#src())) return
+    if (!this.host.isConnected || (this.connection && this.#held === this.#src())) return
     this.#leave()
     this.#join()
   }
 
   hostDisconnected(): void {
-    this.#isHere = false
     this.#leave()
   }
 
@@ -103,7 +100,7 @@ export class LiveTopic<T extends Topic> extends LiveConnection {
   #base: string | undefined
   #refresh: number | undefined
 
-  constructor(host: ReactiveControllerHost, options: LiveTopicOptions<T>) {
+  constructor(host: ReactiveControllerHost & Element, options: LiveTopicOptions<T>) {
     super(host, options.src)
     this.#options = options
   }
