@@ -18,6 +18,7 @@ import {
   isWaiting,
   type JsonObject,
   type LogVerdict,
+  nestsTooDeep,
   newId,
   type Position,
   type RecordedEvent,
@@ -145,7 +146,9 @@ export class Engine implements RunningApp, Runs {
       if (!(error instanceof InvalidInput || error instanceof LockHeldError)) throw error
       const { type, message, stack = '' } = describeError(error, false)
       const refused = { type: error instanceof InvalidInput ? 'ValidationError' : type, message, stack }
-      return { taskId: undefined, params, outcome: { kind: 'error', error: refused } }
+      // Of an input that is refused for its depth no answer could be written.
+      const told = nestsTooDeep(params) ? {} : params
+      return { taskId: undefined, params: told, outcome: { kind: 'error', error: refused } }
     }
     const { taskId } = submitted
     await untilEnded(this.#parts, taskId, waitMs)

@@ -104,6 +104,19 @@ describe('a script', () => {
     expect(invalid).toMatchObject({ status: 200, body: { job_id: null, error: { type: 'ValidationError' } } })
   })
 
+  it('is told of an input that nests too deep for any answer, without the input', async () => {
+    const { url } = await demo()
+    const nested = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+    const answer = await fetch(`${url}/api/v1/tasks/broken/$execute`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"params":{"a":${nested}}}`,
+    })
+    expect(answer.status).toBe(200)
+    const message = expect.stringContaining('may nest 500 deep')
+    expect(await answer.json()).toMatchObject({ params: {}, job_id: null, error: { type: 'ValidationError', message } })
+  })
+
   it('is told after the wait it prefers that an execution goes on', async () => {
     const { ask, gate, url } = await demo()
     const answer = await ask('POST', '/api/v1/tasks/held/$execute', {}, { prefer: 'wait=0' })
