@@ -143,7 +143,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     // Clients that always send the header send it without a body, too.
     if (body === '') done(null, undefined)
-    else parseJson(request, body, done)
+    else parseJson(request, body, (error, parsed) => done(error && isJson(body) ? namesRefused() : error, parsed))
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -271,6 +271,23 @@ function standardHeaders(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 const EXPOSED = 'Link, Location, Preference-Applied, Retry-After, X-Position, X-Request-ID, X-Total-Count'
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Of JSON that is not taken for what it would do to objects that it is copied into. */
+function namesRefused(): HttpRefusal {
+  return new HttpRefusal(
+    'malformed-json',
+    'The body has a member __proto__, or a constructor with a prototype in it, which is not taken. Give it another name.',
+  )
+}
 
 function allowOrigin(reply: FastifyReply, origin: string): void {
   reply.header('access-control-allow-origin', origin)

@@ -6,6 +6,14 @@ import { codeOf, serving, until } from './serving.ts'
 const submit = '/api/v1/tasks/greet/$submit'
 
 describe('a body', () => {
+  it('of JSON with a name that is refused is not called bad syntax', async () => {
+    const { refusal } = await serving()
+    for (const body of ['{"params":{"__proto__":1}}', '{"params":{"constructor":{"prototype":1}}}']) {
+      const problem = await refusal('POST', submit, { body, headers: { 'content-type': 'application/json' } })
+      expect(problem).toMatchObject({ status: 400, detail: expect.stringMatching(/__proto__.*another name/) })
+    }
+  })
+
   it.each([
     ['is no JSON', '{', 'application/json', 'malformed-json', 400],
     ['would change prototypes', '{"__proto__":{}}', 'application/json', 'malformed-json', 400],
