@@ -46,7 +46,7 @@ export const jobRoutes: readonly Route[] = [
     summary: 'Jobs, newest first',
     query: schemas.jobsQuery,
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.job) } },
-    errors: ['invalid-input'],
+    errors: ['bad-cursor', 'invalid-input'],
     async handle({ app, user, query, request, reply }) {
       const params = schemas.paramsOf(query)
       const page = await app.reads.jobs({

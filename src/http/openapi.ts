@@ -7,8 +7,17 @@ import { problem } from './schemas.ts'
 
 type Json = { [key: string]: unknown }
 
-/** Errors that any route may answer with; they are listed once, not at every route. */
+/** Errors that any route may answer with; they are listed once, not at every route, which has a `default` for them. */
 const COMMON: readonly ErrorCode[] = [
+  'malformed-request',
+  'as-of-unsupported',
+  'malformed-json',
+  'payload-too-large',
+  'unsupported-media-type',
+  'read-model-behind',
+  'read-models-unavailable',
+  'written-by-newer-code',
+  'store-unavailable',
   'sign-in-required',
   'key-refused',
   'not-permitted',
@@ -17,6 +26,8 @@ const COMMON: readonly ErrorCode[] = [
   'overloaded',
   'internal',
 ]
+
+const PROBLEM: Json = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
 
 const SECURITY: Json = {
   apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
@@ -70,9 +81,10 @@ function operation(route: RouteDescription, schema: (type: z.ZodType, io: 'input
   for (const [status, codes] of Map.groupBy(route.errors ?? [], (code) => errorEntry(code)?.status ?? 500)) {
     responses[status] ??= {
       description: codes.map((code) => `${code}: ${errorEntry(code)?.meaning}`).join('\n'),
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      content: PROBLEM,
     }
   }
+  responses.default = { description: 'Any other error', content: PROBLEM }
   return {
     tags: [route.resource],
     ...(route.needs === 'anybody' ? { security: [] } : {}),

@@ -63,7 +63,7 @@ export const scheduleRoutes: readonly Route[] = [
     summary: 'What became of each due time, newest first',
     query: z.strictObject({ limit: schemas.pageSize.default(50), cursor: schemas.cursor.exactOptional() }),
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.occurrence) } },
-    errors: ['not-found', 'invalid-input'],
+    errors: ['not-found', 'bad-cursor', 'invalid-input'],
     async handle({ app, query, param, request, reply }) {
       await findSchedule(app, param('name'))
       const page = await app.reads.occurrences(param('name'), query)

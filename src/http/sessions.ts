@@ -53,7 +53,7 @@ export const sessionRoutes: readonly Route[] = [
       cursor: schemas.cursor.exactOptional(),
     }),
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.session) } },
-    errors: ['invalid-input'],
+    errors: ['bad-cursor', 'invalid-input'],
     async handle({ app, user, query, request, reply }) {
       const { owner_id = user.id, ...shown } = query
       assertOwner(user, owner_id)

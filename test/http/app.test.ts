@@ -184,6 +184,9 @@ describe('what is served', () => {
     for (const [path, methods] of Object.entries(document.paths)) {
       for (const [method, { responses }] of Object.entries(methods)) {
         expect(Object.keys(responses), `${method} ${path}`).not.toEqual([])
+        expect(responses, `${method} ${path}`).toMatchObject({
+          default: { content: { 'application/problem+json': {} } },
+        })
       }
     }
   })
