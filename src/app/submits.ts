@@ -149,6 +149,7 @@ export class Submits {
       backoff: definition.backoff,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(idempotencyKey === undefined ? {} : filledInOf(request.params, params)),
       graceMs: definition.graceMs,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       ...(lockKey === undefined ? {} : { lockKey: lockKey(params) }),
@@ -213,4 +214,9 @@ export class Submits {
     if (state.context.ownerId === undefined) throw new NotFound('session', sessionId)
     return state.context.ownerId
   }
+}
+
+function filledInOf(given: JsonObject, params: JsonObject): Pick<Submission, 'filledIn'> {
+  const filledIn = Object.keys(params).filter((name) => !Object.hasOwn(given, name))
+  return filledIn.length === 0 ? {} : { filledIn }
 }

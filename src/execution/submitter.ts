@@ -13,7 +13,14 @@ import {
   TaskRetired,
   taskKind,
 } from '../actors/index.ts'
-import { canonicalJson, type Position, StoreUnavailable, StreamDeleted, type Submission } from '../events/index.ts'
+import {
+  canonicalJson,
+  type JsonObject,
+  type Position,
+  StoreUnavailable,
+  StreamDeleted,
+  type Submission,
+} from '../events/index.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { LockKeeper, LockTurn } from './locks.ts'
 
@@ -156,10 +163,20 @@ export class Submitter {
 function recorded(taskId: string, asked: Submission, { state, facts, position }: Outcome<TaskContext>): Submitted {
   const { submission } = state.context
   if (facts.length === 0 && asked.idempotencyKey !== undefined && submission) {
-    // As they are recorded: what was asked for has what JSON leaves out, and so has what is still in memory of the first time.
-    if (submission.name !== asked.name || canonicalJson(submission.params) !== canonicalJson(asked.params)) {
+    const isRepeat = isSame(submission.params, asked.params) || isSame(given(submission), given(asked))
+    if (submission.name !== asked.name || !isRepeat) {
       throw new IdempotencyConflict(asked.idempotencyKey, taskId)
     }
   }
   return { taskId, joined: false, position, facts }
+}
+
+/** As they are recorded: what was asked for has what JSON leaves out, and so has what is still in memory of the first time. */
+function isSame(a: JsonObject, b: JsonObject): boolean {
+  return canonicalJson(a) === canonicalJson(b)
+}
+
+/** What a client gave: its repeat may reach code of another version, or a default that differs every time. */
+function given({ params, filledIn = [] }: Submission): JsonObject {
+  return Object.fromEntries(Object.entries(params).filter(([name]) => !filledIn.includes(name)))
 }

@@ -313,6 +313,29 @@ describe('an idempotency key', () => {
     await t.stop()
   })
 
+  test('knows what was given from what the schema filled in, which a deploy or a draw may change', async () => {
+    const code = (input: z.ZodType<unknown, JsonObject>) => {
+      const app = createApp({ name: 'demo' })
+      app.task('report', { input }, () => 'done')
+      return app
+    }
+    const drawn = z.string().default(() => String(Math.random()))
+    const t = await testApp(code(z.object({ size: z.number().optional(), copies: z.number().default(1), drawn })))
+    const key = { idempotencyKey: 'k' }
+    const id = await t.client.submit('report', { size: 1 }, key)
+    expect(await t.client.submit('report', { size: 1 }, key)).toBe(id)
+    await t.restart(
+      code(
+        z.object({ size: z.number().optional(), copies: z.number().default(2), drawn, of: z.string().default('x') }),
+      ),
+    )
+    expect(await t.client.submit('report', { size: 1 }, key)).toBe(id)
+    for (const other of [{}, { size: 2 }, { size: 1, copies: 2 }]) {
+      await expect(t.client.submit('report', other, key)).rejects.toThrow(IdempotencyConflict)
+    }
+    await t.stop()
+  })
+
   test('takes input for the same that is recorded as the same, in what process ever', async () => {
     const { t } = await reports()
     const key = { idempotencyKey: 'k' }

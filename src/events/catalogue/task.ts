@@ -30,6 +30,8 @@ export const submission = z.object({
   /** Not worth starting after this. */
   expiresAt: instant.optional(),
   idempotencyKey: text.optional(),
+  /** Of a task with a key: params that the schema filled in, as it then did. */
+  filledIn: z.array(text).optional(),
   /** Runs in its own OS process. */
   process: z.boolean().optional(),
   /** The occurrence this task is, when a schedule submitted it. */
