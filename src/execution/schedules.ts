@@ -2,7 +2,7 @@
  * Decides every due time of the declared schedules, once, and makes each decided occurrence a task.
  *
  * What was due while nothing ran is treated by the schedule's `missed`: 'latest' runs the last one, 'all' runs each (at
- * most 100), 'skip' none. Each decision is an event.
+ * most 100; one after the other, unless they may overlap), 'skip' none. Each decision is an event.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type ActorSystem, isRefusal, type Origin, type Report, scheduleKind, TaskRetired } from '../actors/index.ts'
@@ -148,7 +148,8 @@ export class Schedules {
   async submit(name: string, due: string, taskId: string, cause: string | undefined): Promise<void> {
     // As it is recorded: the node that submits may declare it otherwise, or not at all.
     const { state } = await this.#options.system.read(scheduleKind, name, { mustLand: true })
-    const queued = state.context.definition?.overlap === 'queue'
+    const { overlap, missed } = state.context.definition ?? {}
+    const queued = overlap === 'queue' || (overlap === 'skip' && missed === 'all')
     const submission: Submission = {
       name: occurrenceTask(name),
       params: { due },
@@ -200,7 +201,9 @@ export class Schedules {
       const isLast = index === due.length - 1
       const late = now - at > LATE_MS
       const instant = new Date(at).toISOString()
-      if (!late && isLast) await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'cron' })
+      const isOneOfMany = missed === 'all' && due.length > 1
+      if (!late && isLast && !isOneOfMany)
+        await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'cron' })
       else if (missed === 'all' || (missed === 'latest' && isLast)) {
         await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'caught-up' })
       } else await this.#execute(name, { type: 'miss', due: instant })

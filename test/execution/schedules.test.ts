@@ -204,6 +204,30 @@ describe('what was due while nothing ran', () => {
   })
 
   // A promise: see docs/promises.md.
+  test("'all' runs each where they may not overlap, one after the other", async () => {
+    let now = 0
+    let most = 0
+    const ran: string[] = []
+    const t = await running((app, sleep) =>
+      app.schedule('tick', '* * * * *', { missed: 'all' }, async ({ due }) => {
+        most = Math.max(most, ++now)
+        await sleep(10)
+        now--
+        ran.push(due.toISOString().slice(11, 16))
+      }),
+    )
+    await t.advance('1m10s')
+    await t.stop()
+    await t.advance('3m')
+    await t.restart()
+    await t.advance('1m40s')
+    expect(most).toBe(1)
+    expect(ran).toEqual(['00:01', '00:02', '00:03', '00:04', '00:05'])
+    const madeUp = ['00:02 caught-up', '00:03 caught-up', '00:04 caught-up']
+    expect(await decisions(t)).toEqual(['00:01 due', ...madeUp, '00:05 due'])
+  })
+
+  // A promise: see docs/promises.md.
   test("'all' runs at most a hundred", async () => {
     const t = await downFor({ missed: 'all', overlap: 'parallel' }, '1d')
     expect(await decisions(t)).toHaveLength(101)

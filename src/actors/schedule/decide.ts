@@ -69,8 +69,13 @@ function tick(
 ): Decision<ScheduleFact> {
   if (decided(due, schedule)) return nothing
   if (schedule.value === 'paused') return { facts: [{ type: 'OccurrenceSkipped', data: { due, reason: 'paused' } }] }
-  const [running] = schedule.context.running
-  if (running && schedule.context.definition?.overlap === 'skip') {
+  const {
+    running: [running],
+    definition,
+  } = schedule.context
+  // What is made up for by 'all' lines up instead: it was due while nothing ran.
+  const linesUp = trigger === 'caught-up' && definition?.missed === 'all'
+  if (running && definition?.overlap === 'skip' && !linesUp) {
     const detail = `The occurrence of ${running.due} still runs as task ${running.taskId}.`
     return { facts: [{ type: 'OccurrenceSkipped', data: { due, reason: 'overlap', detail } }] }
   }
