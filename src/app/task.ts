@@ -11,7 +11,7 @@ import {
   plainJson,
   type TaskError,
 } from '../events/index.ts'
-import { checkCallbackUrl, printed, type TaskLimits } from '../execution/index.ts'
+import { checkCallbackUrl, isError, printed, type TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
@@ -313,7 +313,7 @@ function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error 
 function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObject) => string {
   const make = typeof key === 'function' ? madeBy(task, key) : filledIn(task, what, key)
   return (params) => {
-    const made = make(params)
+    const made = textOf(make(params), `The ${what} of task ${task.name}`)
     // It names a stream, and half a character (a surrogate without its other half) has no bytes to name one with.
     if (!made.isWellFormed()) {
       throw new InvalidInput(`The ${what} of task ${task.name} comes to text that is not well-formed Unicode`, [
@@ -325,7 +325,14 @@ function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObjec
 }
 
 function madeBy(task: Named, key: Extract<KeyOf<never>, (...args: never[]) => unknown>) {
-  return (params: JsonObject): string => (key as (input: unknown) => string)(parseInput(task, copyOf(params)))
+  return (params: JsonObject) => (key as (input: unknown) => unknown)(parseInput(task, copyOf(params)))
+}
+
+/** A number will do, as in a template. @throws TypeError */
+function textOf(made: unknown, what: string): string {
+  if (typeof made === 'string') return made
+  if (typeof made === 'number' || typeof made === 'boolean') return String(made)
+  throw new TypeError(`${what} comes to ${printed(made)}: let its function return text. It is called with the input.`)
 }
 
 function filledIn({ name }: Named, what: string, template: string) {
@@ -413,7 +420,7 @@ function parsedBy(schema: z.ZodType, task: string, params: JsonObject) {
   try {
     return schema.safeParse(params)
   } catch (error) {
-    if (!(error instanceof z.core.$ZodAsyncError)) throw error
+    if (!isAsync(error)) throw error
     throw new TypeError(
       `The input schema of task ${task} is asynchronous, and an input is checked at once. Check what takes time in the ` +
         'handler, and throw a NonRetryableError for what does not fit.',
@@ -422,12 +429,20 @@ function parsedBy(schema: z.ZodType, task: string, params: JsonObject) {
   }
 }
 
+/** The app may have a zod of its own, whose classes are others. */
+function isAsync(error: unknown): boolean {
+  return isError(error) && error.constructor.name === z.core.$ZodAsyncError.name
+}
+
 /** The params to record, of what fits: as given, and the schema's defaults for what was left out. */
 export function withDefaults({ input }: Named, params: JsonObject, parsed: unknown): JsonObject {
   if (!input || typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return params
   const defaults: Record<string, JsonValue> = {}
   for (const [key, value] of Object.entries(parsed)) {
-    if (!Object.hasOwn(params, key) && value !== undefined) defaults[key] = plainJson(value)
+    if (Object.hasOwn(params, key) || value === undefined) continue
+    const [plain, problem] = jsonOf(value)
+    // What JSON cannot hold (a bigint) is made anew at each start.
+    if (problem === undefined) defaults[key] = plain
   }
   if (Object.keys(defaults).length === 0) return params
   // What the schema has made of a default already, or added by itself, is not what it takes: that is made anew at each start.

@@ -91,6 +91,7 @@ describe('input', () => {
       { a: 'x', n: 5 },
       { a: 'x' },
     ],
+    ['what JSON cannot hold', z.object({ n: z.coerce.bigint().default(5n) }), {}, { n: 5n }, {}],
   ])('whose schema makes something else of %s is recorded without', async (_, input, given, made, recorded) => {
     const app = createApp({ name: 'demo' })
     let seen: unknown
@@ -120,6 +121,17 @@ describe('input', () => {
     await t.settle()
     expect(seen).toEqual(new Date('2026-03-04T00:00:00Z'))
     expect(await t.client.job(taskId)).toMatchObject({ lockKey: 'day:4', params: { at: '2026-03-04T00:00:00Z' } })
+    await t.stop()
+  })
+
+  test('makes a key of a number, as a template does; of nothing, the error says what is missing', async () => {
+    const app = createApp({ name: 'demo' })
+    const lock = (({ user }: { user: unknown }) => user) as () => string
+    const task = app.task('t', { lock }, async () => null)
+    const t = await testApp(app)
+    const { taskId } = await task.submit({ user: 7 })
+    expect(await t.client.job(taskId)).toMatchObject({ lockKey: '7' })
+    await expect(task.submit({})).rejects.toThrow(/The lock of task t comes to undefined: let its function return text/)
     await t.stop()
   })
 
