@@ -1,5 +1,8 @@
 /** A handler in its own process: its session, its tasks, its errors, what it prints, and when its process is used again. */
+import { execFile } from 'node:child_process'
 import { availableParallelism } from 'node:os'
+import { join, relative } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createApp, startApp } from '../../src/index.ts'
 import * as apart from './apps/apart.ts'
@@ -221,6 +224,26 @@ describe('an app with process tasks', () => {
     await expect(startApp(nowhere, { data: 'memory' })).rejects.toThrow(
       /"crunch" runs in a process of its own.*entry: import\.meta\.url/,
     )
+  })
+
+  it('may name its file by a path from where it runs', async () => {
+    const file = relative(process.cwd(), join(import.meta.dirname, 'apps/apart.ts'))
+    const pathed = createApp({ name: 'apart', entry: file })
+    const task = pathed.task('who_am_i', { process: true }, async () => ({ parent: 0 }))
+    const engine = await startApp(pathed, { data: 'memory' })
+    expect(await (await task.submit({})).result()).toMatchObject({ parent: process.pid })
+    await engine.stop()
+  })
+
+  it('may be started by text on the command line', async () => {
+    const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
+    const program = `import { startApp } from ${url('../../src/index.ts')}
+      import { app, whoAmI } from ${url('./apps/apart.ts')}
+      const engine = await startApp(app, { data: 'memory' })
+      console.log((await (await whoAmI.submit({})).result()).parent === process.pid)
+      await engine.stop()`
+    const started = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+    expect(started.stdout).toBe('true\n')
   })
 
   it('runs them in its own process where that is asked for', async () => {

@@ -1,5 +1,5 @@
 /** The processes of an app that declares process tasks. */
-import { isAbsolute } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Clock } from '../../actors/index.ts'
 import { programFile } from '../../events/index.ts'
@@ -19,9 +19,14 @@ export function processesOf(app: App, entry: string | undefined, clock: Clock): 
   }
   const module = pathToFileURL(programFile('app/process/guest')).href
   return new TaskProcesses({
-    guest: { module, entry: isAbsolute(file) ? pathToFileURL(file).href : file, app: app.name },
+    guest: { module, entry: urlOf(file), app: app.name },
     clock,
   })
+}
+
+/** A path is one from where this process runs, as everywhere; the process of a task would take it as one from its own code. */
+function urlOf(file: string): string {
+  return isAbsolute(file) || !URL.canParse(file) ? pathToFileURL(resolve(file)).href : file
 }
 
 /** Has processes ready for the first tasks. */

@@ -283,8 +283,9 @@ function lastWordsIn(text: string): LastWords | undefined {
   }
 }
 
-/** Options that are for one process alone: its script, debugger, profile, test run, memory. */
-const OWN_OPTION = /^(-e|-p|-pe|--eval|--print|--(inspect|watch|test|cpu-prof|heap-prof|max-old-space-size).*)$/
+/** Options that are for one process alone: its script and of what kind that is, debugger, profile, test run, memory. */
+const OWN_OPTION =
+  /^(-e|-p|-pe|--eval|--print|--(input-type|inspect|watch|test|cpu-prof|heap-prof|max-old-space-size).*)$/
 
 /** As this process was started, so that the app's imports resolve the same way. */
 function execArgv(memoryBytes: number | undefined): string[] {
