@@ -232,6 +232,17 @@ describe('session="auto"', () => {
     await expect.poll(() => bubbles(again)).toEqual(['run'])
   })
 
+  test.each([null, ''])('is what a session attribute of %j stands for', async (session) => {
+    const chat = await openChat('auto')
+    const id = chat.sessionId
+    chat.setAttribute('session', 'another')
+    await expect.poll(() => chat.sessionId).toBe('another')
+    if (session === null) chat.removeAttribute('session')
+    else chat.setAttribute('session', session)
+    await expect.poll(() => chat.sessionId).toBe(id)
+    expect(chat.session).toBe('auto')
+  })
+
   test('New conversation begins another and keeps the first', async () => {
     const chat = await openChat('auto')
     await box().fill('run')

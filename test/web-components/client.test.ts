@@ -506,6 +506,16 @@ describe('when the socket is lost', () => {
 })
 
 describe('the connection that a page shares', () => {
+  test.each(['localhost:3000', 'http://', 'capsule.example:3000/x'])(
+    'ends, and says why, where "%s" is no address',
+    async (src) => {
+      const connection = connect(src)
+      await expect.poll(() => connection.state.status).toBe('stopped')
+      expect(connection.state.problem?.detail).toContain(src)
+      disconnect(connection)
+    },
+  )
+
   const LONG = 60_000
 
   test('is signed in again after its last element left for long, and leaves no listener with each', () => {

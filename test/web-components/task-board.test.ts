@@ -90,6 +90,14 @@ describe('shows', () => {
     expect(all(root, '.chip').map(words)).toEqual(['Last 24 hours', 'Tag'])
   })
 
+  test('the default heading again once its own is taken away', async () => {
+    const { element, root } = await board([aJob({ title: 'now', status: 'running' })])
+    element.setAttribute('heading', 'Reports')
+    await eventually(() => words(one(root, 'h2')) === 'Reports', 'its own')
+    element.removeAttribute('heading')
+    await eventually(() => words(one(root, 'h2')) === 'Tasks', 'the default')
+  })
+
   test('changes as they come, and says nothing twice', async () => {
     const job = aJob({ title: 'daily', status: 'running' })
     const { titles } = await board([job])

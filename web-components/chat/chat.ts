@@ -40,7 +40,7 @@ const NO_ITEMS: readonly TranscriptItem[] = []
 export class CapsuleChat extends CapsuleElement {
   static override properties = {
     src: { reflect: true },
-    session: { reflect: true },
+    session: { reflect: true, converter: { fromAttribute: (text: string | null) => text || 'auto' } },
     heading: {},
     placeholder: {},
     suggestions: { converter: { fromAttribute: parseSuggestions } },

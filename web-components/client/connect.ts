@@ -22,10 +22,14 @@ function registry(): Map<string, Shared> {
   return page[KEY]
 }
 
-/** `src` as the base URL of a server: absolute, no query, no trailing slash. Empty means the page's own origin. */
+/**
+ * `src` as the base URL of a server: absolute, no query, no trailing slash. Empty means the page's own origin. What is no
+ * address stays as it is, for the connection to say so.
+ */
 export function baseOf(src: string | null | undefined): string {
-  const url = new URL(src || '/', document.baseURI)
-  return url.origin + url.pathname.replace(/\/+$/, '')
+  const address = src || '/'
+  const url = URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : undefined
+  return url && url.origin !== 'null' ? url.origin + url.pathname.replace(/\/+$/, '') : address
 }
 
 /** Joins the page's connection to `src`, opening it for the first user. Pair every call with `disconnect`. */

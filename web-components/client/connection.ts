@@ -234,11 +234,15 @@ export class Connection {
     // Closed while the token was on its way.
     if (this.#timer === undefined || this.#socket) return
     this.#clearTimers()
+    if (!/^https?:\/\/./.test(this.base)) {
+      const detail = `"${this.base}" is no address of a server. Write it as https://capsule.example.`
+      return this.#stop(localProblem('unreachable', 'Not reachable', detail))
+    }
     let socket: WebSocket
     try {
       socket = this.#surroundings.socket(`${this.base.replace(/^http/, 'ws')}/api/v1/live`)
     } catch (error) {
-      // No address, or none that this page may call: it will not be one the next time.
+      // None that this page may call: it will not be one the next time.
       return this.#stop(localProblem('unreachable', 'Not reachable', String(error)))
     }
     this.#socket = socket

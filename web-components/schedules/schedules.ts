@@ -66,7 +66,7 @@ export class CapsuleSchedules extends CapsuleElement {
   constructor() {
     super()
     this.src = ''
-    this.heading = 'Schedules'
+    this.heading = ''
     this.query = ''
     this.open = new Set()
     this.whole = new Set()
@@ -94,7 +94,7 @@ export class CapsuleSchedules extends CapsuleElement {
     const shown = this.#shown()
     return html`
       <header part="header">
-        <h2 class="truncate">${this.heading}</h2>
+        <h2 class="truncate">${this.heading || 'Schedules'}</h2>
         ${this.#live.data ? html`<span class="muted num">${format.count(all.length)}</span>` : nothing}
         <span class="grow"></span>
         ${

@@ -114,7 +114,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
 
   constructor() {
     super()
-    this.heading = 'Tasks'
+    this.heading = ''
     this._here = 0
     new EverySecond(this, () => this.#live.data !== undefined || this.#live.state.status === 'offline')
   }
@@ -233,7 +233,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     const { state, position } = this.#live
     const extra = position ? html`<span class="only-wide">position ${format.position(position)}</span>` : nothing
     return html`<div class="head">
-      <h2 class="truncate">${this.heading}</h2>
+      <h2 class="truncate">${this.heading || 'Tasks'}</h2>
       <span class="total num">${board ? format.count(board.total) : nothing}</span>
       <span class="grow"></span>
       ${connectionState(state, html`${extra}`)}
