@@ -7,6 +7,7 @@ import {
   AttemptFenced,
   type Clock,
   isRefusal,
+  isUnreadable,
   type Origin,
   type Report,
   type SessionCommand,
@@ -112,10 +113,16 @@ export class Turns {
   #wake(sessionId: string): void {
     const handler = this.#options.handlers.turn
     if (!this.#open || !handler || this.#busy.has(sessionId)) return
+    let isReadable = true
     const answered = this.#answerAll(sessionId, handler)
-      .catch((error) => this.#options.report(error, `answering in session ${sessionId}`))
+      .catch((error) => {
+        isReadable = !isUnreadable(error)
+        this.#options.report(error, `answering in session ${sessionId}`)
+      })
       .finally(() => {
         this.#busy.delete(sessionId)
+        // What is known of it ends where this code cannot read on: asking again would be asking for ever.
+        if (!isReadable) return
         // A message may have come between the last look and now. While another node answers, the rest is its to do.
         const session = this.#options.system.peek(sessionKind, sessionId)?.context
         if (session && session.queue.length > 0 && !session.turn) this.#wake(sessionId)

@@ -735,6 +735,21 @@ describe('a node of newer code on the same log', () => {
     expect(await first(c).waitForJob(taskId, 0)).toMatchObject({ status: 'completed' })
   })
 
+  test('says something in a conversation: those who cannot read on ask no more for it', async () => {
+    const answered: string[] = []
+    const c = await cluster(1, (app) => app.message((_, { text }) => void answered.push(text)))
+    await first(c).sendMessage('talk', { text: 'hello', create: true }, caller)
+    await c.advance('1s')
+    await writeAsNewer(c.log, 'session-talk', 'MessageReceived', { messageId: 'm2', text: 'and?' }, 1)
+    await writeAsNewer(c.log, 'session-talk', 'SomethingNew')
+    await c.advance('1s')
+    expect(answered).toEqual(['hello'])
+    expect(c.problems.splice(0).map((problem) => problem.split(':', 1)[0])).toEqual([
+      'following the log',
+      'answering in session talk',
+    ])
+  })
+
   test('ends a task as only newer code can: whoever waits for the end at another node is told', async () => {
     let resultOf = (_: string): Promise<unknown> => Promise.resolve()
     const c = await cluster(1, (app) => {
