@@ -5,6 +5,7 @@
  */
 import { type EventStore, parseStream, type RecordedEvent } from '../events/index.ts'
 import { auditKind } from './audit/index.ts'
+import { isUnreadable } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import type { ActorKind, Applied, State } from './kind.ts'
 import { limitKind } from './limit/index.ts'
@@ -54,7 +55,7 @@ export class Replayer {
   /**
    * Applies the next event of the log to its actor.
    * @returns undefined for a stream that is no actor's, went from the log meanwhile, or has thrown
-   * @throws HistoryCorrupt, WrittenByNewerCode: once for each stream
+   * @throws HistoryCorrupt, WrittenByNewerCode: once for each stream; StoreError
    */
   async take(event: RecordedEvent): Promise<Replayed | undefined> {
     const { stream } = event
@@ -66,6 +67,7 @@ export class Replayer {
       replay(resident, event)
       return { kind: kind.kind, before, after: resident.state }
     } catch (error) {
+      if (!isUnreadable(error)) throw error
       this.#left.add(stream)
       this.#held.drop(stream, () => true)
       // Of a stream that was deleted a log may give some events, and no longer the others.

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { ActorSystem, HistoryCorrupt, Replayer, taskKind, WrittenByNewerCode } from '../../src/actors/index.ts'
-import { type EventStore, openMemoryStore, type RecordedEvent } from '../../src/events/index.ts'
+import { type EventStore, openMemoryStore, type RecordedEvent, StoreUnavailable } from '../../src/events/index.ts'
 import { submission } from './given.ts'
+import { unavailable } from './stores.ts'
 
 const BY = { by: 'user:ada' } as const
 
@@ -66,6 +67,18 @@ test('says nothing of a stream that goes meanwhile, whatever the log still gives
     const ends = await endsOf(new Replayer({ app: 'demo', log: store, held: 1 }), part.filter(isOf('demo.task-t0')))
     expect(ends.get('demo.task-t0')).toBeOneOf(['running', undefined])
   }
+})
+
+test('a log that does not answer is no fault of a stream: it goes on when it does', async () => {
+  const { store, events } = await log(1)
+  let isAway = true
+  const readStream: EventStore['readStream'] = (...of) =>
+    isAway ? Promise.reject(unavailable()) : store.readStream(...of)
+  const replayer = new Replayer({ app: 'demo', log: { readStream } })
+  const second = events[1] as RecordedEvent
+  await expect(replayer.take(second)).rejects.toBeInstanceOf(StoreUnavailable)
+  isAway = false
+  expect((await replayer.take(second))?.after.value).toBe('running')
 })
 
 test('takes no event of another app, or of what is no actor', async () => {
