@@ -92,6 +92,16 @@ function given({ random = 1, token }: { random?: number; token?: (refused: boole
   return { connection, lines, line, advance, welcome, timers, refuse, at: () => now }
 }
 
+/** One that is stale, and a fresh one when that was refused. */
+function tokens() {
+  const asked: boolean[] = []
+  const token = (refused: boolean) => {
+    asked.push(refused)
+    return refused ? 'fresh' : 'stale'
+  }
+  return { asked, token }
+}
+
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve))
 
 async function live(options: Parameters<typeof given>[0] = {}) {
@@ -456,11 +466,7 @@ describe('when the socket is lost', () => {
   })
 
   test('a refused token is refreshed once, then it stops', async () => {
-    const asked: boolean[] = []
-    const token = (refused: boolean) => {
-      asked.push(refused)
-      return refused ? 'fresh' : 'stale'
-    }
+    const { asked, token } = tokens()
     const { connection, line, lines } = await live({ token })
     line().end(4401)
     await settled()
@@ -474,14 +480,11 @@ describe('when the socket is lost', () => {
   })
 
   test('a page that says where its token is from while its elements connect is asked for it, and then as ever', async () => {
-    const asked: boolean[] = []
+    const { asked, token } = tokens()
     const { connection, line, lines } = given()
     connection.open()
     await settled()
-    connection.token = (refused) => {
-      asked.push(refused)
-      return refused ? 'fresh' : 'stale'
-    }
+    connection.token = token
     line().open()
     line().end(4401)
     await settled()
