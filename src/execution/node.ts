@@ -4,12 +4,9 @@
  */
 import {
   type ActorSystem,
-  CommandRefused,
   isEnded,
-  isRefusal,
   type Origin,
   type Report,
-  sessionKind,
   settingKind,
   taskKind,
   taskScope,
@@ -34,9 +31,10 @@ import { LoopAnnouncer, type MakeAnnouncer } from './announcer.ts'
 import type { CallbackSettings } from './callbacks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
-import { type Holding, Holdings } from './holdings.ts'
+import { Holdings } from './holdings.ts'
 import { LockKeeper } from './locks.ts'
 import { Membership, SILENCE_MS } from './membership.ts'
+import { inBatches, Repairs } from './repairs.ts'
 import { Runner } from './runner.ts'
 import { type DeclaredSchedule, Schedules } from './schedules.ts'
 import { Submitter } from './submitter.ts'
@@ -72,7 +70,6 @@ const REBUILD_MS = 60 * 60_000
 const RESUBSCRIBE_MS = 200
 /** When the log or the read models did not answer. */
 const REPAIR_AGAIN_MS = 5_000
-const REPAIRS_AT_ONCE = 256
 /** How long a stop waits for a log that does not answer. What it leaves then is as after a kill. */
 const UNRECORDED_MS = 5_000
 const PAUSED = 'paused'
@@ -90,6 +87,7 @@ export class Node {
   readonly #aftermath: Aftermath
   readonly #membership: Membership
   readonly #holdings = new Holdings()
+  readonly #repairs: Repairs
   readonly #prefixes: readonly (readonly [kind: StreamKind, prefix: string])[]
   readonly #followUps = new Set<Promise<void>>()
   /** Types and versions of newer code that were told of. */
@@ -156,6 +154,7 @@ export class Node {
       declaredByOthers: (name, as) => this.#membership.mayOthersDeclare((manifest) => declares(manifest, name, as)),
       report,
     })
+    this.#repairs = new Repairs({ system, node: this.id, locks: this.locks, schedules: this.schedules, report })
     const kinds: readonly StreamKind[] = system.exclusive ? FOLLOWED : [...FOLLOWED, 'node']
     this.#prefixes = kinds.map((kind) => [kind, streamPrefix(system.app, kind)])
   }
@@ -226,11 +225,11 @@ export class Node {
     this.#aftermath.load(work)
     if (!system.exclusive) await this.#watchOver(work)
     await this.#follow(work.position)
-    if (system.exclusive) await this.#interruptCrashed(work)
-    await this.#repairLocks(work)
+    if (system.exclusive) await this.#repairs.interruptRunning(work)
+    await this.#repairs.locks(work)
     this.#dispatcher.start()
     this.#turns.start(work.openTurns.map(({ sessionId }) => sessionId))
-    await this.#repairOccurrences(work)
+    await this.#repairs.occurrences(work)
     await this.#aftermath.start(work)
     if (system.exclusive) await this.#removeUndeclared()
     else system.clock.after(SILENCE_MS, () => this.#allHeard())
@@ -394,53 +393,15 @@ export class Node {
     if (state.context.values[PAUSED] === true) this.#dispatcher.setPaused(name, true)
   }
 
-  /** Each for itself: one whose stream this code cannot read is told of, and left. */
-  async #forEach<T>(items: readonly T[], work: (item: T) => Promise<void>, doing: (item: T) => string): Promise<void> {
-    await inBatches(items, (item) => leaveUnreadable(work(item), (error) => this.#options.report(error, doing(item))))
-  }
-
-  /** The log's sole owner has just started: whatever claims to be running died with the process before. */
-  async #interruptCrashed(work: WorkSnapshot): Promise<void> {
-    await this.#forEach(
-      await this.#running(work),
-      ({ holding }) => this.#interrupt(holding),
-      ({ holding }) => `interrupting ${holding.kind} ${holding.key}`,
-    )
-  }
-
   /**
    * Others may run what the log says is running: from now on they are listened for. Before the log is followed from there,
    * which may say that others hold it by now.
    */
   async #watchOver(work: WorkSnapshot): Promise<void> {
-    for (const { node, holding } of await this.#running(work)) {
+    for (const { node, holding } of await this.#repairs.running(work)) {
       this.#holdings.add(node, holding)
       this.#listenFor(node)
     }
-  }
-
-  async #running({ running, openTurns }: WorkSnapshot) {
-    const held: { readonly node: string; readonly holding: Holding }[] = running.map(({ id, claim, node }) => ({
-      node,
-      holding: { kind: 'task', key: id, claim },
-    }))
-    const look = async (sessionId: string): Promise<void> => {
-      const { turn } = (await this.#options.system.read(sessionKind, sessionId)).state.context
-      if (turn) held.push({ node: turn.node, holding: { kind: 'session', key: sessionId, claim: turn.claim } })
-    }
-    const sessions = openTurns.filter((turn) => turn.running).map(({ sessionId }) => sessionId)
-    await this.#forEach(sessions, look, (sessionId) => `looking after the turn of session ${sessionId}`)
-    return held
-  }
-
-  async #interrupt({ kind, key, claim }: Holding): Promise<void> {
-    const { system } = this.#options
-    const origin: Origin = { by: `node:${this.id}`, causationId: claim, mustLand: true }
-    await unlessRefused(
-      kind === 'task'
-        ? system.execute(taskKind, key, { type: 'interrupt', claim, cause: 'crash' }, origin)
-        : system.execute(sessionKind, key, { type: 'interruptTurn', claim, cause: 'crash' }, origin),
-    )
   }
 
   /** A node died: what it ran is interrupted, and what it left between two streams is put right, in order of nodes. */
@@ -448,9 +409,9 @@ export class Node {
     for (const holding of this.#holdings.of(node)) {
       this.#inOrder(holding.key, () => {
         if (!this.#holdings.has(holding)) return
-        this.#interrupt(holding).catch((error) =>
-          this.#options.report(error, `taking over ${holding.kind} ${holding.key}`),
-        )
+        this.#repairs
+          .interrupt(holding)
+          .catch((error) => this.#options.report(error, `taking over ${holding.kind} ${holding.key}`))
       })
     }
     this.#inOrder(node, () => this.#putRight(`putting right what node ${node} left`))
@@ -468,8 +429,8 @@ export class Node {
     const { reads, store } = this.#options
     await reads.waitFor(await store.head())
     const work = reads.work()
-    await this.#repairLocks(work)
-    await this.#repairOccurrences(work)
+    await this.#repairs.locks(work)
+    await this.#repairs.occurrences(work)
     await this.#aftermath.start(work)
     this.#turns.start(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
     await this.schedules.takeBack()
@@ -494,25 +455,6 @@ export class Node {
     else this.#options.system.clock.after(wait, () => this.#stopped || act())
   }
 
-  async #repairLocks({ locks }: WorkSnapshot): Promise<void> {
-    await this.#forEach(
-      locks,
-      ({ key }) => this.locks.repair(key),
-      ({ key }) => `putting lock ${key} right`,
-    )
-  }
-
-  async #repairOccurrences({ occurrences }: WorkSnapshot): Promise<void> {
-    await this.#forEach(
-      occurrences,
-      async ({ schedule, due, taskId, status }) => {
-        if (status === undefined) await this.schedules.submit(schedule, due, taskId, undefined)
-        else if (isEnded(status)) await this.schedules.finish(schedule, due, taskId, status)
-      },
-      ({ schedule, due }) => `following up on the occurrence of ${schedule} due ${due}`,
-    )
-  }
-
   /** What an ended run owes to other streams: its lock, its occurrence. */
   #followUp(taskId: string): void {
     const followed = this.#releaseAndFinish(taskId)
@@ -528,20 +470,6 @@ export class Node {
     const { lockKey, occurrence } = submission
     if (lockKey !== undefined) await this.locks.release(lockKey, taskId, state.value, run)
     if (occurrence) await this.schedules.finish(occurrence.schedule, occurrence.due, taskId, state.value)
-  }
-}
-
-async function unlessRefused(work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    if (!isRefusal(error) && !(error instanceof CommandRefused)) throw error
-  }
-}
-
-async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (let start = 0; start < items.length; start += REPAIRS_AT_ONCE) {
-    await Promise.all(items.slice(start, start + REPAIRS_AT_ONCE).map(work))
   }
 }
 

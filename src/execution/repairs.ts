@@ -1,0 +1,114 @@
+/**
+ * Puts right what a process left that died: runs that nobody runs any more, and what it had acknowledged in one stream and not
+ * come to record in another. Each stream for itself: one that this code cannot read is told of, and left.
+ */
+import {
+  type ActorSystem,
+  CommandRefused,
+  isEnded,
+  isRefusal,
+  type Origin,
+  type Report,
+  sessionKind,
+  taskKind,
+} from '../actors/index.ts'
+import type { WorkSnapshot } from '../projections/index.ts'
+import type { Holding } from './holdings.ts'
+import type { LockKeeper } from './locks.ts'
+import type { Schedules } from './schedules.ts'
+import { leaveUnreadable } from './unreadable.ts'
+
+/** Streams that are looked at together. */
+const AT_ONCE = 256
+
+export interface RepairsOptions {
+  readonly system: ActorSystem
+  readonly node: string
+  readonly locks: LockKeeper
+  readonly schedules: Schedules
+  readonly report: Report
+}
+
+/** Something that runs, and the node that runs it, as the log says. */
+export interface Held {
+  readonly node: string
+  readonly holding: Holding
+}
+
+export class Repairs {
+  readonly #options: RepairsOptions
+
+  constructor(options: RepairsOptions) {
+    this.#options = options
+  }
+
+  /** What runs, as far as the log says. */
+  async running({ running, openTurns }: WorkSnapshot): Promise<readonly Held[]> {
+    const held: Held[] = running.map(({ id, claim, node }) => ({ node, holding: { kind: 'task', key: id, claim } }))
+    const look = async (sessionId: string): Promise<void> => {
+      const { turn } = (await this.#options.system.read(sessionKind, sessionId)).state.context
+      if (turn) held.push({ node: turn.node, holding: { kind: 'session', key: sessionId, claim: turn.claim } })
+    }
+    const sessions = openTurns.filter((turn) => turn.running).map(({ sessionId }) => sessionId)
+    await this.#forEach(sessions, look, (sessionId) => `looking after the turn of session ${sessionId}`)
+    return held
+  }
+
+  /** For the log's sole owner, which has just started: whatever claims to be running died with the process before. */
+  async interruptRunning(work: WorkSnapshot): Promise<void> {
+    await this.#forEach(
+      await this.running(work),
+      ({ holding }) => this.interrupt(holding),
+      ({ holding }) => `interrupting ${holding.kind} ${holding.key}`,
+    )
+  }
+
+  /** Resolves also when it has ended meanwhile. */
+  async interrupt({ kind, key, claim }: Holding): Promise<void> {
+    const { system, node } = this.#options
+    const origin: Origin = { by: `node:${node}`, causationId: claim, mustLand: true }
+    await unlessRefused(
+      kind === 'task'
+        ? system.execute(taskKind, key, { type: 'interrupt', claim, cause: 'crash' }, origin)
+        : system.execute(sessionKind, key, { type: 'interruptTurn', claim, cause: 'crash' }, origin),
+    )
+  }
+
+  async locks({ locks }: WorkSnapshot): Promise<void> {
+    await this.#forEach(
+      locks,
+      ({ key }) => this.#options.locks.repair(key),
+      ({ key }) => `putting lock ${key} right`,
+    )
+  }
+
+  async occurrences({ occurrences }: WorkSnapshot): Promise<void> {
+    const { schedules } = this.#options
+    await this.#forEach(
+      occurrences,
+      async ({ schedule, due, taskId, status }) => {
+        if (status === undefined) await schedules.submit(schedule, due, taskId, undefined)
+        else if (isEnded(status)) await schedules.finish(schedule, due, taskId, status)
+      },
+      ({ schedule, due }) => `following up on the occurrence of ${schedule} due ${due}`,
+    )
+  }
+
+  async #forEach<T>(items: readonly T[], work: (item: T) => Promise<void>, doing: (item: T) => string): Promise<void> {
+    await inBatches(items, (item) => leaveUnreadable(work(item), (error) => this.#options.report(error, doing(item))))
+  }
+}
+
+async function unlessRefused(work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!isRefusal(error) && !(error instanceof CommandRefused)) throw error
+  }
+}
+
+export async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += AT_ONCE) {
+    await Promise.all(items.slice(start, start + AT_ONCE).map(work))
+  }
+}
