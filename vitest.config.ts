@@ -36,7 +36,6 @@ export default defineConfig({
             'dompurify',
             'lit/directives/guard.js',
             'lit/directives/repeat.js',
-
             'lit/directives/live.js',
             'axe-core',
             'marked',

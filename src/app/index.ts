@@ -38,4 +38,5 @@ export type {
   TaskOptions,
 } from './task.ts'
 export { TaskFailed } from './task-api.ts'
+export { tellTrouble } from './trouble.ts'
 export { type TaskBoardOptions, ui } from './ui.ts'

@@ -3,8 +3,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { App, findApp } from '../app/index.ts'
-import { CODE_ROOT } from '../events/index.ts'
 import { CommandFailed, UsageError } from './errors.ts'
+import { placeIn } from './user-code.ts'
 
 export interface LoadedApp {
   readonly app: App
@@ -54,14 +54,6 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const where = placeIn(error.stack ?? '')
   return `${error.name}: ${error.message}${where === undefined ? '' : ` (${where})`}`
-}
-
-/** The innermost place in the user's own code: not in this package, a dependency or Node. */
-function placeIn(stack: string): string | undefined {
-  const places = [...stack.matchAll(/(?:file:\/\/|(?<=[\s(])|^)((?:\/|[A-Z]:\\)[^\s()]+?:\d+(?::\d+)?)(?=[\s)]|$)/gm)]
-  return places
-    .map(([, place = '']) => place)
-    .find((place) => !place.startsWith(CODE_ROOT) && !place.includes('node_modules'))
 }
 
 function versionOf(directory: string): string {

@@ -3,6 +3,8 @@
  * it may not start it again.
  */
 
+import { isOutlived } from './left-running.ts'
+
 /** Node's own, with its own warning: an `await` of the app's file waits for nothing that could come. */
 const UNSETTLED_AWAIT = 13
 
@@ -10,8 +12,8 @@ const UNSETTLED_AWAIT = 13
 export async function untilItsOwnEnd<T>(work: Promise<T>): Promise<T> {
   // That one has told its own story.
   let hasCrashed = false
-  const onCrash = (): void => {
-    hasCrashed = true
+  const onCrash = (error: unknown): void => {
+    hasCrashed ||= !isOutlived(error)
   }
   const onExit = (code: number): void => {
     if (hasCrashed || code === UNSETTLED_AWAIT) return

@@ -1,10 +1,11 @@
 /** capsule serve: runs an app and serves it, until it is told to stop. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RunningApp, type StartOptions, startApp } from '../app/index.ts'
+import { type RunningApp, type StartOptions, startApp, tellTrouble } from '../app/index.ts'
 import { assertLoopback, createServer, type Server } from '../http/index.ts'
 import { keepCompiled } from './compile-cache.ts'
 import { authOf, type Environment, readEnvironment } from './config.ts'
 import { CommandFailed } from './errors.ts'
+import { outliveRefusals } from './left-running.ts'
 import { type LoadedApp, loadApp } from './load-app.ts'
 
 export interface ServeFlags {
@@ -47,6 +48,7 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
 
 export async function start(file: string, environment: Environment, data: string | undefined): Promise<RunningApp> {
   const loaded = await loadApp(file)
+  outliveRefusals(tellTrouble((line) => process.stderr.write(line)))
   return startApp(loaded.app, startOptions(loaded, environment, data))
 }
 

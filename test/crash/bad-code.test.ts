@@ -48,6 +48,20 @@ describe.concurrent('a handler', () => {
   })
 })
 
+describe.concurrent('what a handler left running', () => {
+  it('is told that it may not go on; the server goes on, and stops as it is asked to', async () => {
+    const data = await temporaryDirectory()
+    const server = await serve({ app: APP, data })
+    await until(server, await submit(server, 'leaves', { gate: join(data, 'gate') }), 'completed')
+    const told =
+      /^capsule: a call that a handler did not wait for \(.*rude\.ts:\d+:\d+\): This attempt of task .* Stop working\.$/
+    await eventually('the refusal', () => complaints(server).some((line) => told.test(line)) || undefined)
+    await until(server, await submit(server, 'quick', {}), 'completed')
+    expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null })
+    expect(server.stderr).toMatch(/some work was interrupted/)
+  })
+})
+
 /** Somebody starts the server again each time that it ended; the last one stays. */
 describe.concurrent.for([
   { task: 'rejects', says: 'a promise that nobody waits for' },

@@ -37,7 +37,7 @@ app.task('blocks', { input: z.object({ ms: z.number() }) }, async ({ ms }) => {
 
 app.task('quick', async () => 'done')
 
-app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { signal }) => {
+const gated = app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { signal }) => {
   while (!existsSync(file)) await sleep(10, undefined, { signal })
 })
 
@@ -55,6 +55,15 @@ app.task('explodes', async (_, { signal }) => {
 
 app.task('exits', () => {
   process.exit(0)
+})
+
+/** Goes on after its end, and waits for nothing. */
+app.task('leaves', { input: z.object({ gate: z.string() }) }, async ({ gate }, { progress, log }) => {
+  setTimeout(() => progress(0.5), 500)
+  setTimeout(async () => {
+    await log('still here')
+  }, 500)
+  void (await gated.submit({ file: gate })).result()
 })
 
 /** In its own process: busy for ever in its first attempt. */
