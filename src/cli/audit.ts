@@ -7,7 +7,7 @@ import type { Command } from 'commander'
 import type { z } from 'zod'
 import { lineOf, publish, type RecordedEvent, verifyLog } from '../events/index.ts'
 import { toVerdict, verdict } from '../http/index.ts'
-import { Client } from './client.ts'
+import { clientOf } from './client.ts'
 import { CommandFailed } from './errors.ts'
 import { type LogFlags, openLog, placeOfLog, withLog } from './log.ts'
 import { print } from './output.ts'
@@ -58,11 +58,7 @@ async function verifyThere(flags: Flags & { readonly archive?: string | true }, 
   if (typeof flags.archive === 'string') {
     throw new CommandFailed('The archive is on the server, which knows where. Write --archive alone with --url.')
   }
-  const client = new Client({
-    url,
-    timeoutMs: VERIFY_TIMEOUT_MS,
-    ...(flags.key === undefined ? {} : { key: flags.key }),
-  })
+  const client = clientOf(url, flags, VERIFY_TIMEOUT_MS)
   if (flags.app !== undefined) await client.app(flags.app)
   return client.get(`/api/v1/audit/$verify?archive=${flags.archive === true}`, verdict)
 }

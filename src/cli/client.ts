@@ -1,15 +1,21 @@
 /** How the command speaks to a running server: JSON over HTTP, with the key if one was given. */
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { text as toText } from 'node:stream/consumers'
 import { z } from 'zod'
 import type { JsonObject } from '../events/index.ts'
+import { readEnvironment } from './config.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 
 /** The flags of every command that can ask a server. */
 export interface ServerFlags {
   readonly url?: string
   readonly key?: string
+}
+
+/** The server at `url`, asked with the key of the flags, or else of $CAPSULE_KEY, which no list of processes shows. */
+export function clientOf(url: string, { key }: ServerFlags, timeoutMs?: number): Client {
+  return new Client({ url, key: key ?? readEnvironment(process.env).CAPSULE_KEY, timeoutMs })
 }
 
 const TIMEOUT_MS = 30_000
@@ -32,7 +38,7 @@ export class Client {
   }: {
     readonly url: string
     readonly key?: string | undefined
-    readonly timeoutMs?: number
+    readonly timeoutMs?: number | undefined
   }) {
     this.#timeoutMs = timeoutMs
     const parsed = URL.parse(url)
@@ -40,7 +46,7 @@ export class Client {
       throw new UsageError(`--url ${url} is not the address of a server. Give one like http://127.0.0.1:3000.`)
     }
     if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
-      throw new UsageError('--key has characters that are in no key. Give it as capsule key has shown it.')
+      throw new UsageError('The key has characters that are in no key. Give it as capsule key has shown it.')
     }
     this.#url = parsed
     this.#called = parsed.origin + parsed.pathname.replace(/\/$/, '')
@@ -54,19 +60,34 @@ export class Client {
     throw new CommandFailed(`${this.#called} runs ${name}, not ${wanted}. Give the address of the one that is meant.`)
   }
 
-  get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    return this.#json('GET', path, schema)
+  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return this.#read(await this.#ask('GET', path), path, schema)
   }
 
-  post<T>(path: string, schema: z.ZodType<T>, body?: JsonObject): Promise<T> {
-    return this.#json('POST', path, schema, body)
+  /** @param key by which a repeat is the same command */
+  async post<T>(path: string, schema: z.ZodType<T>, body?: JsonObject, key?: string): Promise<T> {
+    return this.#read(await this.#ask('POST', path, body, key), path, schema)
   }
 
-  async #json<T>(method: string, path: string, schema: z.ZodType<T>, sent?: JsonObject): Promise<T> {
-    const { status, location, text } = await this.#ask(method, path, sent)
+  /** A list, newest first, up to `most` of it: page after page. */
+  async *list<T>(path: string, query: URLSearchParams, item: z.ZodType<T>, most: number): AsyncGenerator<Page<T>> {
+    const asked = new URLSearchParams(query)
+    for (let left = most; left > 0; ) {
+      asked.set('limit', String(Math.min(left, LARGEST_PAGE)))
+      const answer = await this.#ask('GET', `${path}?${asked}`)
+      const items = this.#read(answer, path, z.array(item))
+      left -= items.length
+      const next = cursorOf(answer.headers.link)
+      yield { items, total: totalOf(answer.headers), more: next !== undefined }
+      if (next === undefined || items.length === 0) return
+      asked.set('cursor', next)
+    }
+  }
+
+  #read<T>({ status, headers: { location }, text }: Answer, path: string, schema: z.ZodType<T>): T {
     const body = parsed(text)
     if (status >= 400) throw new CommandFailed(`${this.#called} refuses this: ${detailOf(body) ?? `it says ${status}`}`)
-    if (location !== undefined) {
+    if (status >= 300 && location !== undefined) {
       throw new CommandFailed(
         `${this.#called} leads elsewhere (${location}). Give the address that is meant with --url.`,
       )
@@ -80,7 +101,7 @@ export class Client {
   }
 
   /** Not by fetch, which waits five minutes for an answer and no longer: a log may take more to be proved. */
-  async #ask(method: string, path: string, sent: JsonObject | undefined): Promise<Answer> {
+  async #ask(method: string, path: string, sent?: JsonObject, idempotencyKey?: string): Promise<Answer> {
     const body = sent === undefined ? undefined : JSON.stringify(sent)
     const { protocol, pathname } = this.#url
     const url = new URL(this.#url)
@@ -98,6 +119,7 @@ export class Client {
         headers: {
           ...(this.#key === undefined ? {} : { 'x-api-key': this.#key }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
         },
         signal,
       })
@@ -107,7 +129,7 @@ export class Client {
       const [response]: IncomingMessage[] = await once(request, 'response')
       if (!response) throw new Error('no answer')
       const { statusCode = 0, headers } = response
-      return { status: statusCode, location: headers.location, text: await toText(response) }
+      return { status: statusCode, headers, text: await toText(response) }
     } catch (cause) {
       const told = signal.aborted
         ? `${this.#called} has not answered within ${this.#timeoutMs / 1000} s, and may still be at it. Ask again later.`
@@ -119,9 +141,20 @@ export class Client {
 
 interface Answer {
   readonly status: number
-  /** Where it says to ask instead. */
-  readonly location: string | undefined
+  readonly headers: IncomingHttpHeaders
   readonly text: string
+}
+
+/** The most that a server gives at once. */
+const LARGEST_PAGE = 500
+
+/** A page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Of the whole list, where the server counts it. */
+  readonly total: number | undefined
+  /** Whether the list goes on. */
+  readonly more: boolean
 }
 
 /** Nobody answered: whether a change was taken is not known. */
@@ -131,6 +164,17 @@ export class ServerSilent extends CommandFailed {}
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
   return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message
+}
+
+/** Where a list goes on, by its `Link` (RFC 8288). */
+function cursorOf(link: string | string[] | undefined): string | undefined {
+  const [, target] = /<([^>]*)>; *rel="next"/.exec(String(link)) ?? []
+  return (target && URL.parse(target, 'http://any')?.searchParams.get('cursor')) || undefined
+}
+
+function totalOf(headers: IncomingHttpHeaders): number | undefined {
+  const total = headers['x-total-count']
+  return total === undefined ? undefined : Number(total)
 }
 
 function parsed(text: string): unknown {

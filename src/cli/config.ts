@@ -33,6 +33,8 @@ const environment = z.object({
   CAPSULE_AUTH_API_KEYS_FILE: z.string().min(1).transform(contents).pipe(apiKeys).optional(),
   CAPSULE_AUTH_SECRET: z.string().min(32, 'give 32 characters or more, of random').optional(),
   CAPSULE_ORIGINS: origins.optional(),
+  CAPSULE_URL: z.string().optional(),
+  CAPSULE_KEY: z.string().optional(),
   CAPSULE_FAULT: z.string().optional(),
   CAPSULE_CALLBACK_SECRET: z.string().min(1).optional(),
   CAPSULE_ALLOW_PRIVATE_CALLBACKS: z.enum(['0', '1']).optional(),

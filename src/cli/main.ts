@@ -6,6 +6,7 @@ import { addOrigin, parsePort } from './config.ts'
 import { explain, UsageError } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerMigrate } from './migrate.ts'
+import { registerOperate } from './operate/index.ts'
 import { bearOutput, handedOver } from './output.ts'
 import { untilItsOwnEnd } from './own-end.ts'
 import { registerProjections } from './projections.ts'
@@ -59,6 +60,7 @@ program
   .addHelpText('after', '\nExample:\n  capsule key --name ann --scope write')
   .action((flags: KeyFlags) => key(flags))
 
+registerOperate(program)
 registerBackup(program)
 registerRestore(program)
 registerMigrate(program)

@@ -8,6 +8,7 @@ import { print } from './output.ts'
 import { ProgressLine } from './progress.ts'
 import { openReadModelsOf, type Seen, type WhereFlags } from './read-models.ts'
 import { partOf, percent, RebuildProgress } from './rebuild-progress.ts'
+import { inColumns } from './table.ts'
 
 interface Flags extends WhereFlags {
   readonly json?: boolean
@@ -53,7 +54,7 @@ function behind({ position }: ReadModelWire, head: string | null): string | null
 }
 
 function table(models: readonly (ReadModelWire & { readonly behind: string | null })[]): string {
-  const rows = [
+  return inColumns([
     ['name', 'version', 'position', 'behind', 'state'],
     ...models.map((model) => [
       model.name,
@@ -62,9 +63,7 @@ function table(models: readonly (ReadModelWire & { readonly behind: string | nul
       model.behind ?? 'not known',
       stateOf(model),
     ]),
-  ]
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('')
+  ])
 }
 
 function stateOf({ position, rebuilding, rebuild, rebuild_failed: failed }: ReadModelWire): string {

@@ -13,7 +13,7 @@ import {
 } from '../events/index.ts'
 import { type ReadModelWire, readModel, toReadModel } from '../http/index.ts'
 import { openReadModelsInWorker, type ReadModels, readStored } from '../projections/index.ts'
-import { Client, type ServerFlags, ServerSilent } from './client.ts'
+import { type Client, clientOf, type ServerFlags, ServerSilent } from './client.ts'
 import { readEnvironment } from './config.ts'
 import { CommandFailed } from './errors.ts'
 import { assertOneWhere } from './log.ts'
@@ -39,8 +39,8 @@ export interface ReadModelsOf {
 /** @throws UsageError, CommandFailed */
 export async function openReadModelsOf(flags: WhereFlags): Promise<ReadModelsOf> {
   assertOneWhere(flags)
-  const { url, key, data } = flags
-  return url === undefined ? openDirectory(data) : ofServer(new Client({ url, key }))
+  const { url, data } = flags
+  return url === undefined ? openDirectory(data) : ofServer(clientOf(url, flags))
 }
 
 const system = z.object({ head: z.string().nullable(), read_models: z.array(readModel) })

@@ -11,7 +11,7 @@ import {
   streamPrefix,
 } from '../events/index.ts'
 import { auditEvent } from '../http/index.ts'
-import { Client } from './client.ts'
+import { type Client, clientOf } from './client.ts'
 import { CommandFailed } from './errors.ts'
 import { appOfPlace, type LogFlags, type OpenLog, openLog, placeOfLog } from './log.ts'
 
@@ -71,9 +71,9 @@ async function* pagesOfStream(log: OpenLog, stream: string): AsyncGenerator<read
   }
 }
 
-async function ofServer(url: string, { key, app: wanted }: LogFlags): Promise<Recorded> {
-  const client = new Client({ url, ...(key === undefined ? {} : { key }) })
-  const app = await client.app(wanted)
+async function ofServer(url: string, flags: LogFlags): Promise<Recorded> {
+  const client = clientOf(url, flags)
+  const app = await client.app(flags.app)
   return {
     pages: (stream) => pagesOfServer(client, stream === undefined ? undefined : full(stream, () => app)),
     readStream: (name, { from = 0n, limit = PAGE } = {}) => pageOf(client, { stream: name, from: String(from) }, limit),

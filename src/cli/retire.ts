@@ -9,7 +9,8 @@ import { parseDuration, type RetireProgress, type RetireRequest, retireFrom } fr
 import { assertHere, DataDirectoryInUse, type EventStore, openSqliteStore, type Place } from '../events/index.ts'
 import { retirement, toRetirement } from '../http/index.ts'
 import { openReadModelsInWorker, type ReadModels } from '../projections/index.ts'
-import { Client } from './client.ts'
+import { clientOf } from './client.ts'
+import { parseCount } from './count.ts'
 import { CommandFailed, UsageError } from './errors.ts'
 import { appOfPlace, type LogFlags, openCluster, placeOfLog, withLog } from './log.ts'
 import { print } from './output.ts'
@@ -56,10 +57,10 @@ const SERVER_TIMEOUT_MS = 10 * 60_000
 
 async function byServer(flags: Flags, url: string, line: ProgressLine): Promise<Retirement> {
   placeOfLog(flags)
-  const { archive, key, olderThan: older_than, dryRun: dry_run = false, limit } = flags
+  const { archive, olderThan: older_than, dryRun: dry_run = false, limit } = flags
   if (archive !== undefined)
     throw new UsageError('--archive is on the server, which has its own. Leave it out with --url.')
-  const client = new Client({ url, timeoutMs: SERVER_TIMEOUT_MS, ...(key === undefined ? {} : { key }) })
+  const client = clientOf(url, flags, SERVER_TIMEOUT_MS)
   if (flags.app !== undefined) await client.app(flags.app)
   let all: Retirement | undefined
   for (;;) {
@@ -205,10 +206,4 @@ function isDuration(text: string): boolean {
   } catch {
     return false
   }
-}
-
-function parseCount(text: string): number {
-  const count = Number(text)
-  if (Number.isSafeInteger(count) && count > 0) return count
-  throw new InvalidArgumentError('Give a whole number from 1.')
 }

@@ -6,6 +6,7 @@ export { assertLoopback, parseOrigin } from './access.ts'
 export { auditEvent, retirement, toRetirement, toVerdict, verdict } from './audit.ts'
 export { type ApiKey, makeKey, readKeys } from './keys.ts'
 export { type ReadModelWire, readModel, toReadModel } from './read-models.ts'
+export { job, logLine, schedule, taskInfo } from './schemas.ts'
 export type { Server, ServerLimits, ServerOptions } from './server.ts'
 
 /**
