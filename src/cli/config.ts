@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { type ApiKey, parseOrigin, readKeys, type ServerOptions } from '../http/index.ts'
 import { UsageError } from './errors.ts'
+import { LOG_LEVELS } from './log-level.ts'
 
 const apiKeys = z.string().transform((text, context): readonly ApiKey[] => {
   try {
@@ -39,7 +40,7 @@ const environment = z.object({
   CAPSULE_CALLBACK_SECRET: z.string().min(1).optional(),
   CAPSULE_ALLOW_PRIVATE_CALLBACKS: z.enum(['0', '1']).optional(),
   EVENTSTORE_URL: z.string().optional(),
-  LOG_LEVEL: z.enum(['silent', 'error', 'warn', 'info', 'debug']).optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS).optional(),
 })
 export type Environment = z.infer<typeof environment>
 

@@ -1,12 +1,13 @@
 /** capsule serve: runs an app and serves it, until it is told to stop. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RunningApp, type StartOptions, startApp, tellTrouble } from '../app/index.ts'
+import { type RunningApp, type StartOptions, startApp } from '../app/index.ts'
 import { assertLoopback, createServer, type Server } from '../http/index.ts'
 import { keepCompiled } from './compile-cache.ts'
 import { authOf, type Environment, readEnvironment } from './config.ts'
 import { CommandFailed } from './errors.ts'
 import { outliveRefusals } from './left-running.ts'
 import { type LoadedApp, loadApp } from './load-app.ts'
+import { type Lines, linesFrom } from './log-level.ts'
 
 export interface ServeFlags {
   readonly port?: number
@@ -25,15 +26,23 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   const auth = authOf(environment)
   const host = flags.host ?? environment.HOST ?? '127.0.0.1'
   if (!auth) assertLoopback(host)
+  const lines = linesFrom(environment.LOG_LEVEL)
   const stopped = onSignal()
-  const running = await started(start(file, environment, flags.data), stopped)
+  const running = await started(start(file, environment, flags.data, lines), stopped, lines)
   if (!running) return 1
   let server: Server | undefined
   try {
     const port = flags.port ?? environment.PORT ?? 3000
     await sleep(HEADSTART_MS)
     const origins = flags.origin ?? environment.CAPSULE_ORIGINS ?? []
-    server = await createServer(running, { host, port, origins, ...(auth ? { auth } : {}) })
+    server = await createServer(running, {
+      host,
+      port,
+      origins,
+      onError: lines.report,
+      ...(lines.onRequest ? { onRequest: lines.onRequest } : {}),
+      ...(auth ? { auth } : {}),
+    })
     const url = await listen(server, port)
     process.stdout.write(`${running.name} is running at ${url}\n`)
     keepCompiled()
@@ -43,13 +52,18 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
     await running.stop({ drainMs: 0 })
     throw error
   }
-  return stop(running, server)
+  return stop(running, lines, server)
 }
 
-export async function start(file: string, environment: Environment, data: string | undefined): Promise<RunningApp> {
+export async function start(
+  file: string,
+  environment: Environment,
+  data: string | undefined,
+  { report }: Lines,
+): Promise<RunningApp> {
   const loaded = await loadApp(file)
-  outliveRefusals(tellTrouble((line) => process.stderr.write(line)))
-  return startApp(loaded.app, startOptions(loaded, environment, data))
+  outliveRefusals(report)
+  return startApp(loaded.app, { ...startOptions(loaded, environment, data), report })
 }
 
 /**
@@ -57,13 +71,13 @@ export async function start(file: string, environment: Environment, data: string
  * has; then, or asked again, it is cut off, which is as after `kill -9`.
  * @returns undefined when it was cut off
  */
-export async function started<T>(starting: Promise<T>, stopped: Promise<void>): Promise<T | undefined> {
+export async function started<T>(starting: Promise<T>, stopped: Promise<void>, lines: Lines): Promise<T | undefined> {
   let isOver = false
   const cutOff = stopped.then(async () => {
     if (isOver) return
-    process.stderr.write('capsule: stopping: waiting for the start to end (again to stop at once)\n')
+    lines.info('stopping: waiting for the start to end (again to stop at once)')
     await Promise.race([sleep(DRAIN_MS), onSignal()])
-    if (!isOver) process.stderr.write('capsule: stopped before it was ready; the next start begins again\n')
+    if (!isOver) lines.info('stopped before it was ready; the next start begins again')
   })
   try {
     return (await Promise.race([starting, cutOff])) ?? undefined
@@ -106,15 +120,15 @@ async function listen(server: Server, port: number): Promise<string> {
 }
 
 /** Requests and running work share one limit. A second signal ends the wait; what runs is still recorded as interrupted. */
-export async function stop(running: RunningApp, server?: Server): Promise<0 | 1> {
-  process.stderr.write('capsule: stopping: waiting for running work (again to stop at once)\n')
+export async function stop(running: RunningApp, lines: Lines, server?: Server): Promise<0 | 1> {
+  lines.info('stopping: waiting for running work (again to stop at once)')
   const hurry = new AbortController()
   const again = onSignal().then(() => hurry.abort())
   const deadline = performance.now() + DRAIN_MS
   await Promise.race([server?.close(), again])
   const drainMs = Math.max(0, deadline - performance.now())
   const { clean } = await running.stop({ drainMs, hurry: hurry.signal })
-  if (!clean) process.stderr.write('capsule: some work was interrupted; it runs again at the next start\n')
+  if (!clean) lines.info('some work was interrupted; it runs again at the next start')
   return clean ? 0 : 1
 }
 

@@ -2,6 +2,7 @@
 import { keepCompiled } from './compile-cache.ts'
 import { readEnvironment } from './config.ts'
 import { UsageError } from './errors.ts'
+import { linesFrom } from './log-level.ts'
 import { onSignal, start, started, stop } from './serve.ts'
 
 export interface WorkerFlags {
@@ -17,11 +18,12 @@ export async function worker(file: string, flags: WorkerFlags): Promise<0 | 1> {
         'On one machine without a cluster, capsule serve runs the tasks itself.',
     )
   }
+  const lines = linesFrom(environment.LOG_LEVEL)
   const stopped = onSignal()
-  const running = await started(start(file, environment, flags.data), stopped)
+  const running = await started(start(file, environment, flags.data, lines), stopped, lines)
   if (!running) return 1
   process.stdout.write(`${running.name} works as node ${running.nodeId}\n`)
   keepCompiled()
   await stopped
-  return stop(running)
+  return stop(running, lines)
 }

@@ -19,7 +19,7 @@ export {
 } from './errors.ts'
 export type { Attempt, Handlers, TaskHandler, TaskLimits, TurnRun } from './handlers.ts'
 export type { LockKeeper } from './locks.ts'
-export { LoopWatch } from './loop-watch.ts'
+export { LoopHeld, LoopWatch } from './loop-watch.ts'
 export { Node } from './node.ts'
 export { onFailureTask, onFailureTaskId } from './on-failure.ts'
 export { knowErrors, reviveError, type WiredError, wireError } from './process/error-wire.ts'

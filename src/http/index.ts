@@ -7,7 +7,7 @@ export { auditEvent, retirement, toRetirement, toVerdict, verdict } from './audi
 export { type ApiKey, makeKey, readKeys } from './keys.ts'
 export { type ReadModelWire, readModel, toReadModel } from './read-models.ts'
 export { job, logLine, schedule, taskInfo } from './schemas.ts'
-export type { Server, ServerLimits, ServerOptions } from './server.ts'
+export type { RequestTold, Server, ServerLimits, ServerOptions } from './server.ts'
 
 /**
  * Makes the server, whose `listen` starts it. What serves is loaded by then and not before: work goes on after a crash

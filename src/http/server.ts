@@ -60,6 +60,21 @@ export interface ServerOptions {
   readonly clock?: Clock
   /** Told of errors that no client could have caused. Default: a line on stderr. */
   readonly onError?: (error: unknown, context: string) => void
+  /** Told of each request once it is over. */
+  readonly onRequest?: (request: RequestTold) => void
+}
+
+export interface RequestTold {
+  readonly method: string
+  readonly url: string
+  /** Undefined when the client left before it had an answer. */
+  readonly status: number | undefined
+  /** Milliseconds from its first line to the end of its answer. */
+  readonly ms: number
+  /** Undefined for somebody without a key. */
+  readonly user: string | undefined
+  /** As `X-Request-ID` gives it back. */
+  readonly id: string
 }
 
 export interface Server {
@@ -156,9 +171,11 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       if (user) users.set(request, user)
       const room = user ? known : strangers
       room.underWay += 1
+      const began = performance.now()
       // Not onResponse: that never comes for a client that hung up before it was answered.
       reply.raw.once('close', () => {
         room.underWay -= 1
+        if (options.onRequest) options.onRequest(toldOf(request, reply, performance.now() - began, user))
       })
       if (closing)
         throw new HttpRefusal('not-running', 'The server is stopping. Try again in a moment.', { connection: 'close' })
@@ -214,6 +231,12 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       clearTimeout(giveUp)
     },
   }
+}
+
+function toldOf(request: FastifyRequest, reply: FastifyReply, ms: number, user: User | undefined): RequestTold {
+  const { method, url, id } = request
+  const status = reply.raw.headersSent ? reply.raw.statusCode : undefined
+  return { method, url, status, ms, user: user?.id, id }
 }
 
 /** Input is checked by zod: Fastify's own compilers, which take 40 ms to load, stay out of the start. */

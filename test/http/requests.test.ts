@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import type { RequestTold } from '../../src/http/index.ts'
 import { type FakeApp, jobView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
@@ -186,6 +187,23 @@ describe('a fault of the server', () => {
     expect(problem).toMatchObject({ status: 500, type: 'urn:capsule:error:internal' })
     expect(JSON.stringify(problem)).not.toContain('secret')
     expect(errors).toMatchObject([{ message: 'secret path /etc/x' }])
+  })
+})
+
+describe('who watches the requests', () => {
+  it('is told of each once it is over, also of one whose client left', async () => {
+    const told: RequestTold[] = []
+    const { app, server } = await serving({ onRequest: (request) => told.push(request) })
+    const url = await server.listen()
+    await fetch(`${url}/api/v1/jobs/nope?a=b`, { headers: { 'x-request-id': 'r-1' } })
+    expect(told).toMatchObject([{ method: 'GET', url: '/api/v1/jobs/nope?a=b', status: 404, user: 'local', id: 'r-1' }])
+
+    const left = new AbortController()
+    app.reads.job = () => new Promise(() => left.abort())
+    await fetch(`${url}/api/v1/jobs/j-1`, { signal: left.signal }).catch(() => {})
+    await until(() => told.length === 2)
+    expect(told[1]).toMatchObject({ url: '/api/v1/jobs/j-1', status: undefined })
+    for (const { ms } of told) expect(ms).toBeGreaterThan(0)
   })
 })
 
