@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Backoff, JsonObject, JsonValue, ScheduleDefinition, TaskError } from '../events/index.ts'
 import type { TaskLimits } from '../execution/index.ts'
+import type { TaskOptions } from './task.ts'
 
 export interface TaskDefinition {
   readonly name: string
@@ -32,6 +33,8 @@ export interface TaskDefinition {
   readonly process: { readonly memoryBytes: number | undefined } | undefined
   /** Whether the error of a failed attempt is worth another one. */
   readonly retryable: (error: unknown) => boolean
+  /** What are functions here, as the app wrote it. */
+  readonly declared: Pick<TaskOptions, 'lock' | 'concurrencyKey' | 'retryFor'>
   readonly handler: (input: never, context: never) => unknown
 }
 

@@ -287,6 +287,7 @@ export function defineTask(
     onFailure: options.onFailure,
     process: processOf(name, options.process),
     retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
+    declared: options,
     handler: handler as (input: never, context: never) => unknown,
   }
 }

@@ -5,6 +5,7 @@ import { registerBackup } from './backup.ts'
 import { addOrigin, parsePort } from './config.ts'
 import { explain, UsageError } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
+import { registerManifest } from './manifest.ts'
 import { registerMigrate } from './migrate.ts'
 import { registerOperate } from './operate/index.ts'
 import { bearOutput, handedOver } from './output.ts'
@@ -67,6 +68,7 @@ registerMigrate(program)
 registerProjections(program)
 registerAudit(program)
 registerReplay(program)
+registerManifest(program)
 registerRetire(program)
 
 /** An empty directory would be this one: what a script meant by a variable is not set there. @throws UsageError */

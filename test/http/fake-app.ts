@@ -68,6 +68,7 @@ export function task(name: string, more: Partial<TaskDefinition> = {}): TaskDefi
     onFailure: undefined,
     process: undefined,
     retryable: () => true,
+    declared: {},
     handler: () => null,
     ...more,
   }
