@@ -28,6 +28,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
+COPY template template
 COPY examples/jobs-demo examples/jobs-demo
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 CAPSULE_DATA=/data
 USER node

@@ -1,10 +1,21 @@
 /**
  * Packs the package, unpacks it beside its declared dependencies and nothing else, and lives as its user would:
- * types an app against it, runs the app with `capsule`, calls it over HTTP and stops it.
+ * types an app against it, runs the app with `capsule`, calls it over HTTP and stops it; and the same with an app that
+ * `capsule create` makes, whose own test passes.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -12,7 +23,7 @@ import { z } from 'zod'
 
 const root = resolve(import.meta.dirname, '..')
 const manifest = z.object({ dependencies: z.record(z.string(), z.string()) })
-const DEADLINE = AbortSignal.timeout(60_000)
+const DEADLINE = AbortSignal.timeout(300_000)
 
 const APP = `import { createApp } from 'capsule-actors'
 import { testApp } from 'capsule-actors/testing'
@@ -40,10 +51,11 @@ try {
   install()
   writeFileSync(join(directory, 'app.ts'), APP)
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(TSCONFIG))
-  node([join(root, 'node_modules/typescript/bin/tsc'), '-p', directory])
+  types(directory)
   refusesOldNode()
   await runs()
-  console.log('The package installs, types, runs and stops.')
+  await creates()
+  console.log('The package installs, types, runs and stops, and so does the app that it creates.')
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
@@ -65,6 +77,9 @@ function install() {
     symlinkSync(join(root, 'node_modules', name), join(modules, name))
   }
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ type: 'module' }))
+  chmodSync(bin(), 0o755)
+  mkdirSync(join(modules, '.bin'))
+  symlinkSync(bin(), join(modules, '.bin/capsule'))
 }
 
 function bin(): string {
@@ -75,8 +90,8 @@ function bin(): string {
   return join(packed, bin.capsule)
 }
 
-function node(args: readonly string[]) {
-  execFileSync(process.execPath, args, { cwd: directory, stdio: 'inherit' })
+function types(project: string) {
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { stdio: 'inherit' })
 }
 
 function refusesOldNode() {
@@ -92,29 +107,55 @@ function refusesOldNode() {
 }
 
 async function runs() {
-  const args = [bin(), 'serve', 'app.ts', '--port', '0', '--data', 'data']
-  const capsule = spawn(process.execPath, args, {
-    cwd: directory,
+  await serving('capsule serve app.ts --data data', directory, async (url) => {
+    await expectAnswer(url, /capsule-app/)
+    await expectAnswer(`${url}/components.js`, /customElements/)
+    await expectAnswer(`${url}/docs`, /<html/)
+    await expectAnswer(`${url}/api/v1/tasks/double/$execute`, /"result":42/, params({ n: 21 }))
+  })
+}
+
+/** Below the packed package, where it finds what `npm install` would bring. */
+async function creates() {
+  execFileSync(process.execPath, [bin(), 'create', 'my-jobs'], { cwd: directory, stdio: 'ignore' })
+  const created = join(directory, 'my-jobs')
+  types(created)
+  execFileSync('npm', ['test', '--silent'], { cwd: created, stdio: 'inherit' })
+  const { scripts } = z
+    .object({ scripts: z.object({ start: z.string() }) })
+    .parse(JSON.parse(readFileSync(join(created, 'package.json'), 'utf8')))
+  await serving(scripts.start, created, async (url) => {
+    await expectAnswer(`${url}/api/v1/info`, /"my-jobs"/)
+    await expectAnswer(`${url}/api/v1/tasks/build_report/$execute`, /"result":\{"pages":1\}/, params({ pages: 1 }))
+  })
+}
+
+/** Serves an app by a command of a package's script, until `look` has seen enough. */
+async function serving(command: string, cwd: string, look: (url: string) => Promise<void>) {
+  const capsule = spawn('sh', ['-c', `exec ${command} --port 0`], {
+    cwd,
+    env: { ...process.env, PATH: `${join(directory, 'node_modules/.bin')}:${process.env.PATH}` },
     stdio: ['ignore', 'pipe', 'inherit'],
     signal: DEADLINE,
   })
   try {
     const url = await address(capsule)
     await expectAnswer(`${url}/health`, /healthy/)
-    await expectAnswer(url, /capsule-app/)
-    await expectAnswer(`${url}/components.js`, /customElements/)
-    await expectAnswer(`${url}/docs`, /<html/)
-    await expectAnswer(`${url}/api/v1/tasks/double/$execute`, /"result":42/, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ params: { n: 21 } }),
-    })
+    await look(url)
     const exit = once(capsule, 'exit')
     capsule.kill('SIGTERM')
     const [code] = await exit
     if (code !== 0) throw new Error(`capsule ended with ${code}`)
   } finally {
     capsule.kill('SIGKILL')
+  }
+}
+
+function params(values: object): RequestInit {
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ params: values }),
   }
 }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { registerAudit } from './audit.ts'
 import { registerBackup } from './backup.ts'
 import { addOrigin, parsePort } from './config.ts'
+import { registerCreate } from './create.ts'
 import { explain, UsageError } from './errors.ts'
 import { type KeyFlags, key } from './key.ts'
 import { registerManifest } from './manifest.ts'
@@ -69,6 +70,7 @@ registerProjections(program)
 registerAudit(program)
 registerReplay(program)
 registerManifest(program)
+registerCreate(program)
 registerRetire(program)
 
 /** An empty directory would be this one: what a script meant by a variable is not set there. @throws UsageError */
