@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
 import { lineOf, publish, type RecordedEvent, verifyLog } from '../events/index.ts'
 import { toVerdict, verdict } from '../http/index.ts'
@@ -36,7 +36,12 @@ export function registerAudit(program: Command): void {
     .action(exportLog)
   withLog(audit.command('show').description('what happened in one stream, with when and by whom'))
     .argument('<stream>', 'as task-01a2…, session-…, lock-…')
-    .addHelpText('after', '\nExample:\n  capsule audit show task-01a2b3c4 --data ./data')
+    .option('--as-of <moment>', 'up to then: a position of the log, or a time as 2026-11-02T14:05:00Z', parseMoment)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  capsule audit show task-01a2b3c4 --data ./data\n' +
+        '  capsule audit show session-9 --as-of 2026-11-02T14:05:00Z',
+    )
     .action(show)
 }
 
@@ -151,14 +156,26 @@ function isOfTheDisk(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }
 
-async function show(stream: string, flags: Flags): Promise<void> {
-  let events = 0
+async function show(stream: string, flags: Flags & { readonly asOf?: Moment }): Promise<void> {
+  const { asOf } = flags
+  let isThere = false
   for await (const page of pages(flags, stream)) {
-    events += page.length
-    const lines = page.map((event) => (flags.json ? lineOf(event) : shown(event)))
+    isThere = true
+    const events = asOf === undefined ? page : page.filter(asOf)
+    const lines = events.map((event) => (flags.json ? lineOf(event) : shown(event)))
     if (!(await print(lines.join('')))) return
   }
-  if (events === 0) throw noEvents(stream)
+  if (!isThere) throw noEvents(stream)
+}
+
+/** Whether an event had happened by then. */
+type Moment = (event: RecordedEvent) => boolean
+
+function parseMoment(text: string): Moment {
+  if (/^\d+$/.test(text)) return ({ position }) => position <= BigInt(text)
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw new InvalidArgumentError('Give a position as 1204, or a time as 2026-11-02T14:05:00Z.')
+  return ({ metadata }) => Date.parse(metadata.at) <= time
 }
 
 function shown({ revision, type, data, metadata }: RecordedEvent): string {

@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { HistoryEvent } from '../../src/http/wire.ts'
 import { CAPSULE } from '../built.ts'
 import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
@@ -48,6 +49,12 @@ describe('capsule retire and capsule audit', () => {
     expect(shown.stdout).toMatch(
       /^ {3}0 {2}\S+Z {2}TaskSubmitted {2}by user:local .*\n.*TaskStarted.*\n.*TaskCompleted.*\n$/,
     )
+    const [, start] = (await server.ask<readonly HistoryEvent[]>('GET', `/api/v1/jobs/${left[0]}/$events`)).body
+    const asOf = (moment: string) => run(['audit', 'show', `task-${left[0]}`, '--as-of', moment, ...there])
+    expect((await asOf(String(start?.position))).stdout).toMatch(/^.*TaskSubmitted.*\n.*TaskStarted.*\n$/)
+    expect((await asOf('2000-01-01')).stdout).toBe('')
+    expect((await asOf(String(start?.at))).stdout).toMatch(/^.*TaskSubmitted.*\n.*TaskStarted.*\n/)
+    expect(await asOf('yesterday')).toMatchObject({ code: 2, stderr: expect.stringContaining('Give a position') })
     const exported = join(data, '..', 'server.jsonl')
     expect((await run(['audit', 'export', '--to', exported, ...there])).code).toBe(0)
 
