@@ -5,19 +5,12 @@ export * from './errors.ts'
 export type { ActorKind, State } from './kind.ts'
 export * from './limit/index.ts'
 export * from './lock/index.ts'
-export { type Replayed, Replayer, type ReplayerOptions } from './replay.ts'
+export { type Replayed, Replayer } from './replay.ts'
 export type { Report } from './report.ts'
 export * from './schedule/index.ts'
 export * from './session/index.ts'
 export * from './setting/index.ts'
-export {
-  MemorySnapshots,
-  openSqliteSnapshots,
-  type Snapshot,
-  type SnapshotOptions,
-  type SnapshotStore,
-  type SqliteSnapshotsOptions,
-} from './snapshots/index.ts'
+export { MemorySnapshots, openSqliteSnapshots, type Snapshot, type SnapshotStore } from './snapshots/index.ts'
 export {
   ActorSystem,
   type ActorSystemOptions,

@@ -1,6 +1,6 @@
 /** What createApp's declarations come to: plain data about tasks, schedules and pages, with their handlers. */
 import type { z } from 'zod'
-import type { Backoff, JsonObject, JsonValue, ScheduleDefinition, TaskError } from '../events/index.ts'
+import type { Backoff, JsonObject, JsonValue, TaskError } from '../events/index.ts'
 import type { TaskLimits } from '../execution/index.ts'
 import type { TaskOptions } from './task.ts'
 
@@ -36,11 +36,6 @@ export interface TaskDefinition {
   /** What are functions here, as the app wrote it. */
   readonly declared: Pick<TaskOptions, 'lock' | 'concurrencyKey' | 'retryFor'>
   readonly handler: (input: never, context: never) => unknown
-}
-
-export interface ScheduleDeclaration extends ScheduleDefinition {
-  readonly name: string
-  readonly handler: (context: never) => unknown
 }
 
 export interface BoardColumnDefinition {

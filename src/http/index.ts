@@ -8,7 +8,7 @@ export { type ApiKey, makeKey, readKeys } from './keys.ts'
 export { appManifest } from './manifest.ts'
 export { type ReadModelWire, readModel, toReadModel } from './read-models.ts'
 export { job, logLine, schedule, taskInfo } from './schemas.ts'
-export type { RequestTold, Server, ServerLimits, ServerOptions } from './server.ts'
+export type { RequestTold, Server, ServerOptions } from './server.ts'
 
 /**
  * Makes the server, whose `listen` starts it. What serves is loaded by then and not before: work goes on after a crash

@@ -1,3 +1,3 @@
 /** The door of the chat. */
-export { CapsuleChat, type Suggestion } from './chat.ts'
+export { CapsuleChat } from './chat.ts'
 export { ChatMemory, pageStorage } from './memory.ts'

@@ -7,7 +7,7 @@ import { clockSeconds, rough } from './format.ts'
 const QUIET = 1_000
 
 /** "Live", "Connecting", "Offline 12 s, as of 14:05:12", "Sign in again". */
-export function connectionWords(state: ConnectionState, now = Date.now()): string {
+function connectionWords(state: ConnectionState, now = Date.now()): string {
   switch (state.status) {
     case 'live':
       return 'Live'

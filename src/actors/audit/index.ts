@@ -3,8 +3,8 @@ import type { ActorKind } from '../kind.ts'
 import { type AuditCommand, decideAudit } from './decide.ts'
 import { type AuditContext, auditMachine, evolveAudit } from './machine.ts'
 
-export { type AuditCommand, decideAudit } from './decide.ts'
-export { type AuditContext, auditMachine, REMEMBERED_RETIRED } from './machine.ts'
+export type { AuditCommand } from './decide.ts'
+export { type AuditContext, REMEMBERED_RETIRED } from './machine.ts'
 
 export const auditKind: ActorKind<AuditCommand, AuditContext> = {
   kind: 'audit',

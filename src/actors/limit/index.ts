@@ -3,8 +3,8 @@ import type { ActorKind } from '../kind.ts'
 import { decideLimit, type LimitCommand } from './decide.ts'
 import { evolveLimit, type LimitContext, limitMachine } from './machine.ts'
 
-export { decideLimit, type LimitCommand, type LimitRules, nextAllowed, type PermitWanted } from './decide.ts'
-export { type LimitContext, limitMachine, MOST_PER_WINDOW, type Permit } from './machine.ts'
+export { type LimitCommand, type LimitRules, nextAllowed, type PermitWanted } from './decide.ts'
+export { type LimitContext, MOST_PER_WINDOW } from './machine.ts'
 
 export const limitKind: ActorKind<LimitCommand, LimitContext> = {
   kind: 'limit',

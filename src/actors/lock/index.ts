@@ -3,8 +3,8 @@ import type { ActorKind } from '../kind.ts'
 import { decideLock, type LockCommand } from './decide.ts'
 import { evolveLock, type LockContext, lockMachine } from './machine.ts'
 
-export { decideLock, joinable, type LockCommand, placeOf } from './decide.ts'
-export { type Join, type LockContext, lockMachine, type Party } from './machine.ts'
+export { joinable, type LockCommand, placeOf } from './decide.ts'
+export type { LockContext, Party } from './machine.ts'
 
 export const lockKind: ActorKind<LockCommand, LockContext> = {
   kind: 'lock',

@@ -3,8 +3,8 @@ import type { ActorKind } from '../kind.ts'
 import { decideSchedule, type ScheduleCommand } from './decide.ts'
 import { evolveSchedule, type ScheduleContext, scheduleMachine } from './machine.ts'
 
-export { decideSchedule, occurrenceTaskId, type ScheduleCommand } from './decide.ts'
-export { type ScheduleContext, scheduleMachine } from './machine.ts'
+export { occurrenceTaskId, type ScheduleCommand } from './decide.ts'
+export type { ScheduleContext } from './machine.ts'
 
 /** Of the commands that clients give. */
 const FACTS: Partial<Record<ScheduleCommand['type'], string>> = {

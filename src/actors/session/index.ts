@@ -3,8 +3,8 @@ import type { ActorKind } from '../kind.ts'
 import { decideSession, type SessionCommand, sessionLeadsTo } from './decide.ts'
 import { evolveSession, type SessionContext, sessionMachine } from './machine.ts'
 
-export { decideSession, type SessionCommand, type Speaker } from './decide.ts'
-export { type Message, type SessionContext, sessionMachine, type Turn } from './machine.ts'
+export type { SessionCommand, Speaker } from './decide.ts'
+export type { Message, SessionContext, Turn } from './machine.ts'
 
 export const sessionKind: ActorKind<SessionCommand, SessionContext> = {
   kind: 'session',

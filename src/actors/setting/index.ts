@@ -4,7 +4,7 @@ import type { JsonValue, SettingFact } from '../../events/index.ts'
 import { type ActorKind, type Decision, nothing, type State } from '../kind.ts'
 import { evolveSetting, type SettingContext, settingMachine } from './machine.ts'
 
-export { type SettingContext, settingMachine } from './machine.ts'
+export type { SettingContext } from './machine.ts'
 
 export interface SettingCommand {
   readonly type: 'set'
@@ -12,10 +12,7 @@ export interface SettingCommand {
   readonly value: JsonValue
 }
 
-export function decideSetting(
-  { key, value }: SettingCommand,
-  { context }: State<SettingContext>,
-): Decision<SettingFact> {
+function decideSetting({ key, value }: SettingCommand, { context }: State<SettingContext>): Decision<SettingFact> {
   return isDeepStrictEqual(context.values[key], value)
     ? nothing
     : { facts: [{ type: 'SettingSet', data: { key, value } }] }

@@ -359,6 +359,6 @@ function askActions(status: TaskStatus, cancelRequested: boolean, hasTimeout: bo
 }
 
 /** For an error the system itself raises about a task. */
-export function taskError(type: string, message: string, retryable = false): TaskError {
+function taskError(type: string, message: string, retryable = false): TaskError {
   return { type, message, retryable }
 }

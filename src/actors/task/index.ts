@@ -4,9 +4,9 @@ import type { TaskCommand } from './commands.ts'
 import { decideTask } from './decide.ts'
 import { evolveTask, type TaskContext, taskMachine } from './machine.ts'
 
-export { isEnded, type TaskStatus } from '../../events/index.ts'
+export { isEnded } from '../../events/index.ts'
 export type { Start, TaskCommand } from './commands.ts'
-export { CRASHES_BEFORE_ALONE, decideTask, type TaskAction, taskActions, taskError } from './decide.ts'
+export { CRASHES_BEFORE_ALONE, decideTask, taskActions } from './decide.ts'
 export { type Claim, type TaskContext, taskMachine } from './machine.ts'
 
 /** Of the commands that clients give. */

@@ -4,8 +4,7 @@ import { CommandRefused } from '../../actors/index.ts'
 import { type Duration, parseDuration } from '../duration.ts'
 import { type RetireOptions, type RetireOutcome, type RetireParts, retire } from './retire.ts'
 
-export type { Kept } from './judge.ts'
-export { type RetireOutcome, type RetireParts, type RetireProgress, retire } from './retire.ts'
+export type { RetireOutcome, RetireParts, RetireProgress } from './retire.ts'
 
 export interface RetireRequest extends Omit<RetireOptions, 'before'> {
   /** What ended longer ago than this goes: '90d'. */

@@ -1,4 +1,4 @@
 /** Archives: where streams go that leave the log. */
 export { lineOf } from './line.ts'
-export { type CopyBreak, type CopyFault, verifyCopy } from './verify.ts'
-export { type ArchiveOptions, ArchiveWriter, openArchive } from './writer.ts'
+export { type CopyFault, verifyCopy } from './verify.ts'
+export { ArchiveWriter, openArchive } from './writer.ts'

@@ -1,6 +1,6 @@
 /** Events of `node-<id>`: a process that runs work. Capped in the log and outside the hash chain. */
 import { z } from 'zod'
-import { event, type FactOf, id, jsonObject, text } from './define.ts'
+import { event, id, jsonObject, text } from './define.ts'
 
 export const nodeEvents = {
   NodeStarted: event(z.object({ node: id, version: text, manifest: jsonObject })),
@@ -9,4 +9,3 @@ export const nodeEvents = {
   NodeDraining: event(z.object({})),
   NodeStopped: event(z.object({ clean: z.boolean() })),
 }
-export type NodeFact = FactOf<typeof nodeEvents>

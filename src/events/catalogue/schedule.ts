@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { event, type FactOf, id, instant, text } from './define.ts'
 
-export const scheduleDefinition = z.object({
+const scheduleDefinition = z.object({
   cron: id,
   /** IANA name. */
   timezone: id,

@@ -1,5 +1,5 @@
 /** Copies of a log: to another store, to a backup, and back. */
-export { type Copied, type CopyOptions, type CopyProgress, copyHistory, type Log } from './copy.ts'
+export { type Copied, copyHistory, type Log } from './copy.ts'
 export * from './errors.ts'
 export { type MigrateOptions, migrateLog, nameOf, type Place, placeOf } from './migrate.ts'
 export { appsIn, assertArrived, assertHere, assertNothingLeft } from './moved.ts'
