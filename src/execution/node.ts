@@ -432,7 +432,7 @@ export class Node {
     await this.#repairs.locks(work)
     await this.#repairs.occurrences(work)
     await this.#aftermath.start(work)
-    this.#turns.start(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
+    this.#turns.takeUp(work.openTurns.filter(({ running }) => !running).map(({ sessionId }) => sessionId))
     await this.schedules.takeBack()
     if (this.#hasHeardAll) await this.#removeUndeclared()
   }

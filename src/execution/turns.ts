@@ -59,6 +59,11 @@ export class Turns {
   /** Begins to answer; first what was left open. */
   start(sessionIds: Iterable<string>): void {
     this.#open = true
+    this.takeUp(sessionIds)
+  }
+
+  /** Answers what another node left open, unless this one has not begun, or takes no more. */
+  takeUp(sessionIds: Iterable<string>): void {
     for (const sessionId of sessionIds) this.#wake(sessionId)
   }
 

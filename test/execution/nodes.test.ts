@@ -703,6 +703,24 @@ describe('several nodes on one log', () => {
     expect(interrupted?.data.cause).toBe('drain')
   })
 
+  test('a node that drains while another dies takes up no conversation', async () => {
+    const answered: string[] = []
+    const c = await cluster(2, (app, node) => {
+      app.task('long', () => new Promise<void>((resolve) => c.clock.after(60_000, resolve)))
+      app.message((_, { text }) => void answered.push(`${node} ${text}`))
+    })
+    await c.nodes[0]?.engine.submit({ name: 'long', params: {} }, caller)
+    await settled()
+    const stopped = c.nodes[0]?.engine.stop({ drainMs: 30_000 })
+    await c.advance('1s')
+    c.kill(1)
+    await c.nodes[0]?.engine.sendMessage('talk', { text: 'hello', create: true }, caller).catch(() => {})
+    await c.advance('15s')
+    expect(answered).toEqual([])
+    await c.advance('30s')
+    await stopped
+  })
+
   test('a node that joins while another drains leaves it no work', async () => {
     const c = await cluster(1, (app) => {
       app.task('long', () => new Promise<void>((resolve) => c.clock.after(60_000, resolve)))
