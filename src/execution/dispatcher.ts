@@ -13,6 +13,7 @@
  */
 import {
   type ActorSystem,
+  type Claim,
   type Clock,
   CommandRefused,
   CRASHES_BEFORE_ALONE,
@@ -245,23 +246,39 @@ export class Dispatcher {
     this.pump()
   }
 
-  /** Runs a task whose start was appended with its submission, on the slot it reserved. */
+  /** Runs a task whose start was appended, on the slot that was taken for it; unless others took it for lost meanwhile. */
   begin(taskId: string, state: State<TaskContext>, fence?: string): void {
-    this.#claims.settle(taskId)
+    const { shown, waits } = this.#claims.settle(taskId)
+    const { claim } = state.context
+    const record = this.#records.get(taskId)
+    if (claim && record?.claim !== claim.id) {
+      if (shown === claim.id) return this.#lose(taskId, claim, record, waits)
+      this.#claims.runsUnseen(claim.id)
+    }
     this.#run(taskId, state, fence)
+  }
+
+  /** The log has shown the claim, and that it has ended, before it was answered. */
+  #lose(taskId: string, { id, alone }: Claim, record: TaskRecord | undefined, waits: boolean): void {
+    this.#claims.takeCancelled(id)
+    this.#admission.release(taskId, id, 'lost')
+    if (record) this.#comeToNothing(record, waits)
+    if (alone) this.#slots.endAlone()
+    this.#giveBack()
   }
 
   /** The reserved slot was not used: refused, or recorded without an answer, as the log may have shown already. */
   abandon(taskId: string): void {
-    this.#claims.settle(taskId)
+    const { waits } = this.#claims.settle(taskId)
     const record = this.#records.get(taskId)
-    if (record?.state === 'claiming') this.#place(record)
-    else if (record) this.#disown(record)
+    if (record) this.#comeToNothing(record, waits)
     this.#giveBack()
   }
 
-  /** A start that was under way has come to nothing: nor does the claim that was heard of meanwhile run here. */
-  #disown({ id, state, ours, claim }: TaskRecord): void {
+  /** A start that was under way: the task waits for another one, or does not; nor does the claim that was heard of run here. */
+  #comeToNothing(record: TaskRecord, waits: boolean): void {
+    const { id, state, ours, claim } = record
+    if (waits && state === 'claiming') return this.#place(record)
     if (claim === undefined) return
     this.#claims.takeCancelled(claim)
     if (state === 'running' && ours && !this.#options.runner.has(claim)) this.#orphan(id, claim)
@@ -361,7 +378,7 @@ export class Dispatcher {
 
   #enqueue(record: TaskRecord): void {
     const handler = this.#options.handlers.task(record.name)
-    if (this.#claims.isUnderWay(record.id)) {
+    if (this.#claims.holdBack(record.id)) {
       this.#become(record, 'claiming')
     } else if (!handler || this.#paused.has(record.name) || isPast(record.expiresAt, this.#options.system.clock)) {
       this.#become(record, 'parked')
@@ -582,17 +599,16 @@ export class Dispatcher {
         ...(fence === undefined ? {} : { fence }),
       } as const
       const { state } = await system.execute(taskKind, record.id, command, { by: `node:${node}`, mustLand: true })
-      this.#claims.settle(record.id)
-      this.#run(record.id, state, fence)
+      this.begin(record.id, state, fence)
     } catch (error) {
-      this.#claims.settle(record.id)
+      const { waits } = this.#claims.settle(record.id)
       if (how.claim !== undefined) this.#admission.release(record.id, how.claim, 'not started')
       // Refused: the log has, or will have, what this record must become; unless the task's stream was deleted.
       if (!(error instanceof CommandRefused)) {
         this.#forget(record)
         report(error, `starting task ${record.id}`)
       } else if (system.peek(taskKind, record.id)?.value === 'new') this.#forget(record)
-      else this.#disown(record)
+      else this.#comeToNothing(record, waits)
       if (how.alone) this.#slots.endAlone()
       this.#giveBack()
     } finally {
@@ -612,7 +628,6 @@ export class Dispatcher {
     const { claim, submission } = state.context
     const handler = submission && this.#options.handlers.task(submission.name)
     if (!claim || !handler) return this.#giveBack()
-    if (this.#records.get(taskId)?.claim !== claim.id) this.#claims.runsUnseen(claim.id)
     // The slot is the handler's: the next one starts while the end of this one is recorded.
     const onReturned = (): void => {
       if (!claim.alone) this.#giveBack()

@@ -564,6 +564,57 @@ describe('several nodes on one log', () => {
     expect((await first(c).reads.job(taskId))?.status).toBe('cancelled')
   })
 
+  test('a claim that others have interrupted by when it is answered does not run, and the task does', async () => {
+    const ran: string[] = []
+    const c = await cluster(2, (app, node) => {
+      if (node === 0) app.task('work', (_: object, { attempt }) => void ran.push(`attempt ${attempt}`))
+    })
+    const answers = Promise.withResolvers<void>()
+    c.slow = { type: 'TaskStarted', taken: 'at once', until: answers.promise }
+    const { taskId } = await first(c).submit({ name: 'work', params: {}, delay: 1 }, caller)
+    await c.advance('2s')
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('15s')
+    c.nodes[0]?.sleeper.wake()
+    await c.advance('1s')
+    expect((await c.events(`task-${taskId}`)).at(-1)?.type).toBe('TaskInterrupted')
+    answers.resolve()
+    await c.advance('1s')
+    expect(ran).toEqual(['attempt 2'])
+    expect((await first(c).reads.job(taskId))?.status).toBe('completed')
+  })
+
+  test('a claim that comes too late for a task whose node has died meanwhile leaves it to the next claim', async () => {
+    const ran: number[] = []
+    const c = await cluster(3, (app, node) => {
+      // The third one only sees to what the dead leave.
+      if (node === 2) return
+      app.task('work', () => {
+        ran.push(node)
+        return ran.length === 1 ? new Promise(() => {}) : 'done'
+      })
+    })
+    const late = Promise.withResolvers<void>()
+    c.slow = {
+      type: 'TaskStarted',
+      taken: 'late',
+      // Only for the first that asks.
+      get until() {
+        c.slow = undefined
+        return late.promise
+      },
+    }
+    const { taskId } = await first(c).submit({ name: 'work', params: {}, delay: 1 }, caller)
+    await c.advance('2s')
+    c.kill(ran[0] ?? 0)
+    await c.advance('15s')
+    expect((await c.events(`task-${taskId}`)).at(-1)?.type).toBe('TaskInterrupted')
+    late.resolve()
+    await c.advance('1s')
+    expect(ran).toHaveLength(2)
+    expect((await first(c).reads.job(taskId))?.status).toBe('completed')
+  })
+
   // A promise: see docs/promises.md.
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
     const ran: string[] = []

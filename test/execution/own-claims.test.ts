@@ -25,3 +25,15 @@ test('one that the log shows first is left until its append is answered', () => 
     false,
   ])
 })
+
+test('what the log says of a task while its start is under way is known once that is answered', () => {
+  const claims = new OwnClaims()
+  expect(claims.holdBack('t1')).toBe(false)
+  claims.begin('t1')
+  claims.shown('t1', 'c1')
+  expect([claims.holdBack('t1'), claims.settle('t1'), claims.holdBack('t1')]).toEqual([
+    true,
+    { shown: 'c1', waits: true },
+    false,
+  ])
+})
