@@ -4,6 +4,7 @@ import { CommandRefused } from '../actors/index.ts'
 import type { RetireOutcome } from '../app/index.ts'
 import { type LogVerdict, type RecordedEvent, START } from '../events/index.ts'
 import { acknowledge, paging, position, type Route, route } from './route.ts'
+import * as schemas from './schemas.ts'
 
 const resource = 'Audit'
 const count = z.int().nonnegative()
@@ -77,7 +78,7 @@ export const auditRoutes: readonly Route[] = [
         .optional()
         .meta({ description: 'First revision of the stream' }),
       after: z.string().optional().meta({ description: 'Position: what comes after it' }),
-      limit: z.coerce.number().int().min(1).max(500).default(50),
+      limit: schemas.pageSize.default(50),
     }),
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(auditEvent) } },
     errors: ['malformed-request', 'invalid-input', 'store-unavailable'],

@@ -34,7 +34,7 @@ export function boardQuery({ filter = {}, columns, windows = [] }: BoardParams, 
 }
 
 const boardFilterFields = schemas.boardFilter.shape
-const windowSize = z.coerce.number().int().min(1).max(schemas.WIDEST_WINDOW).default(DEFAULT_WINDOW.limit)
+const windowSize = schemas.wholeNumber(1, schemas.WIDEST_WINDOW).default(DEFAULT_WINDOW.limit)
 
 const columnsText = z
   .string()
@@ -77,7 +77,7 @@ export const boardRoutes: readonly Route[] = [
       ...boardFilterFields,
       statuses: schemas.many(schemas.status),
       label: z.string().min(1).default('Column'),
-      after: z.coerce.number().int().min(0).default(0).meta({ description: 'How many cards to skip' }),
+      after: schemas.wholeNumber(0).default(0).meta({ description: 'How many cards to skip' }),
       limit: windowSize,
     }),
     answers: { 200: { description: 'The column', schema: schemas.boardColumn } },

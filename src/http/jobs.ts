@@ -89,7 +89,7 @@ export const jobRoutes: readonly Route[] = [
     summary: 'The history of a job: what happened, when, by whom',
     description: 'Oldest first. It stays after the job was deleted.',
     query: z.strictObject({
-      after: z.coerce.number().int().min(0).exactOptional().meta({ description: 'Only what follows this revision' }),
+      after: schemas.wholeNumber(0).exactOptional().meta({ description: 'Only what follows this revision' }),
     }),
     answers: { 200: { description: 'Its events', schema: z.array(schemas.historyEvent) } },
     errors: ['not-found', 'invalid-input'],
@@ -108,7 +108,7 @@ export const jobRoutes: readonly Route[] = [
     resource,
     summary: 'What a job logged, oldest first',
     query: z.strictObject({
-      attempt: z.coerce.number().int().min(1).exactOptional().meta({ description: 'Only what this start of it said' }),
+      attempt: schemas.wholeNumber(1).exactOptional().meta({ description: 'Only what this start of it said' }),
     }),
     answers: { 200: { description: 'Its lines', schema: z.array(schemas.logLine) } },
     errors: ['not-found', 'invalid-input'],

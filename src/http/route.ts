@@ -3,7 +3,7 @@
  * The same description registers it, checks its input and writes its part of the OpenAPI document.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Caller, RunningApp } from '../app/index.ts'
 import { type Position, parsePosition } from '../events/index.ts'
 import type { Access } from './access.ts'
@@ -99,7 +99,7 @@ export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query
             request,
             reply,
             // Without a schema there is nothing to hand over, and Query or Body is undefined.
-            query: spec.query ? spec.query.parse(asked) : (undefined as Query),
+            query: spec.query ? queryOf(spec.query, asked) : (undefined as Query),
             body: spec.body ? spec.body.parse(request.body) : (undefined as Body),
             user,
             caller: callerOf(request, user),
@@ -109,6 +109,18 @@ export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query
       })
     },
   }
+}
+
+/** @throws ZodError, which says so of what is given twice where one is taken, whatever that would have to be */
+function queryOf<Query>(schema: z.ZodType<Query>, asked: unknown): Query {
+  const read = schema.safeParse(asked)
+  if (read.success) return read.data
+  const isRepeated = ([name, ...inside]: readonly PropertyKey[]): boolean =>
+    inside.length === 0 && Array.isArray(Reflect.get(Object(asked), name ?? ''))
+  const issues = read.error.issues.map((issue) =>
+    isRepeated(issue.path) ? { ...issue, message: 'is given more than once; give it once' } : issue,
+  )
+  throw new z.ZodError(issues)
 }
 
 /** Who asks on a route for anybody without having said so. Owns nothing. */

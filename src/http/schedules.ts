@@ -39,13 +39,7 @@ export const scheduleRoutes: readonly Route[] = [
     resource,
     summary: 'One schedule',
     query: z.strictObject({
-      next: z.coerce
-        .number()
-        .int()
-        .min(0)
-        .max(100)
-        .exactOptional()
-        .meta({ description: 'So many `upcoming` due times' }),
+      next: schemas.wholeNumber(0, 100).exactOptional().meta({ description: 'So many `upcoming` due times' }),
     }),
     answers: { 200: { description: 'The schedule', schema: schemas.schedule } },
     errors: ['not-found', 'invalid-input'],

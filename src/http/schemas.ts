@@ -127,7 +127,14 @@ export function many<T extends z.ZodType<unknown, string>>(item: T) {
     .meta({ description: 'Repeat it or separate by commas' })
 }
 
-export const pageSize = z.coerce.number().int().min(1).max(500)
+/** A whole number in a query. */
+export const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) => {
+  const most = max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`
+  const wanted = `must be a whole number from ${min}${most}`
+  return z.coerce.number(wanted).int(wanted).min(min, wanted).max(max, wanted)
+}
+
+export const pageSize = wholeNumber(1, 500)
 export const cursor = z.string().min(1).meta({ description: 'From the Link header of the page before' })
 
 /** The filters that lists, boards and bulk commands share. */
@@ -166,7 +173,7 @@ export const jobsQuery = withParams({
   since: when.exactOptional().meta({ description: 'Submitted at or after' }),
   until: when.exactOptional().meta({ description: 'Submitted before' }),
   limit: pageSize.default(50),
-  offset: z.coerce.number().int().min(0).exactOptional(),
+  offset: wholeNumber(0).exactOptional(),
   cursor: cursor.exactOptional(),
 })
 

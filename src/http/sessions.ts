@@ -79,7 +79,10 @@ export const sessionRoutes: readonly Route[] = [
     resource,
     summary: 'What was said and shown, in order',
     query: z.strictObject({
-      after: z.coerce.number().exactOptional().meta({ description: 'Only items with a greater index' }),
+      after: z.coerce
+        .number('must be a number')
+        .exactOptional()
+        .meta({ description: 'Only items with a greater index' }),
       limit: schemas.pageSize.default(50),
     }),
     answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.transcriptItem) } },

@@ -59,6 +59,19 @@ describe('jobs', () => {
     },
   )
 
+  it.each([
+    ['limit=1&limit=2', 'limit: is given more than once; give it once.'],
+    ['since=2026-01-01&since=2026-01-02', 'since: is given more than once; give it once.'],
+    ['params.n=1&params.n=2', 'params.n: is given more than once; give it once.'],
+    ['limit=all', 'limit: must be a whole number from 1 to 500.'],
+    ['limit=1.5', 'limit: must be a whole number from 1 to 500.'],
+    ['offset=-1', 'offset: must be a whole number from 0.'],
+  ])('say what is wrong with ?%s', async (query, why) => {
+    const { refusal } = await serving()
+    const { detail } = await refusal('GET', `/api/v1/jobs?${query}`)
+    expect(detail).toBe(`The request does not fit: ${why}`)
+  })
+
   it('have a schema', async () => {
     const { get } = await serving()
     expect((await get('/api/v1/jobs/$schema')).body).toMatchObject({

@@ -194,6 +194,7 @@ describe('jobs', () => {
     const ids = (filter: Parameters<typeof core.ask<'jobs'>>[1]) => core.ask('jobs', filter).items.map(({ id }) => id)
     expect(ids({ q: '0%_S' })).toEqual(['a'])
     expect(ids({ q: '100' })).toEqual(['b', 'a'])
+    expect([ids({ q: '\0' }), ids({ q: '100\0' })]).toEqual([[], []])
     expect(ids({ params: { n: '5' } })).toEqual(['b', 'a'])
     expect(ids({ params: { n: 5 } })).toEqual(['a'])
     expect(ids({ params: { deep: { x: [1] } } })).toEqual(['a'])

@@ -88,8 +88,15 @@ export function selectionOf(db: DatabaseSync, filter: JobFilter): JobSelection {
   return { none, name, owner, statuses: filter.status, where, narrow, searched: q !== '' }
 }
 
-/** The LIKE pattern, with `\\` as its escape, of what has `text` in it. */
+/** As a pattern of LIKE: what is searched has some text. */
+const NOTHING = ''
+
+/**
+ * The LIKE pattern, with `\\` as its escape, of what has `text` in it. Of one with a NUL only the part before that counts, and
+ * what is searched has none: JSON writes it otherwise.
+ */
 function containing(text: string): string {
+  if (text.includes('\0')) return NOTHING
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`
 }
 
