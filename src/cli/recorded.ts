@@ -8,6 +8,7 @@ import {
   parsePosition,
   type RecordedEvent,
   START,
+  STREAM_KINDS,
   streamPrefix,
 } from '../events/index.ts'
 import { auditEvent } from '../http/index.ts'
@@ -97,8 +98,13 @@ async function pageOf(client: Client, query: Record<string, string>, limit: numb
   return (await client.get(`/api/v1/audit/events?${search}`, z.array(auditEvent))).map(recorded)
 }
 
+const WITHOUT_APP = new RegExp(`^(${STREAM_KINDS.join('|')})(-|$)`)
+
+/** A dot alone does not say that the app stands before it: the key of a lock may have one, as an app be called task-2. */
 function full(stream: string, app: () => string): string {
-  return stream.includes('.') ? stream : `${app()}.${stream}`
+  if (stream.includes('.') && !WITHOUT_APP.test(stream)) return stream
+  const prefix = streamPrefix(app())
+  return stream.startsWith(prefix) ? stream : prefix + stream
 }
 
 function recorded({ recorded_at, revision, position, data, metadata, ...event }: z.output<typeof auditEvent>) {

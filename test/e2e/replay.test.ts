@@ -43,6 +43,18 @@ it.each([
   expect(refused.stderr).toContain(says)
 })
 
+it('finds a stream without the name of its app, though its key has a dot', async () => {
+  const data = await temporaryDirectory()
+  const server = await serve({ app: APP, data })
+  await until(server, await submit(server, 'queue', { key: 'v1.5' }), 'completed')
+  for (const stream of ['lock-queue:v1.5', 'work.lock-queue:v1.5']) {
+    const shown = await run(['audit', 'show', stream, '--data', data])
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    const fits = await run(['replay', APP, '--stream', stream, '--url', server.url])
+    expect(fits).toMatchObject({ code: 0, stderr: '' })
+  }
+})
+
 it('is told of no server that keeps it out, and of one that runs another app', async () => {
   const { line } = makeKey('ann', 'admin')
   const server = await serve({ app: APP, data: 'memory', env: { CAPSULE_AUTH_API_KEYS: line } })
