@@ -17,7 +17,7 @@ export const buildReport = app.task(
   },
   async ({ pages }, { taskId, session, signal, progress }) => {
     for (let page = 0; page < pages; page++) {
-      await progress(page / pages, `${page} of ${pages} pages`)
+      progress(page / pages, `${page} of ${pages} pages`)
       // In place of your work. The signal ends it on a cancel, a timeout or a stop.
       await sleep(500, undefined, { signal })
     }

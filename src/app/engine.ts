@@ -29,7 +29,7 @@ import {
   verifyLog,
   WAITING_STATUSES,
 } from '../events/index.ts'
-import { cronInWords, describeError, type Node, onFailureTask } from '../execution/index.ts'
+import { type AttemptTally, cronInWords, describeError, type Node, onFailureTask } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
 import type { App, Runs } from './app.ts'
 import { forEachJob } from './bulk.ts'
@@ -111,6 +111,12 @@ export class Engine implements RunningApp, Runs {
   }
   get reads(): ReadModels {
     return this.#parts.reads
+  }
+  get attempts(): AttemptTally {
+    return this.#parts.node.attempts
+  }
+  get work(): RunningApp['work'] {
+    return this.#parts.node.work
   }
 
   // Tasks --------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import type {
   StreamKind,
   TaskError,
 } from '../events/index.ts'
-import type { Submitted } from '../execution/index.ts'
+import type { AttemptTally, Submitted } from '../execution/index.ts'
 import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import type { RetireOutcome, RetireRequest } from './retention/index.ts'
@@ -83,6 +83,10 @@ export interface RunningApp {
   readonly tasks: ReadonlyMap<string, TaskDefinition>
   readonly pages: readonly PageDefinition[]
   readonly reads: ReadModels
+  /** What became of the attempts of tasks that this process ran. */
+  readonly attempts: AttemptTally
+  /** Attempts, turns and what follows the end of a run that are under way here; and tasks that wait, of all nodes. */
+  readonly work: { readonly running: number; readonly live: number }
 
   /** @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, QueueFull, NotFound (session), NotRunning */
   submit(request: SubmitRequest, caller: Caller): Promise<Submitted>

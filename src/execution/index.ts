@@ -1,6 +1,7 @@
 /** Running work: dispatcher, runner, turns, schedules, locks, and the node they make. The only door into this folder. */
 export type { MakeAnnouncer } from './announcer.ts'
 export { announceFromThread } from './announcing/thread.ts'
+export { AttemptTally } from './attempt-tally.ts'
 export { checkCallbackUrl } from './callback-address.ts'
 export { verifyCallback } from './callback-signature.ts'
 export type { CallbackSettings } from './callbacks.ts'
@@ -18,6 +19,7 @@ export {
   TimeoutError,
 } from './errors.ts'
 export type { Attempt, Handlers, TaskHandler, TaskLimits, TurnRun } from './handlers.ts'
+export { Histogram } from './histogram.ts'
 export type { LockKeeper } from './locks.ts'
 export { LoopHeld, LoopWatch } from './loop-watch.ts'
 export { Node } from './node.ts'

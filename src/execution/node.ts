@@ -28,6 +28,7 @@ import {
 import type { JobView, ReadModels, WorkSnapshot } from '../projections/index.ts'
 import { Aftermath } from './aftermath.ts'
 import { LoopAnnouncer, type MakeAnnouncer } from './announcer.ts'
+import type { AttemptTally } from './attempt-tally.ts'
 import type { CallbackSettings } from './callbacks.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { Handlers } from './handlers.ts'
@@ -157,6 +158,11 @@ export class Node {
     this.#repairs = new Repairs({ system, node: this.id, locks: this.locks, schedules: this.schedules, report })
     const kinds: readonly StreamKind[] = system.exclusive ? FOLLOWED : [...FOLLOWED, 'node']
     this.#prefixes = kinds.map((kind) => [kind, streamPrefix(system.app, kind)])
+  }
+
+  /** What became of the attempts that ran here. */
+  get attempts(): AttemptTally {
+    return this.#runner.tally
   }
 
   get work(): { readonly running: number; readonly live: number } {

@@ -19,6 +19,7 @@ import {
   taskKind,
 } from '../actors/index.ts'
 import { type Actor, EventTooLarge, type JsonValue, StreamDeleted } from '../events/index.ts'
+import { type AttemptEnd, AttemptTally } from './attempt-tally.ts'
 import {
   asJson,
   CancelledError,
@@ -45,12 +46,24 @@ export interface RunnerOptions {
   readonly report: Report
 }
 
+/** The one command that ends an attempt. */
+type Ending = Extract<TaskCommand, { readonly type: keyof typeof ENDS }>
+
+const ENDS = {
+  complete: 'completed',
+  fail: 'failed',
+  timeOut: 'timeout',
+  interrupt: 'interrupted',
+  acknowledgeCancel: 'cancelled',
+} as const satisfies Record<string, AttemptEnd>
+
 interface Run {
   readonly attempt: LiveAttempt
   readonly done: Promise<void>
 }
 
 export class Runner {
+  readonly tally = new AttemptTally()
   readonly #options: RunnerOptions
   readonly #runs = new Map<string, Run>()
   #interrupts = false
@@ -133,6 +146,8 @@ export class Runner {
   }
 
   async #drive(attempt: LiveAttempt, handler: TaskHandler, failures: number, onReturned: () => void): Promise<void> {
+    const { clock } = this.#options.system
+    const began = clock.monotonic()
     let hasReturned = false
     // One that was stopped before it began does not begin.
     const returned = (attempt.endedBy ? Promise.reject(attempt.endedBy) : handler.run(attempt))
@@ -143,10 +158,11 @@ export class Runner {
     // An abandoned handler may still reject, long after anybody waits for it.
     returned.catch(() => {})
     const ending = await this.#ending(attempt, handler, returned, failures)
+    const seconds = (clock.monotonic() - began) / 1000
     const isAbandoned = !hasReturned
     const recorded = ending && this.#record(attempt, ending)
     onReturned()
-    await recorded
+    this.tally.add(attempt.submission.name, (await recorded) ?? 'lost', seconds)
     if (isAbandoned) this.#offerLate(attempt, returned)
   }
 
@@ -156,7 +172,7 @@ export class Runner {
     handler: TaskHandler,
     returned: Promise<JsonValue>,
     failures: number,
-  ): Promise<TaskCommand | undefined> {
+  ): Promise<Ending | undefined> {
     try {
       const result = await Promise.race([returned, attempt.abandoned])
       if (attempt.lost) return undefined
@@ -177,7 +193,8 @@ export class Runner {
       .catch(() => {}) // refused, or failed in the end, or too late even for that: the store is closed
   }
 
-  async #record(attempt: LiveAttempt, ending: TaskCommand): Promise<void> {
+  /** @returns undefined if somebody else had ended the run */
+  async #record(attempt: LiveAttempt, ending: Ending): Promise<AttemptEnd | undefined> {
     const { system, report } = this.#options
     try {
       const flushed = attempt.flush()
@@ -185,7 +202,7 @@ export class Runner {
       if (flushed) await flushed
       await system.execute(taskKind, attempt.taskId, ending, attempt.ending)
     } catch (error) {
-      if (isRefusal(error)) return // the claim was lost: the refusal is recorded
+      if (isRefusal(error)) return undefined // the claim was lost: the refusal is recorded
       if (error instanceof EventTooLarge && ending.type === 'complete') {
         const tooLarge = new NonRetryableError(
           `The result has ${error.bytes} bytes of JSON, the limit is ${error.limit}.`,
@@ -199,9 +216,10 @@ export class Runner {
       }
       report(error, `recording the end of task ${attempt.taskId}`)
     }
+    return ENDS[ending.type]
   }
 
-  #unfinished(attempt: LiveAttempt, handler: TaskHandler, error: unknown, failures: number): TaskCommand {
+  #unfinished(attempt: LiveAttempt, handler: TaskHandler, error: unknown, failures: number): Ending {
     const claim = attempt.claim.id
     if (attempt.endedBy instanceof CancelledError) return { type: 'acknowledgeCancel', claim }
     if (attempt.endedBy instanceof ShutdownError) return { type: 'interrupt', claim, cause: 'drain' }
@@ -224,7 +242,7 @@ export class Runner {
     }
   }
 
-  #timeOut(attempt: LiveAttempt, failures: number): TaskCommand {
+  #timeOut(attempt: LiveAttempt, failures: number): Ending {
     return {
       type: 'timeOut',
       claim: attempt.claim.id,
@@ -245,7 +263,7 @@ export class Runner {
   }
 }
 
-function complete(attempt: LiveAttempt, result: JsonValue): TaskCommand {
+function complete(attempt: LiveAttempt, result: JsonValue): Ending {
   return { type: 'complete', claim: attempt.claim.id, result }
 }
 

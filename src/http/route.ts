@@ -8,6 +8,7 @@ import type { Caller, RunningApp } from '../app/index.ts'
 import { type Position, parsePosition } from '../events/index.ts'
 import type { Access } from './access.ts'
 import { type ErrorCode, HttpRefusal } from './errors.ts'
+import type { RequestTally } from './request-tally.ts'
 import type { Streams } from './sse.ts'
 import { assertScope, type Scope, type User } from './users.ts'
 
@@ -26,6 +27,7 @@ export interface Surroundings {
   readonly app: RunningApp
   readonly streams: Streams
   readonly access: Access
+  readonly requests: RequestTally
   /** Who asks; undefined for one who did not say. */
   userOf(request: FastifyRequest): User | undefined
 }

@@ -14,9 +14,11 @@ import { HttpRefusal, toProblem } from './errors.ts'
 import { jobRoutes } from './jobs.ts'
 import { LIVE_LIMITS, LIVE_PATH, Live, type LiveLimits } from './live.ts'
 import { lockRoutes } from './locks.ts'
+import { metricsRoutes } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { pageRoutes } from './pages.ts'
 import { readModelRoutes } from './read-models.ts'
+import { RequestTally } from './request-tally.ts'
 import { type Route, signedIn, traceparentOf } from './route.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { sessionRoutes } from './sessions.ts'
@@ -98,6 +100,7 @@ export const ROUTES: readonly Route[] = [
   ...pageRoutes,
   ...systemRoutes,
   ...readModelRoutes,
+  ...metricsRoutes,
   ...auditRoutes,
   ...signInRoutes,
 ]
@@ -127,6 +130,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   const userOf = (request: FastifyRequest): User | undefined => users.get(request)
   const streams = new Streams(clock, { heartbeatMs: HEARTBEAT_MS, limit: limits.streams })
   const live = new Live({ app, access, clock, limits, onError })
+  const requests = new RequestTally()
   const known: Room = { underWay: 0, most: limits.requests }
   const strangers: Room = { underWay: 0, most: Math.ceil(limits.requests / 10) }
   let closing = false
@@ -175,7 +179,11 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       // Not onResponse: that never comes for a client that hung up before it was answered.
       reply.raw.once('close', () => {
         room.underWay -= 1
-        if (options.onRequest) options.onRequest(toldOf(request, reply, performance.now() - began, user))
+        const ms = performance.now() - began
+        const status = reply.raw.headersSent ? reply.raw.statusCode : undefined
+        requests.add(request.method, request.routeOptions.url ?? 'none', status, ms / 1000)
+        const { method, url, id } = request
+        options.onRequest?.({ method, url, status, ms, user: user?.id, id })
       })
       if (closing)
         throw new HttpRefusal('not-running', 'The server is stopping. Try again in a moment.', { connection: 'close' })
@@ -199,7 +207,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     throw new HttpRefusal('route-not-found', `Nothing is served at ${path}. See /docs for what is.`)
   })
 
-  const surroundings = { app, streams, access, userOf }
+  const surroundings = { app, streams, access, requests, userOf }
   for (const route of ROUTES) route.register(fastify, surroundings)
   serveOpenApi(fastify, app, access, userOf)
   fastify.get(LIVE_PATH, () => {
@@ -231,12 +239,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       clearTimeout(giveUp)
     },
   }
-}
-
-function toldOf(request: FastifyRequest, reply: FastifyReply, ms: number, user: User | undefined): RequestTold {
-  const { method, url, id } = request
-  const status = reply.raw.headersSent ? reply.raw.statusCode : undefined
-  return { method, url, status, ms, user: user?.id, id }
 }
 
 /** Input is checked by zod: Fastify's own compilers, which take 40 ms to load, stay out of the start. */

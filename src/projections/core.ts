@@ -8,7 +8,7 @@ import { type ReadClock, systemClock } from './clock.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { READ_MODELS } from './models/all.ts'
 import { findBoard } from './queries/board.ts'
-import { countJobs, findJob, findJobIds, findJobs } from './queries/jobs.ts'
+import { countJobs, findJob, findJobIds, findJobs, tallyJobs } from './queries/jobs.ts'
 import { findRetirable } from './queries/retirable.ts'
 import { findOccurrences, findSchedule, findSchedules } from './queries/schedules.ts'
 import { findSession, findSessions, findTranscript } from './queries/sessions.ts'
@@ -50,6 +50,7 @@ export function openReadCore(options: {
     job: (id) => findJob(db, id),
     jobs: (query) => findJobs(db, query, engine.position),
     countJobs: (filter) => countJobs(db, filter),
+    tally: () => tallyJobs(db),
     jobIds: (filter, page) => findJobIds(db, filter, { limit: MOST_IDS, ...page }),
     retirable: (query) => findRetirable(db, query),
     board: (query) => findBoard(db, query, engine.position),

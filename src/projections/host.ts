@@ -9,6 +9,7 @@ export function questionsOf(ask: AskCore): Questions {
     job: (id) => ask('job', id),
     jobs: (query) => ask('jobs', query),
     countJobs: (filter) => ask('countJobs', filter),
+    tally: () => ask('tally'),
     jobIds: (filter, page) => ask('jobIds', filter, page),
     retirable: (query) => ask('retirable', query),
     board: (query) => ask('board', query),

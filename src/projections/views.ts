@@ -329,6 +329,12 @@ export interface RetirableQuery {
 }
 
 /** The read side of a running node. */
+export interface JobTally {
+  readonly name: string
+  readonly status: JobStatus
+  readonly count: number
+}
+
 export interface ReadModels {
   /** What every answer includes at least. */
   readonly position: Position
@@ -337,6 +343,8 @@ export interface ReadModels {
   job(id: string): Promise<JobView | undefined>
   jobs(query: JobQuery): Promise<Page<JobView>>
   countJobs(filter: JobFilter): Promise<number>
+  /** How many of each task are in each status. */
+  tally(): Promise<readonly JobTally[]>
   /** Ids only, oldest first, at most `limit` (default 1000), from `next` of the page before on: for bulk commands. */
   jobIds(filter: JobFilter, page?: { readonly limit?: number; readonly after?: string }): Promise<IdPage>
   /** Ids of ended tasks, deleted ones too, or of ended conversations that no task belongs to: what retention looks at. */

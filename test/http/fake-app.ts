@@ -24,6 +24,7 @@ import {
   StoreUnavailable,
   type StreamKind,
 } from '../../src/events/index.ts'
+import { AttemptTally } from '../../src/execution/index.ts'
 import {
   type BoardQuery,
   type JobFilter,
@@ -196,6 +197,11 @@ export class FakeReads implements ReadModels {
       position: this.position,
     }
   }
+  async tally() {
+    const jobs = this.#matching({})
+    const kinds = Map.groupBy(jobs, ({ name, status }) => `${name} ${status}`).values()
+    return [...kinds].map((of) => ({ name: of[0]?.name ?? '', status: of[0]?.status ?? 'pending', count: of.length }))
+  }
   async countJobs(filter: JobFilter) {
     return this.#matching(filter).length
   }
@@ -297,6 +303,8 @@ export class FakeApp implements RunningApp {
   readonly tasks = new Map([greet, add].map((definition) => [definition.name, definition]))
   pages: readonly PageDefinition[] = []
   readonly reads = new FakeReads()
+  readonly attempts = new AttemptTally()
+  readonly work = { running: 0, live: 0 }
   /** Every command that came through, with who asked. */
   readonly calls: { command: string; args: readonly unknown[]; caller: Caller }[] = []
   /** What the next commands throw. */

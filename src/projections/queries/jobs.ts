@@ -4,9 +4,9 @@ import { isWaiting, type Position } from '../../events/index.ts'
 import { int, type Row, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { viewOf } from '../models/job-fold.ts'
-import { CARD_COLUMNS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf } from '../models/jobs.ts'
+import { CARD_COLUMNS, COUNTS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf, statusOf, WORDS } from '../models/jobs.ts'
 import { PARTIES } from '../models/locks.ts'
-import type { IdPage, JobFilter, JobQuery, JobView, Page } from '../views.ts'
+import type { IdPage, JobFilter, JobQuery, JobTally, JobView, Page } from '../views.ts'
 import { fromWhere, keptCounts, selectionOf, sumOf } from './filter.ts'
 
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
@@ -42,6 +42,16 @@ export function countJobs(db: DatabaseSync, filter: JobFilter): number {
   if (counts !== undefined) return sumOf(counts, selection.statuses)
   const from = fromWhere(db, selection, selection.statuses, { order: 'none' })
   return int(db.prepare(`SELECT count(*) AS n ${from.sql}`).get(...from.args)?.n)
+}
+
+/** From the counts that are kept: it costs as much as there are names. */
+export function tallyJobs(db: DatabaseSync): JobTally[] {
+  const rows = db.prepare(`SELECT word, status, count FROM ${COUNTS} c JOIN ${WORDS} ON n = c.name WHERE count > 0`)
+  return rows.all().map(({ word, status, count }) => ({
+    name: text(word),
+    status: statusOf(int(status)),
+    count: int(count),
+  }))
 }
 
 export function findJobIds(db: DatabaseSync, filter: JobFilter, page: { limit: number; after?: string }): IdPage {

@@ -65,6 +65,7 @@ class WorkerHost implements ReadModels {
   readonly job = this.#questions.job
   readonly jobs = this.#questions.jobs
   readonly countJobs = this.#questions.countJobs
+  readonly tally = this.#questions.tally
   readonly jobIds = this.#questions.jobIds
   readonly retirable = this.#questions.retirable
   readonly board = this.#questions.board
