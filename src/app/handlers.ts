@@ -15,8 +15,8 @@ import {
 } from '../execution/index.ts'
 import type { ReadModels } from '../projections/index.ts'
 import type { App, MessageHandler, Runs, Schedule } from './app.ts'
-import { checkedInput } from './checked-input.ts'
 import type { TaskDefinition } from './definition.ts'
+import { handlerInput } from './input.ts'
 import { callsOf } from './process/host.ts'
 import { ChatSession, OwnerSession, withSession } from './session.ts'
 import type { FailureFunction, TaskContext } from './task.ts'
@@ -71,7 +71,7 @@ function taskHandler(definition: TaskDefinition, services: Services): TaskHandle
     limits: definition.limits,
     retryable: definition.retryable,
     async run(attempt) {
-      const input = checkedInput(definition, attempt.submission.params)
+      const input = handlerInput(definition, attempt.submission.params)
       return withContext(attempt, services, (context) => handler(input, context))
     },
   }

@@ -15,7 +15,7 @@ import {
 import { appOf, copyOf, type EventStore, type RecordedEvent, type Submission } from '../events/index.ts'
 import { occurrenceTask, onFailureTask } from '../execution/index.ts'
 import type { App } from './app.ts'
-import { parseInput } from './task.ts'
+import { parseInput } from './input.ts'
 
 /**
  * `corrupt`: an event does not follow from those before it. `newer`: this version does not know it. Of what has not

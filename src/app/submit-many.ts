@@ -2,8 +2,8 @@
 import { type InputIssue, InvalidInput } from '../actors/index.ts'
 import type { JsonObject } from '../events/index.ts'
 import type { TaskDefinition } from './definition.ts'
+import { recordedInput } from './input.ts'
 import type { Caller, SubmitItem, SubmitRequest, Submitted } from './running.ts'
-import { parseInput, withDefaults } from './task.ts'
 
 export const MOST_AT_ONCE = 1000
 /** A caller learns no more from further ones. */
@@ -52,7 +52,7 @@ export async function submitMany(
 
 /** The input, and the keys that are made of it. */
 function checkParams(definition: TaskDefinition, params: JsonObject): void {
-  const recorded = withDefaults(definition, params, parseInput(definition, params))
+  const recorded = recordedInput(definition, params)
   definition.lockKey?.(recorded)
   definition.limits?.key?.of(recorded)
 }

@@ -20,9 +20,9 @@ import { checkCallbackUrl, type Node } from '../execution/index.ts'
 import { notAnId, originOf, VALID_ID } from './callers.ts'
 import type { TaskDefinition } from './definition.ts'
 import { parseDuration } from './duration.ts'
+import { recordedInput } from './input.ts'
 import type { Caller, SubmitItem, SubmitRequest, Submitted } from './running.ts'
 import { submitMany } from './submit-many.ts'
-import { parseInput, withDefaults } from './task.ts'
 
 export interface SubmitsParts {
   readonly app: { readonly name: string; readonly tasks: ReadonlyMap<string, TaskDefinition> }
@@ -127,7 +127,7 @@ export class Submits {
   }
 
   #submission(definition: TaskDefinition, request: SubmitRequest, ownerId: string): Submission {
-    const params = withDefaults(definition, request.params, parseInput(definition, request.params))
+    const params = recordedInput(definition, request.params)
     const { timeoutMs, lockKey, retryOnTimeout, onInterrupt } = definition
     const { sessionId, idempotencyKey, callbackUrl = definition.callbackUrl, priority = definition.priority } = request
     if (idempotencyKey === '' || (idempotencyKey !== undefined && typeof idempotencyKey !== 'string')) {

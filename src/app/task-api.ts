@@ -14,8 +14,9 @@ import { type Node, TimeoutError } from '../execution/index.ts'
 import type { JobFilter, JobQuery, JobView, Page } from '../projections/index.ts'
 import { SYSTEM } from './callers.ts'
 import { type Duration, parseDuration } from './duration.ts'
+import { plainInput } from './input.ts'
 import type { Caller, RunningApp, SubmitItem } from './running.ts'
-import { plainInput, type ScheduleOptions, type TaskApi, type TaskFilter, type TaskHandle } from './task.ts'
+import type { ScheduleOptions, TaskApi, TaskFilter, TaskHandle } from './task.ts'
 import { checkOptions, type Names } from './unchecked.ts'
 
 /** So many jobs the read models give at once. */

@@ -1,20 +1,12 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
-import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
-import {
-  copyOf,
-  DEEPEST_JSON,
-  type JsonObject,
-  type JsonValue,
-  nestsTooDeep,
-  plainJson,
-  type TaskError,
-} from '../events/index.ts'
-import { checkCallbackUrl, isError, printed, type TaskLimits } from '../execution/index.ts'
+import { copyOf, type JsonObject, type JsonValue, type TaskError } from '../events/index.ts'
+import { checkCallbackUrl, printed, type TaskLimits } from '../execution/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Duration, parseDuration } from './duration.ts'
+import { type InputRules, parseInput } from './input.ts'
 import { processOf } from './process/options.ts'
 import type { Session } from './session.ts'
 import { checkHandler, checkOptions, type Names } from './unchecked.ts'
@@ -311,7 +303,7 @@ function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error 
 }
 
 /** What a function makes of the input as its handler sees it, or a template of the input as it was recorded. */
-function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObject) => string {
+function keyOf(task: InputRules, what: string, key: KeyOf<never>): (params: JsonObject) => string {
   const make = typeof key === 'function' ? madeBy(task, key) : filledIn(task, what, key)
   return (params) => {
     const made = textOf(make(params), `The ${what} of task ${task.name}`)
@@ -325,7 +317,7 @@ function keyOf(task: Named, what: string, key: KeyOf<never>): (params: JsonObjec
   }
 }
 
-function madeBy(task: Named, key: Extract<KeyOf<never>, (...args: never[]) => unknown>) {
+function madeBy(task: InputRules, key: Extract<KeyOf<never>, (...args: never[]) => unknown>) {
   return (params: JsonObject) => (key as (input: unknown) => unknown)(parseInput(task, copyOf(params)))
 }
 
@@ -336,7 +328,7 @@ function textOf(made: unknown, what: string): string {
   throw new TypeError(`${what} comes to ${printed(made)}: let its function return text. It is called with the input.`)
 }
 
-function filledIn({ name }: Named, what: string, template: string) {
+function filledIn({ name }: InputRules, what: string, template: string) {
   return (params: JsonObject): string =>
     template.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
       const value = params[field]
@@ -347,7 +339,7 @@ function filledIn({ name }: Named, what: string, template: string) {
     })
 }
 
-function limitsOf(task: Named, options: TaskOptions): TaskLimits | undefined {
+function limitsOf(task: InputRules, options: TaskOptions): TaskLimits | undefined {
   const { name } = task
   const { concurrencyKey, rateLimit } = options
   if (concurrencyKey) checkOptions(`task ${name}: concurrencyKey`, concurrencyKey, KEY)
@@ -382,82 +374,4 @@ function rateOf(name: string, { limit, per }: { readonly limit: number; readonly
 function atLeastOne(name: string, option: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
   throw new TypeError(`task ${name}: ${option} is ${value}, it must be a whole number from 1.`)
-}
-
-type Named = Pick<TaskDefinition, 'name' | 'input'>
-
-/** An input as it will be recorded, whatever becomes of the one that was handed in. @throws InvalidInput */
-export function plainInput(task: string, input: unknown): JsonObject {
-  const [plain, problem = 'give an object'] = jsonOf(input)
-  if (typeof plain === 'object' && plain !== null && !Array.isArray(plain)) return plain as JsonObject
-  throw new InvalidInput(`The input of task ${task} is not JSON`, [{ path: '', message: problem }])
-}
-
-function jsonOf(value: unknown): readonly [json: JsonValue, problem?: string] {
-  try {
-    return [plainJson(value)]
-  } catch (error) {
-    return [null, printed(error)]
-  }
-}
-
-/** What the schema makes of an input. @throws InvalidInput naming each field that does not fit */
-export function parseInput(definition: Named, params: JsonObject): unknown {
-  if (nestsTooDeep(params)) {
-    throw new InvalidInput(`The input of task ${definition.name} is not valid`, [
-      { path: '', message: `lists and objects may nest ${DEEPEST_JSON} deep` },
-    ])
-  }
-  if (!definition.input) return params
-  const parsed = parsedBy(definition.input, definition.name, params)
-  if (parsed.success) return parsed.data
-  throw new InvalidInput(
-    `The input of task ${definition.name} is not valid`,
-    parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })),
-  )
-}
-
-function parsedBy(schema: z.ZodType, task: string, params: JsonObject) {
-  try {
-    return schema.safeParse(params)
-  } catch (error) {
-    if (!isAsync(error)) throw error
-    throw new TypeError(
-      `The input schema of task ${task} is asynchronous, and an input is checked at once. Check what takes time in the ` +
-        'handler, and throw a NonRetryableError for what does not fit.',
-      { cause: error },
-    )
-  }
-}
-
-/** The app may have a zod of its own, whose classes are others. */
-function isAsync(error: unknown): boolean {
-  return isError(error) && error.constructor.name === z.core.$ZodAsyncError.name
-}
-
-/** The params to record, of what fits: as given, and the schema's defaults for what was left out. */
-export function withDefaults({ input }: Named, params: JsonObject, parsed: unknown): JsonObject {
-  if (!input || typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return params
-  const defaults: Record<string, JsonValue> = {}
-  for (const [key, value] of Object.entries(parsed)) {
-    if (Object.hasOwn(params, key) || value === undefined) continue
-    const [plain, problem] = jsonOf(value)
-    // What JSON cannot hold (a bigint) is made anew at each start.
-    if (problem === undefined) defaults[key] = plain
-  }
-  if (Object.keys(defaults).length === 0) return params
-  // What the schema has made of a default already, or added by itself, is not what it takes: that is made anew at each start.
-  const makes = (recorded: JsonObject, key?: string): boolean => {
-    const { success, data } = input.safeParse(recorded)
-    if (!success) return false
-    return key === undefined
-      ? isDeepStrictEqual(data, parsed)
-      : isDeepStrictEqual(Reflect.get(Object(data), key), Reflect.get(parsed, key))
-  }
-  const all = { ...params, ...defaults }
-  if (makes(all)) return all
-  return {
-    ...params,
-    ...Object.fromEntries(Object.entries(defaults).filter(([key, value]) => makes({ ...params, [key]: value }, key))),
-  }
 }

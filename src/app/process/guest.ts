@@ -14,8 +14,8 @@ import {
   printed,
   type RunningJob,
 } from '../../execution/index.ts'
-import { checkedInput } from '../checked-input.ts'
 import { findApp } from '../find-app.ts'
+import { handlerInput } from '../input.ts'
 import { OwnerSession, withSession } from '../session.ts'
 import type { TaskContext } from '../task.ts'
 import { TaskFailed } from '../task-api.ts'
@@ -43,7 +43,7 @@ export const load: LoadGuest = async ({ entry, app: name }): Promise<LoadedGuest
     run: async (job) => {
       const definition = app.tasks.get(job.name)
       if (!definition) throw new NonRetryableError(`${entry} declares no task "${job.name}" in its own process.`)
-      const input = checkedInput(definition, job.params)
+      const input = handlerInput(definition, job.params)
       const calls = remoteCalls(job.call)
       const { ownerId, sessionId } = job
       const session = sessionId === undefined ? undefined : new RemoteSession(calls, sessionId, { ownerId })
