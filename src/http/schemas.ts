@@ -189,17 +189,9 @@ export const bulkFilter = z.strictObject({
     .meta({ description: 'Which jobs; {} means all' }),
 })
 
-interface FilterInput {
-  readonly task_name?: string
-  readonly status?: readonly Wire.JobStatus[]
-  readonly status_filter?: readonly Wire.JobStatus[]
-  readonly session_id?: string
-  readonly owner_id?: string
-  readonly tag?: string
-  readonly q?: string
-  readonly since?: number
-  readonly until?: number
-}
+/** What a bulk command filters by, or a query, which may say `status_filter` too. By params each filters in its own way. */
+type FilterInput = Omit<z.infer<typeof bulkFilter>['filter'], 'params'> &
+  Pick<z.infer<typeof jobsQuery>, 'status_filter'>
 
 /** A filter as the read models take it. */
 export function toJobFilter(input: FilterInput): JobFilter {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { NotFound, UnknownTask } from '../actors/index.ts'
 import type { Caller, RunningApp, SubmitItem, SubmitRequest, TaskDefinition } from '../app/index.ts'
-import { type JsonObject, START } from '../events/index.ts'
+import { START } from '../events/index.ts'
 import { toProblem } from './errors.ts'
 import { submittedJob } from './jobs.ts'
 import { acknowledge, preferredWait, type Route, route } from './route.ts'
@@ -180,14 +180,7 @@ export const taskRoutes: readonly Route[] = [
   ),
 ]
 
-interface SubmitInput {
-  readonly params?: JsonObject
-  readonly session_id?: string
-  readonly delay?: string | number
-  readonly run_at?: string
-  readonly priority?: number
-  readonly callback_url?: string
-}
+type SubmitInput = z.infer<typeof schemas.submitBody>
 
 /** The command's id is the key by which a repeat is the same task. */
 export function toSubmitRequest(name: string, input: SubmitInput, { commandId }: Caller): SubmitRequest {
