@@ -1,9 +1,10 @@
 /** Wraps what users wrote into what execution runs: input checked, session at hand, context injected. */
 import type { ActorSystem } from '../actors/index.ts'
 import { sessionKind, taskKind } from '../actors/index.ts'
-import { copyOf, plainJson, taskError } from '../events/index.ts'
+import { copyOf, taskError } from '../events/index.ts'
 import {
   type Attempt,
+  asLogged,
   type Handlers,
   type LoopWatch,
   NonRetryableError,
@@ -112,7 +113,7 @@ function withContext<T>(attempt: Attempt, services: Services, work: (context: Ta
     fence: attempt.fence,
     progress: (fraction, message) => attempt.progress(fraction, message),
     heartbeat: () => attempt.heartbeat(),
-    log: async (message, data) => attempt.log('info', message, data === undefined ? undefined : plainJson(data)),
+    log: async (message, data) => attempt.log('info', message, asLogged(data)),
   }
   const own = session ?? new OwnerSession({ ownerId: attempt.submission.ownerId })
   return speaking(session, () =>

@@ -1,6 +1,6 @@
 /** User code throws anything; the log keeps what a reader needs of it: never `{}`. */
-import { types } from 'node:util'
-import { DEEPEST_JSON, type JsonValue, nestsTooDeep, type TaskError } from '../events/index.ts'
+import { inspect, types } from 'node:util'
+import { DEEPEST_JSON, type JsonValue, nestsTooDeep, plainJson, type TaskError } from '../events/index.ts'
 
 /** Thrown by a handler to say that no further attempt can help. */
 export class NonRetryableError extends Error {
@@ -96,17 +96,34 @@ export function asJson(value: unknown): JsonValue {
   if (typeof value === 'string' || typeof value === 'boolean') return value
   let result: JsonValue
   try {
-    result = JSON.parse(JSON.stringify(value) ?? 'null')
+    result = plainJson(value)
   } catch (error) {
+    const [why = ''] = printed(isError(error) ? fieldOf(error, 'message') : error).split('\n')
     throw new NonRetryableError(
-      'The result is not JSON: return plain objects, arrays, strings, numbers and booleans.',
-      {
-        cause: error,
-      },
+      `The result is not JSON (${why}). Return plain objects, arrays, strings, numbers and booleans.`,
+      { cause: error },
     )
   }
   if (nestsTooDeep(result)) {
     throw new NonRetryableError(`The result nests too deep: lists and objects may nest ${DEEPEST_JSON} deep.`)
   }
   return result
+}
+
+/** What a handler logs beside its message: of what JSON cannot hold, how it is printed. To log is no reason to fail. */
+export function asLogged(data: unknown): JsonValue | undefined {
+  if (data === undefined) return undefined
+  try {
+    return plainJson(data)
+  } catch {
+    return cut(inspected(data), LONGEST_MESSAGE)
+  }
+}
+
+function inspected(value: unknown): string {
+  try {
+    return inspect(value)
+  } catch {
+    return printed(value)
+  }
 }

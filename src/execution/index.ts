@@ -9,6 +9,7 @@ export { cronInWords, validateCron } from './cron.ts'
 export { DateWatch } from './date-watch.ts'
 export {
   asJson,
+  asLogged,
   CancelledError,
   describeError,
   fieldOf,

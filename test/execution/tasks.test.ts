@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { App, TaskOptions } from '../../src/app/index.ts'
+import type { JsonValue } from '../../src/events/index.ts'
 import { NonRetryableError, TimeoutError } from '../../src/execution/index.ts'
 import { withAppend } from '../actors/stores.ts'
 import { dataOf, declared, gate, running, storyOf } from './app.ts'
@@ -488,6 +489,12 @@ describe('what handlers throw and return', () => {
     ['NaN', Number.NaN, null],
     ['a function', noop, null],
     ['undefined members', { a: undefined, b: [undefined] }, { b: [null] }],
+    ['an error', new RangeError('too far'), { type: 'RangeError', message: 'too far' }],
+    [
+      'an error inside',
+      [{ reason: Object.assign(new Error('no', { cause: new Error('why') }), { code: 'E1' }) }],
+      [{ reason: { type: 'Error', message: 'no', cause: { type: 'Error', message: 'why' }, code: 'E1' } }],
+    ],
   ])('%s is recorded as JSON has it', async (_, returned, result) => {
     expect(await ended(() => returned)).toMatchObject({ status: 'completed', result })
   })
@@ -495,6 +502,9 @@ describe('what handlers throw and return', () => {
   test.each([
     ['a bigint', 1n],
     ['a circle', circular],
+    ['a Map', new Map([['a', 1]])],
+    ['a Set inside', { seen: new Set([1]) }],
+    ['a promise inside', [Promise.resolve(1)]],
   ])('%s is not JSON: the task fails and says so', async (_, returned) => {
     expect(await ended(() => returned)).toMatchObject({
       status: 'failed',
@@ -594,6 +604,21 @@ describe('progress', () => {
     const said = (type: string) => dataOf(t, `task-${id}`, type).then((all) => all.map(({ message }) => message))
     expect(await said('TaskLogged')).toEqual(['RangeError: too far', '{"a":1}'])
     expect(await said('TaskProgressed')).toEqual(['7'])
+  })
+
+  test('and what is logged beside a line is kept, though it be no JSON', async () => {
+    const odd: unknown[] = [{ error: new RangeError('too far') }, new Map([['a', 1n]])]
+    const t = await running((app) =>
+      app.task('work', async (_, { log }) => {
+        for (const data of odd) await log('odd', data as JsonValue)
+      }),
+    )
+    const id = await t.client.submit('work')
+    await t.settle()
+    expect((await dataOf(t, `task-${id}`, 'TaskLogged')).map(({ data }) => data)).toEqual([
+      { error: { type: 'RangeError', message: 'too far' } },
+      "Map(1) { 'a' => 1n }",
+    ])
   })
 })
 

@@ -4,9 +4,9 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { AttemptFenced, NotRunning } from '../../actors/index.ts'
-import { plainJson } from '../../events/index.ts'
 import {
   asJson,
+  asLogged,
   knowErrors,
   type LoadedGuest,
   type LoadGuest,
@@ -124,7 +124,7 @@ function contextOf(
       progress.tell(fraction, message === undefined ? undefined : printed(message))
     },
     heartbeat: () => calls.heartbeat(),
-    log: async (message, data) => calls.log(printed(message), data === undefined ? undefined : plainJson(data)),
+    log: async (message, data) => calls.log(printed(message), asLogged(data)),
   }
 }
 
