@@ -183,7 +183,7 @@ export class App {
     validateCron(cron, timezone)
     this.#declare(this.#schedules, 'schedule', name, {
       name,
-      cron,
+      cron: cron.trim(),
       timezone,
       overlap: oneOf(`schedule ${name}: overlap`, overlap, OVERLAP),
       missed: oneOf(`schedule ${name}: missed`, missed, MISSED),

@@ -51,6 +51,8 @@ export function taskApiOf<Result>(name: string, running: RunningApp, parts: Task
       return handle(taskId, joined)
     },
     submitMany: async (inputs, options, keys) => {
+      if (!Array.isArray(inputs))
+        throw new InvalidInput('That submits nothing', [{ path: 'inputs', message: 'give a list' }])
       const items = inputs.map((input, index) => {
         const idempotencyKey = keys?.[index]
         return itemOf(name, input, { ...options, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })

@@ -6,8 +6,11 @@ import { types } from 'node:util'
 /** The options of a thing by name; the compiler holds the list against their type. */
 export type Names<Options> = Readonly<Record<keyof Options, true>>
 
-/** @throws TypeError naming an option that there is not */
+/** @throws TypeError naming an option that there is not, or saying that these are no options */
 export function checkOptions(what: string, options: object, known: Readonly<Record<string, true>>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what}: its options are ${options}. Give an object of ${Object.keys(known).join(', ')}.`)
+  }
   for (const option of Object.keys(options)) {
     if (Object.hasOwn(known, option)) continue
     throw new TypeError(`${what}: there is no option "${option}". Use ${Object.keys(known).join(', ')}.`)

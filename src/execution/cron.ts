@@ -14,6 +14,7 @@ export function validateCron(cron: string, timezone: string): void {
       `"${timezone}" is not a time zone. Use an IANA name such as Europe/Berlin, or leave it out for UTC.`,
     )
   }
+  if (typeof cron !== 'string') throw new TypeError(`The cron expression ${cron} is not text. ${FORMS}`)
   const fields = cron.trim().split(/\s+/).length
   if (!cron.trim().startsWith('@') && fields !== 5 && fields !== 6) {
     throw new TypeError(`The cron expression "${cron}" has ${fields} field${fields === 1 ? '' : 's'}. ${FORMS}`)
@@ -25,7 +26,7 @@ export function validateCron(cron: string, timezone: string): void {
     )
   }
   try {
-    CronExpressionParser.parse(cron, { tz: timezone })
+    CronExpressionParser.parse(cron.trim(), { tz: timezone })
   } catch (error) {
     throw new TypeError(
       `The cron expression "${cron}" is not valid: ${error instanceof Error ? error.message : error}. ${FORMS}`,

@@ -88,6 +88,12 @@ describe('a declaration that cannot be is an error that says what to do', () => 
       () => app().schedule('s', '@daily', { timeZone: 'Europe/Berlin' } as object, noop),
       /schedule s: there is no option "timeZone". Use timezone, overlap/,
     ],
+    [
+      'no options of a schedule',
+      () => app().schedule('s', '@daily', undefined as unknown as object, noop),
+      /schedule s: its options are undefined. Give an object of timezone, overlap/,
+    ],
+    ['a cron that is no text', () => app().schedule('s', 5 as never, noop), /expression 5 is not text. Use five/],
     // A call of one runs nothing, and the task would complete.
     [
       'a generator for a handler',
@@ -221,4 +227,10 @@ test('what is declared is what runs', async () => {
   expect(t.running.pages[0]?.render()).toEqual([{ kind: 'task_board', title: 'All' }, { kind: 'divider' }])
   const [started] = await t.events()
   expect(started).toMatchObject({ type: 'NodeStarted', data: { manifest: { app: 'demo', tasks: ['work'] } } })
+})
+
+test('blanks around a cron expression are no part of it', () => {
+  const a = app()
+  a.schedule('nightly', ' @daily ', noop)
+  expect(a.schedules.get('nightly')?.cron).toBe('@daily')
 })

@@ -242,6 +242,10 @@ describe('input', () => {
     )
     await expect(report.schedule({}, misspelt)).rejects.toThrow(TypeError)
     await expect(report.submitMany([{}], misspelt)).rejects.toThrow(TypeError)
+    await expect(report.schedule({}, undefined as never)).rejects.toThrow(
+      'a submit of report: its options are undefined. Give an object of session, delay, runAt,',
+    )
+    await expect(report.submitMany({} as never)).rejects.toThrow(/give a list/)
     expect(await report.count()).toBe(0)
     await t.stop()
   })
