@@ -1,6 +1,6 @@
 /** Opens what an app stands on: its log, its read models and its snapshots, in memory, in a directory or on a cluster. */
-import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { openSqliteSnapshots, type Report, type SnapshotStore, systemClock } from '../actors/index.ts'
 import {
   assertHere,
@@ -99,7 +99,7 @@ async function untilReachable(store: EventStore, report: Report): Promise<void> 
 
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true })
+    await makeAll(directory)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new StoreUnavailable(
@@ -107,4 +107,22 @@ async function makeDirectory(directory: string): Promise<void> {
       { retryable: false, cause },
     )
   }
+}
+
+/** Not with `recursive`: where the directory above is there and takes none (/proc), that goes on for ever. */
+async function makeAll(directory: string): Promise<void> {
+  if (await isDirectory(directory)) return
+  const above = dirname(directory)
+  if (above !== directory) await makeAll(above)
+  try {
+    await mkdir(directory)
+  } catch (error) {
+    // Another process may have been faster.
+    if (!(await isDirectory(directory))) throw error
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() ?? false
 }

@@ -208,6 +208,11 @@ describe('an app that is started', () => {
   test('in a directory without a name is refused', async () => {
     await expect(startApp(app(), { data: '' })).rejects.toThrow(/data directory is empty text/)
   })
+
+  // Node's own mkdir goes on for ever there.
+  test('in a directory where there can be none is refused', async () => {
+    await expect(startApp(app(), { data: '/proc/none/here' })).rejects.toThrow(/\/proc\/none\/here cannot be made/)
+  })
 })
 
 test('what is declared is what runs', async () => {
