@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { userInfo } from 'node:os'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Clock, systemClock } from '../actors/index.ts'
-import type { RunningApp } from '../app/index.ts'
+import { type RunningApp, tellTrouble } from '../app/index.ts'
 import { type Access, assertLoopback, keyedAccess, openAccess } from './access.ts'
 import { auditRoutes } from './audit.ts'
 import { Auth, type AuthOptions } from './auth.ts'
@@ -122,7 +122,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   if (!options.auth) assertLoopback(host)
   const limits = { ...LIMITS, ...options.limits }
   const clock = options.clock ?? systemClock
-  const onError = options.onError ?? report
+  const onError = options.onError ?? reporting()
   const local: User = { ...(options.user ?? { id: 'local', name: systemUser() }), scope: 'admin' }
   const origins = options.origins ?? []
   const access = options.auth ? keyedAccess(new Auth(options.auth, clock), origins) : openAccess(local, origins)
@@ -263,8 +263,13 @@ function systemUser(): string {
   }
 }
 
-function report(error: unknown, context: string): void {
-  console.error(`capsule: ${context}:`, error)
+/** An error of the registry says what to do, and may come with every request: it is told once, and counted. */
+function reporting(): (error: unknown, context: string) => void {
+  const trouble = tellTrouble((line) => console.error(line.trimEnd()))
+  return (error, context) => {
+    if (toProblem(error).problem.type === 'urn:capsule:error:internal') console.error(`capsule: ${context}:`, error)
+    else trouble(error, context)
+  }
 }
 
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {

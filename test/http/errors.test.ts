@@ -1,11 +1,19 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import * as actors from '../../src/actors/index.ts'
-import { DataDirectoryInUse, StoreClosed, StoreUnavailable, StreamDeleted } from '../../src/events/index.ts'
+import {
+  DataDirectoryInUse,
+  StoreClosed,
+  StoreCorrupt,
+  StoreUnavailable,
+  StreamDeleted,
+} from '../../src/events/index.ts'
 import { ERRORS, errorEntry, HttpRefusal, toProblem } from '../../src/http/errors.ts'
+import { createServer } from '../../src/http/index.ts'
+import { FakeApp } from './fake-app.ts'
 
 describe('the registry of errors', () => {
   it('is what docs/errors.md lists, both ways', async () => {
@@ -90,5 +98,30 @@ describe('a problem', () => {
 
   it('brings the headers that belong to it', () => {
     expect(toProblem(new HttpRefusal('method-not-allowed', 'No.', { allow: 'GET' })).headers).toEqual({ allow: 'GET' })
+  })
+})
+
+describe('what the server tells of its own faults', () => {
+  it('says once what a store has to say at every request, and where another error came from each time', async () => {
+    const lines = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => lines.mockRestore())
+    const app = new FakeApp()
+    const server = await createServer(app, { port: 0 })
+    onTestFinished(() => server.close())
+    const unforeseen = new TypeError('no such thing')
+    for (const error of [
+      new StoreCorrupt('Restore a backup.'),
+      new StoreCorrupt('Restore a backup.'),
+      unforeseen,
+      unforeseen,
+    ]) {
+      vi.spyOn(app.reads, 'jobs').mockRejectedValueOnce(error)
+      expect((await server.inject({ url: '/api/v1/jobs', headers: { host: 'localhost' } })).statusCode).toBe(500)
+    }
+    expect(lines.mock.calls).toEqual([
+      [expect.stringMatching(/^capsule: GET \/api\/v1\/jobs \(request .*\): Restore a backup\.$/)],
+      [expect.any(String), unforeseen],
+      [expect.any(String), unforeseen],
+    ])
   })
 })
