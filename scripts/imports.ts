@@ -36,8 +36,11 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
 /** All that the web components know of the server: the types of the wire. */
 const WIRE = 'src/http/wire.ts'
 
-/** What the executable loads before it loads anything that takes time: a file, not the folder that it is part of. */
-const FIRST: Readonly<Record<string, string>> = { 'src/cli/bin.ts': 'src/events/threads.ts' }
+/** What an executable loads before it loads anything that takes time: a file, not the folder that it is part of. */
+const FIRST: Readonly<Record<string, string>> = {
+  'src/cli/bin.ts': 'src/events/threads.ts',
+  'src/cli/watched.ts': 'src/events/package.ts',
+}
 
 /** One import that breaks the rule. */
 export interface Violation {

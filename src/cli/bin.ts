@@ -4,7 +4,8 @@ const major = Number(process.versions.node.split('.')[0])
 if (major >= 24) {
   const { useCompileCache } = await import('./compile-cache.ts')
   useCompileCache()
-  if (process.argv[2] === 'serve' || process.argv[2] === 'worker') {
+  // One that watches starts no app: the server that it starts is another process.
+  if ((process.argv[2] === 'serve' || process.argv[2] === 'worker') && !process.argv.includes('--watch')) {
     const { startAhead } = await import('../events/threads.ts')
     startAhead('capsule-read-models')
     if (!process.env.EVENTSTORE_URL) startAhead('capsule-log-writer')

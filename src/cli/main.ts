@@ -16,6 +16,7 @@ import { registerReplay } from './replay.ts'
 import { registerRestore } from './restore.ts'
 import { registerRetire } from './retire.ts'
 import { type ServeFlags, serve } from './serve.ts'
+import { watch } from './watch.ts'
 import { type WorkerFlags, worker } from './worker.ts'
 
 const program = new Command('capsule')
@@ -36,9 +37,13 @@ program
     'lets pages of another origin use it, as https://shop.example; repeatable (default: $CAPSULE_ORIGINS or none)',
     addOrigin,
   )
-  .addHelpText('after', '\nExample:\n  capsule serve app.ts --port 8080 --data ./data')
-  .action(async (file: string, flags: ServeFlags) => {
-    process.exitCode = await untilItsOwnEnd(serve(file, flags))
+  .option('--watch', 'starts again when the file, or one that it imports, changes: for development')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  capsule serve app.ts --port 8080 --data ./data\n  capsule serve app.ts --watch     while you write it',
+  )
+  .action(async (file: string, { watch: isWatched, ...flags }: ServeFlags & { readonly watch?: true }) => {
+    process.exitCode = isWatched ? await watch(file, flags) : await untilItsOwnEnd(serve(file, flags))
   })
 
 program

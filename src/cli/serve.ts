@@ -24,7 +24,7 @@ const HEADSTART_MS = 10
 export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   const environment = readEnvironment(process.env)
   const auth = authOf(environment)
-  const host = flags.host ?? environment.HOST ?? '127.0.0.1'
+  const { host, port } = addressOf(flags, environment)
   if (!auth) assertLoopback(host)
   const lines = linesFrom(environment.LOG_LEVEL)
   const stopped = onSignal()
@@ -32,7 +32,6 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
   if (!running) return 1
   let server: Server | undefined
   try {
-    const port = flags.port ?? environment.PORT ?? 3000
     await sleep(HEADSTART_MS)
     const origins = flags.origin ?? environment.CAPSULE_ORIGINS ?? []
     server = await createServer(running, {
@@ -53,6 +52,17 @@ export async function serve(file: string, flags: ServeFlags): Promise<0 | 1> {
     throw error
   }
   return stop(running, lines, server)
+}
+
+/** Where it is to listen; the port 0 is any free one. */
+export function addressOf(
+  flags: ServeFlags,
+  environment: Environment,
+): { readonly host: string; readonly port: number } {
+  return {
+    host: flags.host ?? environment.HOST ?? '127.0.0.1',
+    port: flags.port ?? environment.PORT ?? 3000,
+  }
 }
 
 export async function start(

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 /** What runs in a thread or process of its own. A build keeps a file for each, at the same place below `CODE_ROOT`. */
 export const PROGRAMS = [
   'app/process/guest',
+  'cli/watched',
   'events/stores/sqlite/image/worker',
   'events/stores/sqlite/writer',
   'execution/announcing/worker',

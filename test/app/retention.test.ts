@@ -1,7 +1,7 @@
 /** Retention: what may go and what must stay, that nothing goes without its copy and its record, wherever a run is cut off. */
 import { appendFile, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { scheduleKind, sessionKind, taskKind } from '../../src/actors/index.ts'
 import type { RetireOutcome } from '../../src/app/retention/retire.ts'
 import {
@@ -16,6 +16,9 @@ import {
 } from '../../src/events/index.ts'
 import { onFailureTaskId } from '../../src/execution/index.ts'
 import { APP, directory, type World, world } from './retention.ts'
+
+// Some take a run from each place at which it can be cut off, on a disk.
+vi.setConfig({ testTimeout: 120_000 })
 
 const OWN = { by: 'system' } as const
 

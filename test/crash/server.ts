@@ -27,6 +27,8 @@ export interface ServeOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Further flags. */
   readonly args?: readonly string[]
+  /** It leads a group of processes, as a command in a terminal does. */
+  readonly leads?: boolean
 }
 
 export interface Exit {
@@ -66,9 +68,9 @@ export interface StartedServer {
   readonly end: (signal: NodeJS.Signals) => Promise<Exit>
 }
 
-export function start({ app, data, port = 0, env = {}, args = [] }: ServeOptions): StartedServer {
+export function start({ app, data, port = 0, env = {}, args = [], leads = false }: ServeOptions): StartedServer {
   const flags = ['--port', String(port), '--data', data, ...args]
-  const process = spawnCapsule(['serve', app, ...flags], { DEBUG: 'capsule', ...env })
+  const process = spawnCapsule(['serve', app, ...flags], { DEBUG: 'capsule', ...env }, leads)
   const ready = (async () => {
     const line = await process.firstLine
     const url = /is running at (\S+)/.exec(line)?.[1]
@@ -133,6 +135,10 @@ export class RunningServer extends Answering {
     return Number(new URL(this.url).port)
   }
 
+  get pid(): number {
+    return this.#process.child.pid ?? Number.NaN
+  }
+
   /** Resolves once the process has ended, whoever ended it. */
   get exited(): Promise<Exit> {
     return this.#process.exited
@@ -156,6 +162,12 @@ export class RunningServer extends Answering {
     this.#process.child.kill(signal)
     return this.#process.exited
   }
+}
+
+/** Tells all processes of the group that it leads. */
+export function pressCtrlC(server: RunningServer): Promise<Exit> {
+  process.kill(-server.pid, 'SIGINT')
+  return server.exited
 }
 
 /** What it said on stderr that is not only the machine being busy: nothing, when all went well. */
@@ -211,11 +223,12 @@ interface CapsuleProcess {
   stderr(): string
 }
 
-function spawnCapsule(args: readonly string[], env: Readonly<Record<string, string>>): CapsuleProcess {
+function spawnCapsule(args: readonly string[], env: Readonly<Record<string, string>>, leads = false): CapsuleProcess {
   const child = spawn(process.execPath, [CAPSULE, ...args], {
     cwd: ROOT,
     env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: leads,
   })
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject)

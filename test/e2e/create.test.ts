@@ -33,7 +33,7 @@ describe.concurrent('capsule create', () => {
       name: 'jobs',
       private: true,
       type: 'module',
-      scripts: { start: 'capsule serve app.ts', test: 'node --test' },
+      scripts: { start: 'capsule serve app.ts', dev: 'capsule serve app.ts --watch', test: 'node --test' },
       dependencies: { 'capsule-actors': `^${own.version}`, zod: own.dependencies.zod },
       devDependencies: {
         '@types/node': own.devDependencies['@types/node'],

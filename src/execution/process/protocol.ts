@@ -26,12 +26,16 @@ export interface Guest {
   readonly app: string
 }
 
-/** Told to a process once, in its arguments. */
-export interface Start {
-  readonly guest: Guest
+/** What the watchdog of a process must know. */
+export interface Guarded {
   readonly parentPid: number
   /** The process ends itself above this. */
   readonly memoryBytes: number | undefined
+}
+
+/** Told to a process once, in its arguments. */
+export interface Start extends Guarded {
+  readonly guest: Guest
 }
 
 export type ToProcess =
