@@ -48,7 +48,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true }))
 
-it('type-checks', { timeout: 60_000 }, async () => {
+it('type-checks', { timeout: 180_000 }, async () => {
   const config = { extends: '../../tsconfig.base.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }
   await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(config))
   const { stdout } = await run(join(root, 'node_modules/.bin/tsc'), ['-p', directory]).catch((error) => error)
