@@ -27,7 +27,10 @@ export interface Said {
   readonly at: string
 }
 
-/** Text that appears as it is written. Ends when disposed: `await using writer = session.streamReply()`. */
+/**
+ * Text that appears as it is written: `await using writer = session.streamReply()`. It has been said once it was ended, or its
+ * handler has come to its end; of one that fails with its id it is written anew by the next attempt.
+ */
 export interface ReplyWriter extends AsyncDisposable {
   write(text: string): Promise<void>
   end(): Promise<void>
@@ -128,30 +131,49 @@ export class ChatSession implements Session {
     let text = ''
     let written = 0
     let writtenAt = Number.NEGATIVE_INFINITY
-    let ended = false
+    /** Nothing more is written. */
+    let closed = false
+    /** It is being said as a whole, or was. */
+    let saying: Promise<void> | undefined
     let later: Timer | undefined
     const flush = async (): Promise<void> => {
       later?.cancel()
       later = undefined
       const part = text.slice(written)
-      if (part === '' || ended) return
+      if (part === '' || saying) return
       const offset = written
       written = text.length
       writtenAt = clock.monotonic()
       await this.#say({ type: 'stream', replyId, offset, text: part, speaker })
     }
-    const end = async (): Promise<void> => {
-      if (ended) return
-      ended = true
+    const say = async (): Promise<void> => {
       later?.cancel()
-      this.#writing.delete(writing)
-      await this.#say({ type: 'reply', replyId, text, streamed: true, speaker })
+      try {
+        await this.#say({ type: 'reply', replyId, text, streamed: true, speaker })
+      } catch (error) {
+        saying = undefined // whoever ends it again says it again
+        throw error
+      } finally {
+        this.#writing.delete(writing)
+      }
+    }
+    const end = (): Promise<void> => {
+      closed = true
+      saying ??= say()
+      return saying
+    }
+    // A block that is left may be left by an error. Then another attempt says it, as it would what was left open.
+    const dispose = async (): Promise<void> => {
+      if (closed) return
+      closed = true
+      await flush()
+      later = clock.after(STREAM_EVERY_MS, () => void end().catch(() => this.#writing.add(writing)))
     }
     const writing = { flush, end }
     this.#writing.add(writing)
     return {
       write: async (part) => {
-        if (ended) throw new CommandRefused('write', 'The reply has ended. Start another one with streamReply().')
+        if (closed) throw new CommandRefused('write', 'The reply has ended. Start another one with streamReply().')
         text += asText(part, 'write')
         const restMs = writtenAt + STREAM_EVERY_MS - clock.monotonic()
         if (restMs <= 0) await flush()
@@ -159,7 +181,7 @@ export class ChatSession implements Session {
         else later ??= clock.after(restMs, () => void flush().catch(() => {}))
       },
       end,
-      [Symbol.asyncDispose]: end,
+      [Symbol.asyncDispose]: dispose,
     }
   }
 

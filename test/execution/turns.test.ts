@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type App, currentSession, type MessageHandler } from '../../src/app/index.ts'
+import { StoreUnavailable } from '../../src/events/index.ts'
 import { CancelledError, TimeoutError } from '../../src/execution/index.ts'
 import type { TestApp } from '../../src/testing/index.ts'
 import { withAppend } from '../actors/stores.ts'
@@ -284,6 +285,66 @@ describe('what handlers say', () => {
     expect(await states(t)).toEqual(['go answered', 'fail failed'])
     expect((await dataOf(t, 'session-s', 'Replied')).length).toBe(2)
     await t.advance(60)
+  })
+
+  test('in a block that an error leaves is written anew by the next attempt, with the same id', async () => {
+    const t = await running((app) =>
+      app.task('tell', { retries: 1, backoff: { base: 1 } }, async (_, { session, attempt }) => {
+        if (!session) return
+        await using writer = session.streamReply({ id: 'told' })
+        await writer.write('It was ')
+        if (attempt === 1) throw new Error('no')
+        await writer.write('so.')
+      }),
+    )
+    const { sessionId } = await t.running.createSession({ by: 'user:ada', ownerId: 'ada' })
+    await t.client.submit('tell', {}, { sessionId })
+    await t.settle()
+    expect(await t.client.replies(sessionId)).toEqual(['It was '])
+    await t.advance(2)
+    expect(await t.client.replies(sessionId)).toEqual(['It was so.'])
+  })
+
+  test('in a block that is left has been said soon after, though its handler goes on', async () => {
+    const t = await running(
+      answering(async (session, _, __, sleep) => {
+        {
+          await using writer = session.streamReply()
+          await writer.write('one')
+        }
+        await sleep(60)
+      }),
+    )
+    await t.client.say('s', 'go')
+    await t.advance(1)
+    expect(await dataOf(t, 'session-s', 'Replied')).toMatchObject([{ text: 'one' }])
+    await t.advance(60)
+    expect(await states(t)).toEqual(['go answered'])
+  })
+
+  test('that could not be said is said when it is ended again', async () => {
+    let isDown = false
+    const t = await running(
+      answering(async (session) => {
+        const writer = session.streamReply()
+        await writer.write('a')
+        isDown = true
+        await writer.end().catch(() => {})
+        isDown = false
+        await writer.end()
+      }),
+      {
+        wrapStore: (store) =>
+          withAppend(store, (append) => async (...of) => {
+            if (isDown) throw new StoreUnavailable('disk is gone', { retryable: false })
+            return append(...of)
+          }),
+      },
+    )
+    await t.client.say('s', 'go')
+    await t.settle()
+    expect(await dataOf(t, 'session-s', 'Replied')).toMatchObject([{ text: 'a' }])
+    expect(await states(t)).toEqual(['go answered'])
   })
 
   test('to a writer that has ended is an error', async () => {

@@ -32,6 +32,8 @@ export type RemoteCalls = {
   openReply(writer: number, options: WithId | undefined): Promise<void>
   writeReply(writer: number, text: string): Promise<void>
   endReply(writer: number): Promise<void>
+  /** Its block was left, with or without an error. */
+  leaveReply(writer: number): Promise<void>
   getData(key: string): Promise<JsonValue | undefined>
   setData(key: string, value: JsonValue): Promise<void>
   deleteData(key: string): Promise<void>

@@ -29,6 +29,7 @@ export function callsOf(attempt: Attempt, chat: Session | undefined, runs: Runs)
     openReply: async (id, options) => void writers.set(id, session.streamReply(options)),
     writeReply: (id, text) => writer(id).write(text),
     endReply: (id) => writer(id).end(),
+    leaveReply: (id) => writer(id)[Symbol.asyncDispose]() as Promise<void>,
     getData: (key) => session.data.get(key),
     setData: (key, value) => session.data.set(key, value),
     deleteData: (key) => session.data.delete(key),

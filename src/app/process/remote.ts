@@ -55,11 +55,10 @@ export class RemoteSession implements Session {
     }
     // Whoever writes hears of it.
     opened.catch(() => {})
-    const end = (): Promise<void> => say(this.#calls.endReply(writer))
     return {
       write: (text) => say(this.#calls.writeReply(writer, text)),
-      end,
-      [Symbol.asyncDispose]: end,
+      end: () => say(this.#calls.endReply(writer)),
+      [Symbol.asyncDispose]: () => say(this.#calls.leaveReply(writer)),
     }
   }
 
