@@ -44,6 +44,8 @@ export class Turns {
   /** By session: at most one. */
   readonly #answering = new Map<string, Answering>()
   readonly #busy = new Map<string, Promise<void>>()
+  /** By session that is busy: the claim that the log showed to have ended, which may have no answer yet. */
+  readonly #ended = new Map<string, string>()
   #open = false
   #interrupts = false
 
@@ -104,6 +106,7 @@ export class Turns {
   }
 
   #end(sessionId: string, claim: string | undefined, reason: Error): void {
+    if (claim !== undefined && this.#busy.has(sessionId)) this.#ended.set(sessionId, claim)
     const answering = this.#answering.get(sessionId)
     if (answering && answering.claim === claim) answering.stop(reason)
   }
@@ -126,6 +129,7 @@ export class Turns {
       })
       .finally(() => {
         this.#busy.delete(sessionId)
+        this.#ended.delete(sessionId)
         // What is known of it ends where this code cannot read on: asking again would be asking for ever.
         if (!isReadable) return
         // A message may have come between the last look and now. While another node answers, the rest is its to do.
@@ -143,6 +147,7 @@ export class Turns {
       const { state, facts } = await system.execute(sessionKind, sessionId, command, origin)
       const { turn } = state.context
       if (facts.length === 0 || !turn) return
+      if (this.#ended.get(sessionId) === turn.claim) continue
       if (!this.#interrupts) await this.#answer(sessionId, turn, handler)
       else await this.#record(sessionId, turn.claim, { type: 'interruptTurn', claim: turn.claim, cause: 'drain' })
     }

@@ -615,6 +615,27 @@ describe('several nodes on one log', () => {
     expect((await first(c).reads.job(taskId))?.status).toBe('completed')
   })
 
+  test('a turn that others have interrupted by when its claim is answered is not answered, and the next one is', async () => {
+    const answered: string[] = []
+    const c = await cluster(2, (app, node) => {
+      if (node === 0) app.message((_, { text }) => void answered.push(text))
+    })
+    const answers = Promise.withResolvers<void>()
+    c.slow = { type: 'TurnStarted', taken: 'at once', until: answers.promise }
+    await first(c).sendMessage('talk', { text: 'one', create: true }, caller)
+    await c.advance('1s')
+    c.nodes[0]?.sleeper.sleep()
+    await c.advance('15s')
+    c.nodes[0]?.sleeper.wake()
+    await c.advance('1s')
+    expect((await c.events('session-talk')).at(-1)?.type).toBe('TurnInterrupted')
+    answers.resolve()
+    await c.advance('1s')
+    await first(c).sendMessage('talk', { text: 'two' }, caller)
+    await c.advance('1s')
+    expect(answered).toEqual(['two'])
+  })
+
   // A promise: see docs/promises.md.
   test('a schedule is decided once for each due time, also when the node that decides dies', async () => {
     const ran: string[] = []
