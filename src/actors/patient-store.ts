@@ -31,6 +31,13 @@ interface Asking {
   wait: number
 }
 
+/** How long to ask. */
+export interface Patience {
+  readonly forEver: boolean
+  /** Called each time that there was no answer, before it is asked again. */
+  readonly onNoAnswer?: (error: StoreUnavailable) => void
+}
+
 export class PatientStore {
   readonly #store: EventStore
   readonly #clock: Clock
@@ -53,7 +60,7 @@ export class PatientStore {
     stream: string,
     expected: ExpectedRevision,
     events: readonly EventData[],
-    forEver: boolean,
+    patience: Patience,
   ): Promise<AppendResult> {
     const asking = this.#begin()
     for (;;) {
@@ -63,18 +70,18 @@ export class PatientStore {
         return result
       } catch (error) {
         if (error instanceof StoreUnavailable) this.#noAnswer = { error, at: this.#clock.monotonic() }
-        await this.#again(error, asking, forEver)
+        await this.#again(error, asking, patience)
       }
     }
   }
 
-  async readStream(stream: string, part: ReadStreamOptions, forEver: boolean): Promise<readonly RecordedEvent[]> {
+  async readStream(stream: string, part: ReadStreamOptions, patience: Patience): Promise<readonly RecordedEvent[]> {
     const asking = this.#begin()
     for (;;) {
       try {
         return await this.#store.readStream(stream, part)
       } catch (error) {
-        await this.#again(error, asking, forEver)
+        await this.#again(error, asking, patience)
       }
     }
   }
@@ -85,7 +92,7 @@ export class PatientStore {
       try {
         return await this.#store.deleteStream(stream, expected)
       } catch (error) {
-        await this.#again(error, asking, false)
+        await this.#again(error, asking, { forEver: false })
       }
     }
   }
@@ -95,13 +102,14 @@ export class PatientStore {
   }
 
   /** Resolves when it is time to ask again. @throws the error, if asking again is of no use or patience at an end */
-  async #again(error: unknown, asking: Asking, forEver: boolean): Promise<void> {
+  async #again(error: unknown, asking: Asking, { forEver, onNoAnswer }: Patience): Promise<void> {
     const { began, wait } = asking
     // A password that is changed on the server before it is changed here must not cost the end of what runs.
     const mayHelp =
       error instanceof StoreUnavailable && (error.retryable || (forEver && error instanceof StoreRefusesUser))
     if (!mayHelp) throw error
     if (!forEver && this.#clock.monotonic() + wait > began + this.#patienceMs) throw error
+    onNoAnswer?.(error)
     asking.wait = Math.min(wait * 2, RETRY_MOST_MS)
     await new Promise<void>((resolve) => this.#clock.after(wait, resolve))
   }

@@ -19,6 +19,7 @@ import {
   type RecordedEvent,
   type Revision,
   StoreError,
+  type StoreUnavailable,
   StreamDeleted,
   seal,
   streamName,
@@ -29,7 +30,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, CommandIdTaken, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
-import { type NoAnswer, PatientStore } from './patient-store.ts'
+import { type NoAnswer, type Patience, PatientStore } from './patient-store.ts'
 import { RecentlyUsed } from './recently-used.ts'
 import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
 import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
@@ -97,6 +98,8 @@ interface Letter<Command, Context> {
   /** Undefined: only a look. */
   readonly command: Command | undefined
   readonly origin: Origin
+  /** When it came, by the clock's `monotonic`. */
+  readonly at: number
   resolve(outcome: Outcome<Context>): void
   reject(error: unknown): void
 }
@@ -123,6 +126,7 @@ export class ActorSystem {
   readonly app: string
   readonly #store: PatientStore
   readonly #exclusive: boolean
+  readonly #patienceMs: number
   readonly #limit: number
   readonly #mailbox: number
   readonly #newId: () => string
@@ -137,7 +141,8 @@ export class ActorSystem {
   constructor(options: ActorSystemOptions) {
     this.app = options.app
     this.clock = options.clock ?? systemClock
-    this.#store = new PatientStore(options.store, this.clock, options.patienceMs ?? 5000)
+    this.#patienceMs = options.patienceMs ?? 5000
+    this.#store = new PatientStore(options.store, this.clock, this.#patienceMs)
     this.#exclusive = options.exclusive ?? false
     this.#limit = options.residents ?? 4_000
     this.#mailbox = options.mailbox ?? 1000
@@ -162,7 +167,7 @@ export class ActorSystem {
       return Promise.reject(new MailboxFull(resident.stream, this.#mailbox))
     }
     return new Promise((resolve, reject) => {
-      resident.mailbox.push({ command, origin, resolve, reject })
+      resident.mailbox.push({ command, origin, at: this.clock.monotonic(), resolve, reject })
       if (!resident.busy) void this.#work(resident)
     })
   }
@@ -181,7 +186,8 @@ export class ActorSystem {
       return { state: resident.state, position: resident.position }
     }
     return new Promise((resolve, reject) => {
-      resident.mailbox.push({ command: undefined, origin: mustLand ? PATIENT_READER : READER, resolve, reject })
+      const origin = mustLand ? PATIENT_READER : READER
+      resident.mailbox.push({ command: undefined, origin, at: this.clock.monotonic(), resolve, reject })
       if (!resident.busy) void this.#work(resident)
     })
   }
@@ -192,7 +198,7 @@ export class ActorSystem {
     key: string,
     part: ReadStreamOptions = {},
   ): Promise<readonly RecordedEvent[]> {
-    return this.#store.readStream(streamName(this.app, kind.kind, key), part, true)
+    return this.#store.readStream(streamName(this.app, kind.kind, key), part, { forEver: true })
   }
 
   /** One event of an actor's stream; undefined if it is not that long. Asks until the store answers. */
@@ -350,7 +356,12 @@ export class ActorSystem {
       const { revision } = resident.state.context
       const expected = revision < 0 ? 'no-stream' : BigInt(revision)
       try {
-        const { position } = await this.#store.append(resident.stream, expected, events, mustLand)
+        const { position } = await this.#store.append(
+          resident.stream,
+          expected,
+          events,
+          this.#patience(resident, mustLand),
+        )
         resident.position = position
         this.#acknowledged.note(resident.stream, position)
       } catch (error) {
@@ -383,7 +394,7 @@ export class ActorSystem {
     if (!kind.leadsTo) return undefined
     let page: ReadStreamOptions | undefined = { direction: 'backwards', limit: LOOK_BACK }
     while (page) {
-      const events: readonly RecordedEvent[] = await this.#store.readStream(stream, page, mustLand)
+      const events: readonly RecordedEvent[] = await this.#store.readStream(stream, page, { forEver: mustLand })
       const itsOwn = events.filter(({ metadata }) => metadata.commandId === commandId)
       const found = itsOwn.find((event) => kind.leadsTo?.(command, event))
       if (found) return found
@@ -486,8 +497,23 @@ export class ActorSystem {
     return false
   }
 
-  #read<Context extends Applied>({ stream }: Resident<Context>, from: bigint, mustLand: boolean) {
-    return this.#store.readStream(stream, { from, limit: PAGE }, mustLand)
+  #read<Context extends Applied>(resident: Resident<Context>, from: bigint, mustLand: boolean) {
+    const part = { from, limit: PAGE }
+    return this.#store.readStream(resident.stream, part, this.#patience(resident, mustLand))
+  }
+
+  /** While one command waits for the store, those behind it wait no longer than they would by themselves. */
+  #patience({ stream }: Pick<AnyWorker, 'stream'>, mustLand: boolean): Patience {
+    return { forEver: mustLand, onNoAnswer: (error) => this.#giveUp(this.#residents.peek(stream), error) }
+  }
+
+  #giveUp(resident: AnyWorker | undefined, error: StoreUnavailable): void {
+    if (!resident) return
+    const since = this.clock.monotonic() - this.#patienceMs
+    for (const letter of resident.mailbox.splice(0)) {
+      if (letter.origin.mustLand || letter.at > since) resident.mailbox.push(letter)
+      else letter.reject(error)
+    }
   }
 
   #renew<Context extends Applied>(resident: Resident<Context>, standing: Standing<Context>): void {

@@ -131,6 +131,25 @@ describe('an outage', () => {
     expect((await t.events('lock-one')).at(-1)?.type).toBe('LockReleased')
   })
 
+  test('while a command waits behind an end that has no answer: whoever gave it is told', async () => {
+    const { state, wrapStore } = outage()
+    const t = await running((app, sleep) => app.task('work', () => sleep(1)), { wrapStore })
+    const id = await t.client.submit('work')
+    await t.settle()
+    Object.assign(state, { isDown: true, records: false })
+    await t.advance(2)
+    const cancelled = t.client.cancel(id)
+    const told: unknown[] = []
+    cancelled.catch((error) => told.push(error))
+    await t.advance(4)
+    expect(told).toEqual([])
+    await t.advance(4)
+    expect(told).toEqual([expect.any(StoreUnavailable)])
+    state.isDown = false
+    await t.advance(2)
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
+  })
+
   test('while progress is reported: the attempt goes on', async () => {
     const { state, wrapStore } = outage()
     Object.assign(state, { records: false })
