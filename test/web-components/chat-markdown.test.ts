@@ -45,6 +45,15 @@ describe('a reply in Markdown', () => {
     expect('pwned' in window).toBe(false)
   })
 
+  test('reads each block in the direction it is written in, and code from left to right', () => {
+    shown('שלום, עולם!\n\n- פריט\n\nHello.\n\n```\nשלום()\n```')
+    const directions = ['p', 'li', '.block:nth-child(3) p', 'pre'].map((each) => {
+      const found = place.querySelector(each)
+      return found && getComputedStyle(found).direction
+    })
+    expect(directions).toEqual(['rtl', 'rtl', 'ltr', 'ltr'])
+  })
+
   test('shows an image as a link to follow', () => {
     const link = shown('![a chart](https://example.com/chart.png)').querySelector('a')
     expect([link?.textContent, link?.href]).toEqual(['a chart', 'https://example.com/chart.png'])

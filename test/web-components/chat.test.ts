@@ -311,6 +311,22 @@ test('changing the session shows nothing of the one before', async () => {
   await expect.poll(() => bubbles(chat)).toEqual(['of the second'])
 })
 
+describe('text', () => {
+  test('has the direction of its own words: the mark at the end of a Hebrew message is at its left', async () => {
+    server.startSession('s1', [aMessage({ text: 'שלום!' })])
+    const chat = await openChat()
+    await expect.poll(() => bubbles(chat)).toEqual(['שלום!'])
+    const text = [...(view(chat)?.querySelector('.bubble')?.childNodes ?? [])].find((node) => node instanceof Text)
+    const leftOf = (character: number) => {
+      const range = document.createRange()
+      if (text) range.setStart(text, character)
+      if (text) range.setEnd(text, character + 1)
+      return range.getBoundingClientRect().left
+    }
+    expect(leftOf(4)).toBeLessThan(leftOf(0))
+  })
+})
+
 describe('turns', () => {
   test('a failed and an interrupted one say why and can be retried', async () => {
     server.startSession('s1', [

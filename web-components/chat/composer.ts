@@ -72,6 +72,7 @@ export class CapsuleComposer extends CapsuleElement {
         max-height: min(8 * var(--capsule-line-m), 30vh);
         overflow-y: auto;
         overflow-wrap: anywhere;
+        unicode-bidi: plaintext;
         scrollbar-width: thin;
       }
       /* The box itself shows the focus. */

@@ -10,6 +10,7 @@ export const proseStyles = css`
   }
   .prose.plain {
     white-space: pre-wrap;
+    unicode-bidi: plaintext;
   }
   .prose .block + .block {
     margin-top: 8px;

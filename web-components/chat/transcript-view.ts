@@ -402,6 +402,19 @@ export class CapsuleTranscript extends CapsuleElement {
         font-variant-numeric: tabular-nums;
         white-space: nowrap;
       }
+      /* What people write has the direction of its own words, whatever that of the page is. */
+      .bubble,
+      .block-heading,
+      .block-text,
+      .trouble p,
+      .said,
+      .earlier span {
+        unicode-bidi: plaintext;
+      }
+      .said,
+      .earlier span {
+        text-align: match-parent;
+      }
 
       .day span {
         display: flex;

@@ -108,6 +108,8 @@ function isHeading(token: Token): token is Tokens.Heading {
 function toElement(html: string): Element {
   const block = document.createElement('div')
   block.className = 'block'
+  // Each block reads in the direction it is written in, its bullets, its quotation mark and its columns with it.
+  block.dir = 'auto'
   block.append(purify.sanitize(html, ALLOWED))
   for (const pre of block.querySelectorAll('pre')) addCopy(pre)
   for (const table of block.querySelectorAll('table')) {
@@ -125,6 +127,7 @@ function toElement(html: string): Element {
 function addCopy(pre: HTMLPreElement): void {
   const frame = document.createElement('div')
   frame.className = 'code'
+  frame.dir = 'ltr'
   const head = document.createElement('div')
   head.className = 'code-head'
   const language = document.createElement('span')
