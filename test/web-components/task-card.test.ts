@@ -7,7 +7,7 @@ import { define } from '../../web-components/shared/index.ts'
 import { entriesOf } from '../../web-components/task-card/history.ts'
 import '../../web-components/task-card/index.ts'
 import { aJob, aProblem, FakeBoardServer } from './fake-board-server.ts'
-import { all, eventually, expectAccessible, inside, one, show, words } from './support.ts'
+import { all, eventually, expectAccessible, frames, inside, one, show, words } from './support.ts'
 
 let server: FakeBoardServer
 
@@ -311,6 +311,22 @@ describe('looks', () => {
     } finally {
       await page.viewport(1280, 800)
     }
+  })
+
+  test('a narrow one cuts no reason off and lets what is secondary go', async () => {
+    const { element, root } = await card({
+      status: 'retry',
+      error: { type: 'Error', message: `https://example.com/${'no-blank'.repeat(20)}`, retryable: true },
+      failures: 1,
+    })
+    element.style.width = '320px'
+    await frames(2)
+    const reason = one(root, '.body p')
+    expect(reason.scrollWidth).toBeLessThanOrEqual(reason.clientWidth)
+    expect(one(root, '.actions').getBoundingClientRect().top).toBeGreaterThan(reason.getBoundingClientRect().bottom)
+    element.job = aJob({ status: 'running', started_at: soon(-1000), node: 'worker-17' })
+    await element.updateComplete
+    expect(one(root, '.body').innerText).toMatch(/^Since \d\d:\d\d:\d\d$/)
   })
 
   test('the page’s own CSS does not reach in, its tokens do', async () => {

@@ -30,11 +30,11 @@ export const styles = css`
   @container (max-width: 480px) {
     .card { padding: 12px; column-gap: 10px; }
     .secondary { display: none; }
-    .body .truncate:not(.result) { white-space: normal; }
+    .body .truncate:not(.result) { white-space: normal; overflow-wrap: anywhere; }
     .button.small { height: 36px; }
     .button.small.square { width: 36px; }
-    .card.ended .body { grid-column: 2 / -1; }
-    .card.ended .actions { grid-column: 2; justify-content: flex-start; margin-top: 8px; }
+    .wordy .body { grid-column: 2 / -1; }
+    .wordy .actions { grid-column: 2; justify-content: flex-start; margin-top: 8px; }
     .actions:empty { display: none; }
   }
   @media (pointer: coarse) {

@@ -74,7 +74,7 @@ export class CapsuleTaskCard extends CapsuleElement {
     const title = this.message || job.title
     const ended = jobs.isTerminal(job.status) && job.status !== 'completed'
     return html`<article
-      class="card ${ended ? 'ended' : ''}"
+      class="card ${ended || job.status === 'retry' ? 'wordy' : ''}"
       part="card"
       data-status=${job.status}
       aria-label="${title}, ${jobs.STATUS_WORDS[job.status]}"
@@ -144,8 +144,9 @@ export class CapsuleTaskCard extends CapsuleElement {
     const facts = `${attempt}${deadline}`
     const message = job.progress?.message
     const since = job.started_at ? `Since ${format.clockSeconds(job.started_at)}` : 'Started'
-    const first = message ?? (elapsed || `${since}${job.node ? ` on ${job.node}` : ''}`)
-    return html`${first}<span class="secondary">${message && elapsed ? `, ${elapsed}` : ''}${facts}</span>`
+    const where = job.node ? ` on ${job.node}` : ''
+    const [first, more] = message ? [message, elapsed && `, ${elapsed}`] : elapsed ? [elapsed, ''] : [since, where]
+    return html`${first}<span class="secondary">${more}${facts}</span>`
   }
 
   #actions(job: Job): TemplateResult {
