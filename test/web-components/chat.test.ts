@@ -325,6 +325,19 @@ describe('text', () => {
     }
     expect(leftOf(4)).toBeLessThan(leftOf(0))
   })
+
+  test('under a small heading is as near to it as under a large one', async () => {
+    server.startSession('s1', [aReply({ text: '# One\n\n## Two\n\n### Three\n\nText.' })])
+    const chat = await openChat()
+    const gapBelow = (heading: string) => {
+      const block = view(chat)?.querySelector(heading)?.closest('.block')
+      return (
+        (block?.nextElementSibling?.getBoundingClientRect().top ?? 0) - (block?.getBoundingClientRect().bottom ?? 0)
+      )
+    }
+    await expect.poll(() => view(chat)?.querySelector('h5')?.textContent).toBe('Three')
+    expect(gapBelow('h5')).toBe(8)
+  })
 })
 
 describe('turns', () => {
@@ -341,6 +354,18 @@ describe('turns', () => {
     await expect
       .poll(() => server.commands.map(({ name, payload }) => ({ name, payload })))
       .toEqual([{ name: 'message.retry', payload: { session_id: 's1', message_id: 'm2' } }])
+  })
+
+  test('a long reason of a failed one has its icon beside it and Retry below', async () => {
+    server.startSession('s1', [aMessage({ state: 'failed', error: 'the ledger is locked, and '.repeat(10) })])
+    const chat = await openChat()
+    await expect.poll(() => view(chat)?.querySelector('.trouble')).not.toBeNull()
+    const [icon, reason, retry] = ['.trouble .icon', '.trouble span', '.trouble button'].map(
+      (each) => view(chat)?.querySelector(each)?.getBoundingClientRect() ?? new DOMRect(),
+    )
+    expect((icon?.right ?? 0) <= (reason?.left ?? 0)).toBe(true)
+    expect(Math.abs((icon?.top ?? 0) - (reason?.top ?? 0))).toBeLessThan(8)
+    expect(retry?.top).toBeGreaterThanOrEqual(reason?.bottom ?? 0)
   })
 
   test('a refused retry says why', async () => {

@@ -16,6 +16,7 @@ export const proseStyles = css`
     margin-top: 8px;
   }
   .prose :is(h3, h4, h5, h6) {
+    margin: 0;
     font-size: inherit;
     line-height: inherit;
     font-weight: var(--capsule-weight-strong);

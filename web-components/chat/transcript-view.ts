@@ -226,8 +226,7 @@ export class CapsuleTranscript extends CapsuleElement {
           trouble === null
             ? nothing
             : html`<div class=${`trouble ${item.state}`}>
-                ${icon(TROUBLE_ICONS[item.state])}
-                <p>${trouble}</p>
+                <p>${icon(TROUBLE_ICONS[item.state])}<span>${trouble}</span></p>
                 <button
                   class="button small"
                   type="button"
@@ -255,8 +254,7 @@ export class CapsuleTranscript extends CapsuleElement {
                 ${when(entry.at)}
               </div>`
             : html`<div class="trouble failed">
-                ${icon('failed')}
-                <p>Not sent: ${entry.refused}</p>
+                <p>${icon('failed')}<span>Not sent: ${entry.refused}</span></p>
                 <button class="button small" type="button" @click=${() => this.#tell('resend', entry.id)}>
                   ${icon('retry', 's')}Send again
                 </button>
@@ -406,7 +404,7 @@ export class CapsuleTranscript extends CapsuleElement {
       .bubble,
       .block-heading,
       .block-text,
-      .trouble p,
+      .trouble span,
       .said,
       .earlier span {
         unicode-bidi: plaintext;
@@ -492,16 +490,21 @@ export class CapsuleTranscript extends CapsuleElement {
         line-height: var(--capsule-line-s);
       }
       .trouble p {
+        display: flex;
+        gap: 8px;
         min-width: 0;
         overflow-wrap: anywhere;
       }
-      .trouble.failed > svg {
+      .trouble p svg {
+        margin-block-start: 2px;
+      }
+      .trouble.failed p svg {
         color: var(--capsule-status-failed);
       }
-      .trouble.interrupted > svg {
+      .trouble.interrupted p svg {
         color: var(--capsule-status-retry);
       }
-      .trouble.stopped > svg {
+      .trouble.stopped p svg {
         color: var(--capsule-status-cancelled);
       }
 
