@@ -93,6 +93,16 @@ describe('the list', () => {
     expect(strip.slice(-3)).toEqual(['none', 'skipped', 'failed'])
   })
 
+  test.each([1200, 640, 360])('cuts off no name and no meaning, %i px wide', async (width) => {
+    const meaning = 'At 09:00 and 17:30, Monday through Friday, only in March, June, September and December'
+    server.schedules = [aSchedule({ name: `digest_${'of_everything_'.repeat(8)}`, meaning })]
+    const schedules = open(width)
+    await expect.poll(() => schedules.shadowRoot?.querySelector('h3')).not.toBeNull()
+    for (const each of schedules.shadowRoot?.querySelectorAll('h3, .when > *') ?? []) {
+      expect(each.scrollWidth, each.textContent ?? '').toBeLessThanOrEqual(each.clientWidth)
+    }
+  })
+
   test('a row opens to its occurrences with the reason each was skipped', async () => {
     server.jobs.set('job-1', aJob({ status: 'completed' }))
     server.schedules = [aSchedule({ last: [skipped('missed'), anOccurrence({ trigger: 'caught-up' })] })]

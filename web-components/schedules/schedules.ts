@@ -162,12 +162,12 @@ export class CapsuleSchedules extends CapsuleElement {
           ${icon(open ? 'down' : 'right')}
         </button>
         <div class="name">
-          <h3 class="medium truncate" title=${name}>${name}</h3>
+          <h3 class="medium">${name}</h3>
           ${description ? html`<div class="muted xs truncate" title=${description}>${description}</div>` : nothing}
         </div>
         <div class="when">
           <div class="mono">${cron}</div>
-          <div class="muted xs truncate" title=${`${meaning}, ${timezone}`}>${meaning}, ${timezone}</div>
+          <div class="muted xs">${meaning}, ${timezone}</div>
         </div>
         <div class="next num">${this.#next(schedule, now)}</div>
         <div class="past">
@@ -397,6 +397,7 @@ export class CapsuleSchedules extends CapsuleElement {
       }
       h3 {
         font-weight: var(--capsule-weight-medium);
+        overflow-wrap: anywhere;
       }
       .mono {
         line-height: var(--capsule-line-s);
@@ -566,13 +567,12 @@ export class CapsuleSchedules extends CapsuleElement {
           padding: 12px 16px 12px 8px;
         }
         .one .when {
-          grid-column: 2;
+          grid-column: 2 / -1;
           grid-row: 2;
         }
         .one .next {
           grid-column: 3;
           grid-row: 1;
-          align-self: start;
           text-align: end;
         }
         .next time {
