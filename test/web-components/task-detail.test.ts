@@ -241,6 +241,11 @@ describe('looks', () => {
     }
   })
 
+  test('a start of the past turns no more', async () => {
+    const { root } = await detail({ status: 'failed' }, past('TaskSubmitted', 'TaskStarted', 'TaskFailed'))
+    expect(one(root, '.event[data-status=running]').getAnimations({ subtree: true })).toEqual([])
+  })
+
   test('the present state stands out in forced colours, and nothing moves where motion is reduced', async () => {
     await emulate({ name: 'forced-colors', value: 'active' }, { name: 'prefers-reduced-motion', value: 'reduce' })
     try {

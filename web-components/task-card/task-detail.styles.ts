@@ -68,6 +68,8 @@ export const styles = css`
   .panel { overflow: auto; padding: 6px 12px 16px; overscroll-behavior: contain; }
   .event { display: grid; grid-template-columns: 16px minmax(0, 1fr) auto; gap: 0 12px; padding: 7px 12px; border-radius: var(--capsule-radius-m); }
   .event > .status-icon, .event > .kind { padding-top: 2px; }
+  /* What is told of is over: only what runs now turns. */
+  .event .arc { animation: none; }
   .event > .kind { color: var(--capsule-muted); }
   .event .who { color: var(--capsule-muted); overflow-wrap: anywhere; }
   .event .when { color: var(--capsule-muted); font-size: var(--capsule-text-xs); line-height: var(--capsule-line-s); display: flex; gap: 8px; align-items: center; height: 20px; }
