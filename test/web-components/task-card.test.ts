@@ -56,6 +56,11 @@ describe('says', () => {
     expect(text()).toMatch(/(Today|Tomorrow) \d\d:\d\d:\d\d \S+/)
   })
 
+  test('of an occurrence of a schedule when it was due, as all times are told', async () => {
+    const { root } = await card({ title: new Date().toISOString(), task_name: 'schedule:nightly' })
+    expect(words(one(root, '.name'))).toMatch(/^Today \d\d:\d\d:\d\d \S+$/)
+  })
+
   test('how far a running one is, with attempt and deadline', async () => {
     const { text, root } = await card({
       status: 'running',

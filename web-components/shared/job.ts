@@ -3,7 +3,7 @@
  * same everywhere. Pure functions of the job and the server's clock.
  */
 import type { Job, JobAction, JobStatus } from '../../src/http/wire.ts'
-import { actor, clockOrDay, countdown, duration, elapsed, millis, plural, rough } from './format.ts'
+import { actor, clockOrDay, countdown, duration, elapsed, instant, millis, plural, rough } from './format.ts'
 
 export const STATUS_WORDS: { readonly [status in JobStatus]: string } = {
   pending: 'Pending',
@@ -21,6 +21,11 @@ export const ACTION_WORDS: { readonly [action in JobAction]: string } = {
   retry: 'Retry',
   refresh: 'Extend deadline',
   delete: 'Delete',
+}
+
+/** An occurrence of a schedule is named by when it was due: an instant, which one reads as all others. */
+export function titleOf({ title }: Job, now: number): string {
+  return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(title) ? instant(title, now) : title
 }
 
 export function isTerminal(status: JobStatus): boolean {

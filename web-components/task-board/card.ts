@@ -14,6 +14,7 @@ export interface CardState {
 
 export function card(job: Job, state: CardState, now: number): TemplateResult {
   const done = jobs.percent(job)
+  const title = jobs.titleOf(job, now)
   const reason = jobs.why(job)
   const fact = jobs.shortFact(job, now)
   const status = jobs.STATUS_WORDS[job.status]
@@ -32,7 +33,7 @@ export function card(job: Job, state: CardState, now: number): TemplateResult {
       role="checkbox"
       tabindex="-1"
       aria-checked=${state.selected}
-      aria-label="Select ${job.title}"
+      aria-label="Select ${title}"
       title=${status}
     >
       ${state.selected ? html`<span class="tick">${icon('check')}</span>` : html`<span class="status-icon">${icon(job.status)}</span>`}
@@ -41,17 +42,17 @@ export function card(job: Job, state: CardState, now: number): TemplateResult {
       class="open truncate"
       type="button"
       tabindex=${state.tabStop ? 0 : -1}
-      aria-label="${job.title}, ${status}"
+      aria-label="${title}, ${status}"
       aria-description="${job.task_name}, ${fact}${reason ? `. ${reason}` : ''}"
-      title=${job.title}
+      title=${title}
     >
-      ${job.title}
+      ${title}
     </button>
     <span class="fact num">${fact}</span>
     ${
       done === undefined
         ? nothing
-        : html`<div class="bar" role="progressbar" aria-label="Progress of ${job.title}" aria-valuenow=${done}>
+        : html`<div class="bar" role="progressbar" aria-label="Progress of ${title}" aria-valuenow=${done}>
             <b .style=${`--done: ${done / 100}`}></b>
           </div>`
     }

@@ -515,7 +515,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     const job = id && board.columns.flatMap((column) => column.jobs).find((each) => each.id === id)
     const status = job ? `${job.id} ${job.status}` : undefined
     if (job && this.#lastStatus?.startsWith(`${job.id} `) && this.#lastStatus !== status) {
-      announce(`${job.title}: ${jobs.STATUS_WORDS[job.status]}.`)
+      announce(`${jobs.titleOf(job, this.#live.now())}: ${jobs.STATUS_WORDS[job.status]}.`)
     }
     this.#lastStatus = status
   }

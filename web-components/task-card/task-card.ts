@@ -71,7 +71,7 @@ export class CapsuleTaskCard extends CapsuleElement {
   #card(job: Job): TemplateResult {
     const now = this.#live.now()
     const { lit, rest } = jobs.headline(job, now)
-    const title = this.message || job.title
+    const title = this.#titleOf(job)
     const ended = jobs.isTerminal(job.status) && job.status !== 'completed'
     return html`<article
       class="card ${ended || job.status === 'retry' ? 'wordy' : ''}"
@@ -97,6 +97,10 @@ export class CapsuleTaskCard extends CapsuleElement {
           : nothing
       }
     </article>`
+  }
+
+  #titleOf(job: Job): string {
+    return this.message || jobs.titleOf(job, this.#live.now())
   }
 
   #body(job: Job, title: string, now: number): TemplateResult | typeof nothing {
@@ -168,7 +172,7 @@ export class CapsuleTaskCard extends CapsuleElement {
       class="button small square ghost"
       part="action"
       type="button"
-      aria-label="Details of ${this.message || job.title}"
+      aria-label="Details of ${this.#titleOf(job)}"
       @click=${() => this.#open(job)}
     >
       ${icon('right', 's')}
@@ -219,7 +223,7 @@ export class CapsuleTaskCard extends CapsuleElement {
   #tell(job: Job): void {
     if (this.#said !== undefined && this.#said !== job.status) {
       const reason = jobs.why(job)
-      announce(`${this.message || job.title}: ${jobs.STATUS_WORDS[job.status]}.${reason ? ` ${reason}` : ''}`)
+      announce(`${this.#titleOf(job)}: ${jobs.STATUS_WORDS[job.status]}.${reason ? ` ${reason}` : ''}`)
     }
     this.#said = job.status
   }

@@ -120,10 +120,11 @@ export class CapsuleTaskDetail extends CapsuleElement {
       >
         ${words}
       </button>`
+    const title = jobs.titleOf(job, now)
     return html`<header data-status=${job.status}>
         <div class="names">
           <div class="row">
-            <h2 id="title" class="truncate" title=${job.title}>${job.title}</h2>
+            <h2 id="title" class="truncate" title=${title}>${title}</h2>
             <span class="badge num"
               >${icon(job.status)}${jobs.STATUS_WORDS[job.status]}${done === undefined ? nothing : `, ${done}%`}</span
             >
