@@ -70,7 +70,7 @@ export const auditRoutes: readonly Route[] = [
     resource,
     needs: 'admin',
     summary: 'The log, oldest first',
-    query: z.object({
+    query: z.strictObject({
       stream: z.string().min(1).optional().meta({ description: 'Only this one, as demo.task-01a2' }),
       from: z
         .string()
@@ -106,7 +106,7 @@ export const auditRoutes: readonly Route[] = [
     description:
       'Tasks that have ended, and to which nothing is owed, and conversations that have ended: each stream is written to the ' +
       'archive, its going is recorded (`StreamRetired`), and it is deleted for good.',
-    body: z.object({
+    body: z.strictObject({
       older_than: z.union([z.string(), z.number()]).meta({ description: 'Seconds, or text like 90d' }),
       limit: z
         .int()
@@ -144,7 +144,7 @@ export const auditRoutes: readonly Route[] = [
     needs: 'admin',
     summary: 'Holds the whole log against its hash chain',
     description: 'Names the first event that is altered, missing or not in its place. It reads all of the log.',
-    query: z.object({
+    query: z.strictObject({
       archive: z
         .enum(['true', 'false'])
         .default('false')

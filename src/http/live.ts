@@ -149,18 +149,23 @@ function refuse(socket: Duplex, error: unknown): void {
 const names = <Name extends string>(table: Readonly<Record<Name, unknown>>) => Object.keys(table) as Name[]
 const frameId = z.string().min(1).max(200)
 const frame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('hello'), protocol: z.number(), token: z.string().optional() }),
-  z.object({
+  z.strictObject({ type: z.literal('hello'), protocol: z.number(), token: z.string().optional() }),
+  z.strictObject({
     type: z.literal('subscribe'),
     id: frameId,
     topic: z.unknown().optional(),
     params: z.unknown().optional(),
     from: z.string().optional(),
   }),
-  z.object({ type: z.literal('window'), id: frameId, column: z.int().min(0), ...boardWindow.shape }),
-  z.object({ type: z.literal('unsubscribe'), id: frameId }),
-  z.object({ type: z.literal('command'), id: frameId, name: z.unknown().optional(), payload: z.unknown().optional() }),
-  z.object({ type: z.literal('pong') }),
+  z.strictObject({ type: z.literal('window'), id: frameId, column: z.int().min(0), ...boardWindow.shape }),
+  z.strictObject({ type: z.literal('unsubscribe'), id: frameId }),
+  z.strictObject({
+    type: z.literal('command'),
+    id: frameId,
+    name: z.unknown().optional(),
+    payload: z.unknown().optional(),
+  }),
+  z.strictObject({ type: z.literal('pong') }),
 ])
 type Frame = z.output<typeof frame>
 const topicName = z.enum(names<Topic>(topics))

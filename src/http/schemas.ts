@@ -281,7 +281,7 @@ export const taskSubmit = z.strictObject({
 
 // Board -------------------------------------------------------------------------------------------------------------
 
-const columnSpec = z.object({ label: z.string().min(1).max(200), statuses: z.array(status).min(1) })
+const columnSpec = z.strictObject({ label: z.string().min(1).max(200), statuses: z.array(status).min(1) })
 export const boardColumns = z.array(columnSpec).min(1).max(12) satisfies z.ZodType<Wire.BoardColumnSpec[]>
 
 export const boardFilter = z.strictObject({
@@ -291,7 +291,7 @@ export const boardFilter = z.strictObject({
 
 /** Most cards of one column that cross the wire at once. */
 export const WIDEST_WINDOW = 200
-export const boardWindow = z.object({
+export const boardWindow = z.strictObject({
   after: z.int().min(0),
   limit: z.int().min(0).max(WIDEST_WINDOW),
 }) satisfies z.ZodType<Wire.BoardWindow>
@@ -302,8 +302,9 @@ export const boardParams = z.strictObject({
   windows: z.array(boardWindow).max(12).exactOptional(),
 }) satisfies z.ZodType<Wire.BoardParams>
 
-export const boardColumn = columnSpec
-  .extend({
+export const boardColumn = z
+  .object({
+    ...columnSpec.shape,
     count: z.int(),
     order: z.enum(['next first', 'oldest first', 'newest first']),
     after: z.int(),

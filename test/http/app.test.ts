@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import * as schemas from '../../src/http/schemas.ts'
+import { ROUTES } from '../../src/http/server.ts'
 import { at, scheduleView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
@@ -200,6 +201,18 @@ describe('what is served', () => {
     for (const reference of references) {
       expect(components).toHaveProperty([String(reference).replace('#/components/schemas/', '')])
     }
+  })
+
+  it.each(
+    ROUTES.flatMap(({ method, path, query, body }) => [
+      ...(query ? [[`the query of ${method} ${path}`, query] as const] : []),
+      ...(body ? [[`the body of ${method} ${path}`, body] as const] : []),
+    ]),
+  )('takes nothing that it does not know: a misspelt name is refused in %s', (_where, schema) => {
+    const { error } = schema.safeParse({ nonesuch: 'x' })
+    expect(error?.issues).toContainEqual(
+      expect.objectContaining({ message: expect.stringMatching(/nonesuch|is not a filter/) }),
+    )
   })
 
   it('is told to WebSocket clients that come without one', async () => {

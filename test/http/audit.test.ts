@@ -47,6 +47,13 @@ describe('POST /api/v1/audit/$retire', () => {
     expect(headers['x-position']).toBeUndefined()
   })
 
+  it('retires nothing when a dry run is misspelt', async () => {
+    const { app, refusal } = await serving()
+    const problem = await refusal('POST', '/api/v1/audit/$retire', { body: { older_than: '90d', dryRun: true } })
+    expect(problem).toMatchObject({ status: 422, errors: [{ message: expect.stringContaining('dryRun') }] })
+    expect(app.calls).toEqual([])
+  })
+
   it('refuses what does not fit, and names another run', async () => {
     const { app, refusal } = await serving()
     expect(await refusal('POST', '/api/v1/audit/$retire', { body: {} })).toMatchObject({ status: 422 })

@@ -32,12 +32,15 @@ describe('the board', () => {
     expect(body).toMatchObject({ columns: [{ label: 'All', count: 1, jobs: [{ id: 'r' }] }] })
   })
 
-  it.each(['[', '[]', '[{"label":"x","statuses":["nope"]}]', '{}'])('refuses the columns %s', async (columns) => {
-    const { refusal } = await serving()
-    const problem = await refusal('GET', `/api/v1/board?columns=${encodeURIComponent(columns)}`)
-    expect(problem).toMatchObject({ status: 422 })
-    expect(problem.errors?.[0]?.path).toMatch(/^columns/)
-  })
+  it.each(['[', '[]', '[{"label":"x","statuses":["nope"]}]', '[{"label":"x","statuses":["failed"],"limit":5}]', '{}'])(
+    'refuses the columns %s',
+    async (columns) => {
+      const { refusal } = await serving()
+      const problem = await refusal('GET', `/api/v1/board?columns=${encodeURIComponent(columns)}`)
+      expect(problem).toMatchObject({ status: 422 })
+      expect(problem.errors?.[0]?.path).toMatch(/^columns/)
+    },
+  )
 
   it('gives further cards of one column, page by page', async () => {
     const { get } = await filled()

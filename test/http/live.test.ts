@@ -47,6 +47,7 @@ describe('the handshake', () => {
     ['a subscription without an id', '{"type":"subscribe","topic":"board","params":{}}'],
     ['hello twice', '{"type":"hello","protocol":1}'],
     ['a window of no size', '{"type":"window","id":"b","column":0,"after":-1,"limit":1}'],
+    ['more than its frame has', '{"type":"subscribe","id":"b","topic":"board","param":{"filter":{}}}'],
   ])('closes a welcome socket that says %s', async (_what, text) => {
     const { client } = await connected()
     client.socket.send(text)
