@@ -25,6 +25,8 @@ const program = new Command('capsule')
   .exitOverride()
   .hook('preAction', (_, command) => assertNoneEmpty(command))
 
+program.commandsGroup('Writing and running an app:')
+registerCreate(program)
 program
   .command('serve')
   .description('runs an app: API, chat, pages, tasks and schedules')
@@ -56,6 +58,11 @@ program
     process.exitCode = await untilItsOwnEnd(worker(file, flags))
   })
 
+registerManifest(program)
+registerReplay(program)
+
+program.commandsGroup('Operating a server:')
+registerOperate(program)
 program
   .command('key')
   .description('makes an API key, which a server needs that others can reach')
@@ -67,16 +74,13 @@ program
   .addHelpText('after', '\nExample:\n  capsule key --name ann --scope write')
   .action((flags: KeyFlags) => key(flags))
 
-registerOperate(program)
+program.commandsGroup('Keeping the log:')
+registerAudit(program)
 registerBackup(program)
 registerRestore(program)
 registerMigrate(program)
-registerProjections(program)
-registerAudit(program)
-registerReplay(program)
-registerManifest(program)
-registerCreate(program)
 registerRetire(program)
+registerProjections(program)
 
 /** An empty directory would be this one: what a script meant by a variable is not set there. @throws UsageError */
 function assertNoneEmpty(command: Command): void {

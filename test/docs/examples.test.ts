@@ -55,6 +55,18 @@ it('type-checks', { timeout: 180_000 }, async () => {
   expect(stdout).toBe('')
 })
 
+it('the page of the command has the commands that there are, and no others', async () => {
+  const { stdout } = await run(process.execPath, [CAPSULE, '--help'])
+  const there = [...stdout.matchAll(/^ {2}(\w+)(?: [[<]| {2})/gm)]
+    .map(([, name]) => name)
+    .filter((name) => name !== 'help')
+  const page = await readFile(join(root, 'docs/cli.md'), 'utf8')
+  const listed = [...page.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`capsule (\w+)/g)].map(([, name]) => name),
+  )
+  expect(listed.sort()).toEqual(there.sort())
+})
+
 describe('examples that run alone', () => {
   it.each(examples.filter(({ how }) => how === 'run'))('$name', { timeout: 30_000 }, async (example) => {
     expect(await printed(example)).toEqual(example.prints)
