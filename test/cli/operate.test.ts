@@ -1,12 +1,10 @@
 /** The commands that operate a server, in this process: what they ask for and what they print. */
 import { Readable } from 'node:stream'
-import { Command, CommanderError } from 'commander'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { createApp, startApp } from '../../src/app/index.ts'
-import { explain } from '../../src/cli/errors.ts'
-import { registerOperate } from '../../src/cli/operate/index.ts'
 import { createServer } from '../../src/http/index.ts'
+import { here, type Outcome } from './here.ts'
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
@@ -39,35 +37,7 @@ async function demo() {
     await server.close()
     await running.stop()
   })
-  return { gate, operate: (...args: string[]) => operate([...args, '--url', url]) }
-}
-
-interface Outcome {
-  readonly code: number | string
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function operate(args: readonly string[]): Promise<Outcome> {
-  const said = { stdout: '', stderr: '' }
-  const listening = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation(((text: string, done?: () => void) => {
-      said[name] += text
-      done?.()
-      return true
-    }) as typeof process.stdout.write),
-  )
-  const program = new Command('capsule').exitOverride()
-  registerOperate(program)
-  try {
-    await program.parseAsync(args, { from: 'user' })
-    return { code: process.exitCode ?? 0, ...said }
-  } catch (error) {
-    return { code: error instanceof CommanderError ? 2 : explain(error), ...said }
-  } finally {
-    for (const spy of listening) spy.mockRestore()
-    process.exitCode = undefined
-  }
+  return { gate, operate: (...args: string[]) => here([...args, '--url', url]) }
 }
 
 const objects = ({ stdout }: Outcome) =>

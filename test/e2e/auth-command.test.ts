@@ -3,6 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { makeKey, readKeys } from '../../src/http/index.ts'
+import { here } from '../cli/here.ts'
 import { run, serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
@@ -11,7 +12,7 @@ const APP = 'test/crash/apps/work.ts'
 
 describe.concurrent('capsule key', () => {
   it('shows a key once, and the line that lets it in', async () => {
-    const { code, stdout } = await run(['key', '--name', 'ann', '--scope', 'write'])
+    const { code, stdout } = await here(['key', '--name', 'ann', '--scope', 'write'])
     expect(code).toBe(0)
     expect(stdout).toMatch(
       /^API key, shown this once: capsule_[\w-]{43}\nLet it in with CAPSULE_AUTH_API_KEYS=ann:write:[0-9a-f]{64}\n$/,
@@ -20,18 +21,18 @@ describe.concurrent('capsule key', () => {
 
   it('writes to a file what lets it in, only for the owner to read, and makes none if one is there', async () => {
     const file = join(await temporaryDirectory(), 'keys')
-    const first = await run(['key', '--file', file, '--if-none', '--json'])
+    const first = await here(['key', '--file', file, '--if-none', '--json'])
     const { key } = JSON.parse(first.stdout) as { key: string }
     const written = await readFile(file, 'utf8')
     expect(readKeys(written)).toMatchObject([{ name: 'admin', scope: 'admin' }])
     expect(written).not.toContain(key)
     expect((await stat(file)).mode & 0o777).toBe(0o600)
 
-    const second = await run(['key', '--file', file, '--if-none'])
+    const second = await here(['key', '--file', file, '--if-none'])
     expect(second).toMatchObject({ code: 0, stdout: `${file} has a key already: none was made.\n` })
     expect(await readFile(file, 'utf8')).toBe(written)
 
-    await run(['key', '--file', file, '--name', 'bob', '--scope', 'read'])
+    await here(['key', '--file', file, '--name', 'bob', '--scope', 'read'])
     expect(readKeys(await readFile(file, 'utf8')).map(({ name }) => name)).toEqual(['admin', 'bob'])
   })
 
@@ -39,7 +40,7 @@ describe.concurrent('capsule key', () => {
     const file = join(await temporaryDirectory(), 'keys')
     await writeFile(file, '# of the night shift')
     for (const name of ['ann', 'bob']) {
-      const made = await run(['key', '--file', file, '--name', name, ...(name === 'ann' ? ['--if-none'] : [])])
+      const made = await here(['key', '--file', file, '--name', name, ...(name === 'ann' ? ['--if-none'] : [])])
       expect(made).toMatchObject({ code: 0, stderr: '' })
       // As an editor, or a secret that is mounted, leaves it.
       await writeFile(file, (await readFile(file, 'utf8')).trimEnd())
@@ -52,7 +53,7 @@ describe.concurrent('capsule key', () => {
     { args: ['--name', 'a b'], says: 'letters, digits' },
     { args: ['--if-none'], says: '--file' },
   ])('refuses $args', async ({ args, says }) => {
-    const { code, stdout, stderr } = await run(['key', ...args])
+    const { code, stdout, stderr } = await here(['key', ...args])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^capsule: [^\n]+\n$/)
     expect(stderr).toContain(says)

@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { HistoryEvent, Job } from '../../src/http/wire.ts'
+import { here } from '../cli/here.ts'
 import { type RunningServer, run, serve, start, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
@@ -39,7 +40,7 @@ describe('capsule backup and capsule restore', () => {
     const open = await submit(first, 'gate', { file: gate })
     await until(first, open, 'running')
 
-    const backup = await run(['backup', '--data', join(root, 'data'), '--to', `${root}/backups/`, '--json'])
+    const backup = await here(['backup', '--data', join(root, 'data'), '--to', `${root}/backups/`, '--json'])
     expect(backup.stderr).toBe('')
     expect(backup.code).toBe(0)
     const made = JSON.parse(backup.stdout) as { file: string; unfinished: number }
@@ -50,11 +51,11 @@ describe('capsule backup and capsule restore', () => {
     const later = await submit(first, 'plain', { ms: 1 })
     await until(first, later, 'completed')
     await first.kill()
-    const full = await run(['restore', '--from', made.file, '--data', join(root, 'data')])
+    const full = await here(['restore', '--from', made.file, '--data', join(root, 'data')])
     expect(full).toMatchObject({ code: 1, stdout: '' })
     expect(full.stderr).toMatch(/^capsule: .* has a log .*Restore to another directory.*\n$/)
 
-    const restored = await run(['restore', '--from', made.file, '--data', join(root, 'restored')])
+    const restored = await here(['restore', '--from', made.file, '--data', join(root, 'restored')])
     expect(restored).toMatchObject({ code: 0, stderr: '' })
     expect(restored.stdout).toMatch(/1 task had not ended then: what did so since runs again/)
     const second = await serve({ app: WORK, data: join(root, 'restored') })
@@ -70,13 +71,13 @@ describe('capsule backup and capsule restore', () => {
     const root = await temporaryDirectory()
     const server = await serve({ app: WORK, data: join(root, 'data') })
     const file = join(root, 'nightly.json')
-    expect(await run(['backup', '--data', join(root, 'data'), '--to', file])).toMatchObject({ code: 0 })
+    expect(await here(['backup', '--data', join(root, 'data'), '--to', file])).toMatchObject({ code: 0 })
     await server.kill()
     for (const [from, to] of [
       [file, 'by-file'],
       [`${file}.json`, 'by-manifest'],
     ] as const)
-      expect(await run(['restore', '--from', from, '--data', join(root, to)])).toMatchObject({ code: 0, stderr: '' })
+      expect(await here(['restore', '--from', from, '--data', join(root, to)])).toMatchObject({ code: 0, stderr: '' })
   })
 
   it.each([
@@ -88,14 +89,14 @@ describe('capsule backup and capsule restore', () => {
     [['migrate', '--from', 'esdb://ann:s3cret@z', '--to', 'x'], /--app <name>/],
     [['migrate', '--from', '/nowhere', '--to', 'x'], /has no log.*--from/],
   ])('used wrongly say how to: %j', async (args, says) => {
-    const { code, stderr, stdout } = await run(args)
+    const { code, stderr, stdout } = await here(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(says)
     expect(stderr).not.toContain('s3cret')
   })
 
   it.each(['backup', 'restore', 'migrate'])('%s shows an example', async (command) => {
-    const { code, stdout } = await run([command, '--help'])
+    const { code, stdout } = await here([command, '--help'])
     expect(code).toBe(0)
     expect(stdout).toMatch(new RegExp(`Examples?:\\n  capsule ${command} --`))
   })
@@ -117,7 +118,7 @@ describe('capsule migrate', () => {
     const open = await submit(first, 'gate', { file: gate })
     await until(first, open, 'running')
 
-    const inUse = await run(['migrate', '--from', data, '--to', url])
+    const inUse = await here(['migrate', '--from', data, '--to', url])
     expect(inUse).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/is in use by process \d+/) })
     await first.kill()
 
@@ -125,7 +126,7 @@ describe('capsule migrate', () => {
     expect(await early.exited).toMatchObject({ code: 1 })
     expect(early.stderr()).toMatch(/embedded log of work with work that has not ended .*capsule migrate/)
 
-    const there = await run(['migrate', '--from', data, '--to', url])
+    const there = await here(['migrate', '--from', data, '--to', url])
     expect(there).toMatchObject({
       code: 0,
       stderr: '',
@@ -141,14 +142,14 @@ describe('capsule migrate', () => {
     // The node that ran it never was heard of on the cluster.
     await writeFile(gate, '')
     await until(node, open, 'completed')
-    const working = await run(['migrate', '--app', 'work', '--from', url, '--to', join(root, 'back')])
+    const working = await here(['migrate', '--app', 'work', '--from', url, '--to', join(root, 'back')])
     expect(working).toMatchObject({ code: 1, stderr: expect.stringMatching(/work\.node-\w+ is at work/) })
     expect(await node.end('SIGTERM')).toMatchObject({ code: 0 })
 
     const backup = await run(['backup', '--app', 'work', '--to', join(root, 'cluster.db')], { EVENTSTORE_URL: url })
     expect(backup).toMatchObject({ code: 0, stderr: '' })
 
-    const back = await run(['migrate', '--app', 'work', '--from', url, '--to', data, '--json'])
+    const back = await here(['migrate', '--app', 'work', '--from', url, '--to', data, '--json'])
     expect(back).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(back.stdout)).toMatchObject({ app: 'work', to: data })
     const last = await serve({ app: WORK, data })

@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
-import { ROOT, run, serve, temporaryDirectory } from '../crash/server.ts'
+import { here } from '../cli/here.ts'
+import { ROOT, serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
 
@@ -22,7 +23,7 @@ async function installed(): Promise<string> {
 describe.concurrent('capsule create', () => {
   it('makes a directory with an app, and says what is next', async () => {
     const directory = join(await temporaryDirectory(), 'apps/jobs')
-    expect(await run(['create', directory])).toEqual({
+    expect(await here(['create', directory])).toEqual({
       code: 0,
       stdout: `jobs is made. Next:\n  cd ${directory} && npm install\n  npm start\n`,
       stderr: '',
@@ -45,7 +46,7 @@ describe.concurrent('capsule create', () => {
 
   it('makes one that is served, and whose test passes', async () => {
     const directory = join(await installed(), 'jobs.2')
-    await run(['create', directory])
+    await here(['create', directory])
     const server = await serve({ app: join(directory, 'app.ts'), data: 'memory' })
     expect(await server.ask('GET', '/health')).toMatchObject({ status: 200, body: { status: 'healthy' } })
     expect(await server.ask('GET', '/api/v1/info')).toMatchObject({ body: { name: 'jobs-2', version: '0.1.0' } })
@@ -57,7 +58,7 @@ describe.concurrent('capsule create', () => {
   it('fills an empty directory', async () => {
     const directory = join(await temporaryDirectory(), "ann's/jobs")
     await mkdir(directory, { recursive: true })
-    const { code, stdout } = await run(['create', directory])
+    const { code, stdout } = await here(['create', directory])
     expect(code).toBe(0)
     expect(stdout).toContain(`cd '${directory.replace("'", `'\\''`)}' && npm install`)
     expect((await readdir(directory)).sort()).toEqual(FILES)
@@ -67,7 +68,7 @@ describe.concurrent('capsule create', () => {
     'refuses the name %s',
     async (name) => {
       const directory = await temporaryDirectory()
-      const { code, stdout, stderr } = await run(['create', join(directory, name)])
+      const { code, stdout, stderr } = await here(['create', join(directory, name)])
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
       expect(stderr).toMatch(/^capsule: [^\n]*(use lower-case letters|Choose another name)[^\n]*\n$/)
       expect(stderr).toContain(name)
@@ -76,7 +77,7 @@ describe.concurrent('capsule create', () => {
   )
 
   it('refuses no name, as a variable is that is not set', async () => {
-    const { code, stderr } = await run(['create', ''])
+    const { code, stderr } = await here(['create', ''])
     expect(code).toBe(2)
     expect(stderr).toMatch(/^capsule: "" is no name for an app/)
   })
@@ -85,7 +86,7 @@ describe.concurrent('capsule create', () => {
     const directory = join(await temporaryDirectory(), 'jobs')
     await mkdir(directory)
     await writeFile(join(directory, 'mine'), '')
-    expect(await run(['create', directory])).toEqual({
+    expect(await here(['create', directory])).toEqual({
       code: 1,
       stdout: '',
       stderr: `capsule: ${directory} is not empty. Name a directory that is not there yet, or an empty one.\n`,
@@ -96,7 +97,7 @@ describe.concurrent('capsule create', () => {
   it.for(['jobs', 'jobs/within'])('refuses %s where jobs is a file', async (path) => {
     const directory = await temporaryDirectory()
     await writeFile(join(directory, 'jobs'), 'mine')
-    const { code, stdout, stderr } = await run(['create', join(directory, path)])
+    const { code, stdout, stderr } = await here(['create', join(directory, path)])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(/^capsule: [^\n]+ cannot be a directory [^\n]+Name another one\.\n$/)
     expect(await readFile(join(directory, 'jobs'), 'utf8')).toBe('mine')

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openSqliteStore, streamName } from '../../src/events/index.ts'
 import { makeKey } from '../../src/http/index.ts'
 import { readStored } from '../../src/projections/index.ts'
+import { here } from '../cli/here.ts'
 import {
   complaints,
   eventually,
@@ -56,38 +57,38 @@ describe.concurrent('capsule projections', () => {
     const { key, line } = makeKey('ann', 'admin')
     const server = await serve({ app: APP, data, env: { CAPSULE_AUTH_API_KEYS: line } })
     const at = ['--url', server.url, '--key', key]
-    const before = await run(['projections', 'status', ...at])
+    const before = await here(['projections', 'status', ...at])
     expect(before).toMatchObject({ code: 0, stderr: '' })
     expect(before.stdout).toMatch(/^name +version +position +behind +state\njobs +\d+ +\d+ +\d+ +in use\n/)
 
-    const all = await run(['projections', 'rebuild', ...at])
+    const all = await here(['projections', 'rebuild', ...at])
     expect(all).toMatchObject({ code: 0, stderr: '' })
     expect(all.stdout).toMatch(/^All read models were made again in \d+\.\d s\.\n$/)
-    const one = await run(['projections', 'rebuild', 'jobs', ...at, '--json'])
+    const one = await here(['projections', 'rebuild', 'jobs', ...at, '--json'])
     expect(one.code).toBe(0)
     expect(new Set(lines(one.stdout).map(({ name }) => name))).toEqual(new Set(['jobs']))
     expect(lines(one.stdout).at(-1)).toMatchObject({ name: 'jobs', rebuilding: false, rebuild_failed: null })
-    const after = await run(['projections', 'status', ...at, '--json'])
+    const after = await here(['projections', 'status', ...at, '--json'])
     expect(shown(after.stdout).map(({ name, rebuilding }) => [name, rebuilding])).toEqual(
       NAMES.map((name) => [name, false]),
     )
 
-    const wrong = await run(['projections', 'rebuild', 'jbos', ...at])
+    const wrong = await here(['projections', 'rebuild', 'jbos', ...at])
     expect(wrong).toMatchObject({
       code: 1,
       stdout: '',
       stderr: expect.stringContaining('no read model jbos. There are jobs'),
     })
-    const stranger = await run(['projections', 'status', '--url', server.url])
+    const stranger = await here(['projections', 'status', '--url', server.url])
     expect(stranger).toMatchObject({ code: 1, stderr: expect.stringMatching(/^capsule: [^\n]*key[^\n]*\n$/) })
-    const beside = await run(['projections', 'status', '--data', data])
+    const beside = await here(['projections', 'status', '--data', data])
     expect(beside).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^capsule: [^\n]*in use by process \d+[^\n]*--url[^\n]*\n$/),
     })
     expect(complaints(server)).toEqual([])
     await server.end('SIGTERM')
-    const gone = await run(['projections', 'status', ...at])
+    const gone = await here(['projections', 'status', ...at])
     expect(gone).toMatchObject({ code: 1, stderr: expect.stringMatching(/^capsule: No server answers at [^\n]+\n$/) })
   })
 
@@ -117,16 +118,16 @@ describe.concurrent('capsule projections', () => {
   it('makes them again in a directory that nobody has, also where there are none yet', async () => {
     const data = join(await temporaryDirectory(), 'data')
     await manyTasks(data, 2_000)
-    const none = await run(['projections', 'status', '--data', data])
+    const none = await here(['projections', 'status', '--data', data])
     expect(none).toMatchObject({ code: 0, stdout: expect.stringMatching(/\njobs +\d+ +-1 +2000 +not made yet\n/) })
 
-    const made = await run(['projections', 'rebuild', '--data', data, '--json'])
+    const made = await here(['projections', 'rebuild', '--data', data, '--json'])
     expect(made.code).toBe(0)
     expect(readStored(data)).toMatchObject({ app: 'work', models: NAMES.map((name) => ({ name, position: 1999n })) })
-    const again = await run(['projections', 'rebuild', 'jobs', '--data', data])
+    const again = await here(['projections', 'rebuild', 'jobs', '--data', data])
     expect(again).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^jobs was made again in /) })
 
-    const { stdout } = await run(['projections', 'status', '--data', data, '--json'])
+    const { stdout } = await here(['projections', 'status', '--data', data, '--json'])
     expect(shown(stdout)).toMatchObject(
       NAMES.map((name) => ({ name, position: '1999', behind: '0', rebuilding: false })),
     )
@@ -145,7 +146,7 @@ describe.concurrent('capsule projections', () => {
 
     const node = await serve({ app: APP, data, env })
     for (let n = 0; n < 5; n++) await until(node, await submit(node, 'plain', { n }), 'completed')
-    expect(await run(['projections', 'rebuild', '--url', node.url])).toMatchObject({ code: 0, stderr: '' })
+    expect(await here(['projections', 'rebuild', '--url', node.url])).toMatchObject({ code: 0, stderr: '' })
     expect(await countOf(node)).toBe('5')
     await node.end('SIGTERM')
 
@@ -164,7 +165,7 @@ describe.concurrent('capsule projections', () => {
     { args: ['rebuild', '--url', 'http://127.0.0.1:1'], code: 1, says: 'No server answers' },
     { args: ['status', '--data', '/nowhere'], code: 1, says: 'no log to read in /nowhere' },
   ])('refuses $args', async ({ args, code, says }) => {
-    const { stdout, stderr, code: ended } = await run(['projections', ...args])
+    const { stdout, stderr, code: ended } = await here(['projections', ...args])
     expect({ stdout, code: ended }).toEqual({ stdout: '', code })
     expect(stderr).toMatch(/^capsule: [^\n]+\n$/)
     expect(stderr).toContain(says)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { HistoryEvent } from '../../src/http/wire.ts'
 import { CAPSULE } from '../built.ts'
+import { here } from '../cli/here.ts'
 import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
@@ -25,52 +26,52 @@ describe('capsule retire and capsule audit', () => {
     for (const id of ids) await until(server, id, 'completed')
 
     // Beside the server: reading is for anybody, changing is the server's.
-    expect(await run(['audit', 'verify', '--data', data])).toMatchObject({
+    expect(await here(['audit', 'verify', '--data', data])).toMatchObject({
       code: 0,
       stderr: '',
       stdout: expect.stringMatching(/^\d+ events in \d+ streams are as they were appended\.\n$/),
     })
-    const refused = await run(['retire', '--older-than', '0s', '--data', data])
+    const refused = await here(['retire', '--older-than', '0s', '--data', data])
     expect(refused).toMatchObject({ code: 1, stdout: '' })
     expect(refused.stderr).toMatch(/^capsule: .* is in use by process \d+\. .*--url, as http.*\n$/)
     const there = ['--url', server.url]
-    const dry = await run(['retire', '--older-than', '0s', '--dry-run', ...there])
+    const dry = await here(['retire', '--older-than', '0s', '--dry-run', ...there])
     expect(dry).toMatchObject({ code: 0, stdout: '2 streams with 6 events would go. Nothing was changed.\n' })
-    const one = await run(['retire', '--older-than', '0s', '--limit', '1', ...there])
+    const one = await here(['retire', '--older-than', '0s', '--limit', '1', ...there])
     expect(one.stdout).toMatch(
       /^1 stream with 3 events went to .*archive \(\d+ bytes\)\.\nThere is more: run it again\.\n$/,
     )
     expect(
-      await run(['audit', 'verify', '--archive', '--json', ...there]).then(({ stdout }) => JSON.parse(stdout)),
+      await here(['audit', 'verify', '--archive', '--json', ...there]).then(({ stdout }) => JSON.parse(stdout)),
     ).toMatchObject({ ok: true, retired: 1, archived: 1 })
     const left = (await server.ask<readonly { id: string }[]>('GET', '/api/v1/jobs')).body.map(({ id }) => id)
     expect(left).toHaveLength(1)
-    const shown = await run(['audit', 'show', `task-${left[0]}`, ...there])
+    const shown = await here(['audit', 'show', `task-${left[0]}`, ...there])
     expect(shown.stdout).toMatch(
       /^ {3}0 {2}\S+Z {2}TaskSubmitted {2}by user:local .*\n.*TaskStarted.*\n.*TaskCompleted.*\n$/,
     )
     const [, start] = (await server.ask<readonly HistoryEvent[]>('GET', `/api/v1/jobs/${left[0]}/$events`)).body
-    const asOf = (moment: string) => run(['audit', 'show', `task-${left[0]}`, '--as-of', moment, ...there])
+    const asOf = (moment: string) => here(['audit', 'show', `task-${left[0]}`, '--as-of', moment, ...there])
     expect((await asOf(String(start?.position))).stdout).toMatch(/^.*TaskSubmitted.*\n.*TaskStarted.*\n$/)
     expect((await asOf('2000-01-01')).stdout).toBe('')
     expect((await asOf(String(start?.at))).stdout).toMatch(/^.*TaskSubmitted.*\n.*TaskStarted.*\n/)
     expect(await asOf('yesterday')).toMatchObject({ code: 2, stderr: expect.stringContaining('Give a position') })
     const exported = join(data, '..', 'server.jsonl')
-    expect((await run(['audit', 'export', '--to', exported, ...there])).code).toBe(0)
+    expect((await here(['audit', 'export', '--to', exported, ...there])).code).toBe(0)
 
     // Without it: the command does the same.
     await server.end('SIGTERM')
-    const json = await run(['retire', '--older-than', '0s', '--data', data, '--json'])
+    const json = await here(['retire', '--older-than', '0s', '--data', data, '--json'])
     expect(JSON.parse(json.stdout)).toMatchObject({ retired: 1, kept: {}, more: false })
-    const gone = await run(['audit', 'show', `task-${left[0]}`, '--data', data])
+    const gone = await here(['audit', 'show', `task-${left[0]}`, '--data', data])
     expect(gone).toMatchObject({ code: 1, stdout: '' })
     expect(gone.stderr).toContain('It may have been retired')
-    expect((await run(['audit', 'verify', '--data', data, '--archive'])).stdout).toContain(
+    expect((await here(['audit', 'verify', '--data', data, '--archive'])).stdout).toContain(
       'each is in the archive, whole',
     )
 
     const own = join(data, '..', 'log.jsonl')
-    expect((await run(['audit', 'export', '--to', own, '--data', data])).stdout).toMatch(/has \d+ events\.\n$/)
+    expect((await here(['audit', 'export', '--to', own, '--data', data])).stdout).toMatch(/has \d+ events\.\n$/)
     const lines = (await readFile(own, 'utf8'))
       .trimEnd()
       .split('\n')
@@ -82,9 +83,9 @@ describe('capsule retire and capsule audit', () => {
       .map((line) => JSON.parse(line))
     const first = lines.find(({ type }) => type === 'StreamRetired')
     expect(before.find(({ id }) => id === first.id)).toEqual(first)
-    expect(await run(['audit', 'export', '--to', own, '--data', data])).toMatchObject({ code: 1 })
+    expect(await here(['audit', 'export', '--to', own, '--data', data])).toMatchObject({ code: 1 })
     const none = join(data, '..', 'none.jsonl')
-    const nothing = await run(['audit', 'export', '--to', none, '--stream', 'task-nope', '--data', data])
+    const nothing = await here(['audit', 'export', '--to', none, '--stream', 'task-nope', '--data', data])
     expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no stream task-nope') })
     expect(existsSync(none)).toBe(false)
 
@@ -92,7 +93,7 @@ describe('capsule retire and capsule audit', () => {
     const [segment = ''] = (await readdir(archive)).filter((file) => file.endsWith('.jsonl'))
     const text = await readFile(join(archive, segment), 'utf8')
     await writeFile(join(archive, segment), text.replace('"TaskCompleted"', '"TaskCancelled"'))
-    const broken = await run(['audit', 'verify', '--data', data, '--archive'])
+    const broken = await here(['audit', 'verify', '--data', data, '--archive'])
     expect(broken).toMatchObject({ code: 1, stdout: '' })
     expect(broken.stderr).toMatch(
       /^capsule: In \S+\.jsonl of the archive revision 2 of \S+\.task-\S+ is not as it was appended\..*\n$/,
@@ -144,22 +145,22 @@ describe('capsule retire and capsule audit', () => {
       ['retire', '--older-than', '1d'],
     ]
     for (const command of commands) {
-      const asked = await run([...command, '--app', 'worc', '--url', server.url])
+      const asked = await here([...command, '--app', 'worc', '--url', server.url])
       expect(asked).toMatchObject({ code: 1, stdout: '' })
       expect(asked.stderr).toContain(`${server.url} runs work, not worc.`)
     }
     await Promise.all([server.end('SIGTERM'), node.end('SIGTERM')])
 
     for (const command of commands) {
-      const here = await run([...command, '--app', 'worc', '--data', data])
-      expect(here).toMatchObject({ code: 1, stdout: '' })
-      expect(here.stderr).toBe(`capsule: ${data} has no events of worc, only of work. Check the name of the app.\n`)
+      const misspelt = await here([...command, '--app', 'worc', '--data', data])
+      expect(misspelt).toMatchObject({ code: 1, stdout: '' })
+      expect(misspelt.stderr).toBe(`capsule: ${data} has no events of worc, only of work. Check the name of the app.\n`)
       const there = await run([...command, '--app', 'worc'], { EVENTSTORE_URL: cluster.url })
       expect(there).toMatchObject({ code: 1, stdout: '' })
       expect(there.stderr).toMatch(/^capsule: esdb:\S+ has no events of worc\. Check the name of the app\.\n$/)
     }
     const nowhere = join(root, 'nowhere')
-    const none = await run(['retire', '--older-than', '1d', '--app', 'work', '--data', nowhere])
+    const none = await here(['retire', '--older-than', '1d', '--app', 'work', '--data', nowhere])
     expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('has no log') })
     for (const made of [to, nowhere]) expect(existsSync(made)).toBe(false)
   })
@@ -214,7 +215,7 @@ describe('capsule retire and capsule audit', () => {
     { args: ['retire', '--older-than', '90d', '--url', 'http://127.0.0.1:1', '--data', 'x'], says: 'give one' },
     { args: ['retire', '--older-than', '90d', '--key', 'x'], says: 'name it with --url' },
   ])('used wrongly say how: $args', async ({ args, says }) => {
-    const { code, stdout, stderr } = await run(args)
+    const { code, stdout, stderr } = await here(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(says)
   })
@@ -225,7 +226,7 @@ describe('capsule retire and capsule audit', () => {
       ['retire', '--older-than', '90d'],
       ['audit', 'verify'],
     ]) {
-      const { code, stderr } = await run([...args, '--data', data])
+      const { code, stderr } = await here([...args, '--data', data])
       expect(code).toBe(1)
       expect(stderr).toMatch(/^capsule: .*none has no log\. Name the data directory.*\n$/)
     }
