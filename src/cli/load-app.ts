@@ -47,7 +47,7 @@ export async function loadApp(file: string): Promise<LoadedApp> {
 
 /** Its class has the name, and is another one. */
 function isOfAnotherCopy(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && value.constructor.name === App.name
+  return typeof value === 'object' && value !== null && value.constructor?.name === App.name
 }
 
 function describe(error: unknown): string {

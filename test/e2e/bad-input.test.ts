@@ -141,6 +141,7 @@ const badApps: readonly BadApp[] = [
     source: `import 'no-such-package'`,
     says: ['could not be loaded', 'no-such-pack'],
   },
+  { what: 'exports no app but a namespace', source: `export * as path from 'node:path'`, says: ['exports no app'] },
   { what: 'exports nothing', source: `${CREATE}createApp({ name: 'x' })`, says: ['exports no app', 'createApp\\('] },
   {
     what: 'has an app of another copy of the package',
