@@ -5,6 +5,7 @@
 import { v5 as uuidv5 } from 'uuid'
 import {
   type ActorSystem,
+  IdempotencyConflict,
   InvalidInput,
   joinable,
   lockKind,
@@ -12,6 +13,7 @@ import {
   type Origin,
   QueueFull,
   sessionKind,
+  TaskRetired,
   taskKind,
   UnknownTask,
 } from '../actors/index.ts'
@@ -82,7 +84,11 @@ export class Submits {
     const idempotencyKey = commandId === undefined ? undefined : `execute:${commandId}`
     const request: SubmitRequest = { name, params, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }
     const instead: Partial<Submission> = { retries: 0, ...(lockKey ? { onLocked: 'reject' } : {}) }
-    return await this.#prepare(request, caller, caller.ownerId, instead)()
+    try {
+      return await this.#prepare(request, caller, caller.ownerId, instead)()
+    } catch (error) {
+      throw commandId === undefined ? error : withItsOwnKey(error, commandId)
+    }
   }
 
   /** Checks a request. @returns what submits it */
@@ -219,4 +225,11 @@ export class Submits {
 function filledInOf(given: JsonObject, params: JsonObject): Pick<Submission, 'filledIn'> {
   const filledIn = Object.keys(params).filter((name) => !Object.hasOwn(given, name))
   return filledIn.length === 0 ? {} : { filledIn }
+}
+
+/** The error as the client knows the key that it is about. */
+function withItsOwnKey(error: unknown, key: string): unknown {
+  if (error instanceof IdempotencyConflict) return new IdempotencyConflict(key, error.taskId)
+  if (error instanceof TaskRetired) return new TaskRetired(error.taskId, key)
+  return error
 }

@@ -148,6 +148,15 @@ describe('a script', () => {
     expect((await ask('POST', '/api/v1/sessions/s1/messages', message)).status).toBe(404)
   })
 
+  it('names the key as it was sent, when it is used again for another execution', async () => {
+    const { ask } = await demo({ store: openMemoryStore(), shared: true })
+    const execute = (n: number) =>
+      ask('POST', '/api/v1/tasks/add/$execute', { params: { a: n, b: n } }, { 'idempotency-key': 'k-1' })
+    expect((await execute(1)).body).toMatchObject({ result: { sum: 2 } })
+    const { status, body } = await execute(2)
+    expect([status, body.detail]).toEqual([409, expect.stringContaining('The idempotency key "k-1" belongs to task')])
+  })
+
   it('submits, repeats, follows, reads the history, and deletes', async () => {
     const { ask, url } = await demo()
     const headers = { 'idempotency-key': 'k-1' }
