@@ -187,15 +187,16 @@ export class Admission<T extends Waiting> {
     const size = lane.front.length + lane.queue.size
     const slots = size === 0 ? 0 : this.#options.takeSlots(size)
     if (slots === 0) return
-    const items: T[] = []
-    for (let item = this.#next(lane); item; item = items.length < slots ? this.#next(lane) : undefined) items.push(item)
-    for (let spare = slots - items.length; spare > 0; spare--) this.#options.giveSlot()
-    if (items.length === 0) return this.#drop(lane)
+    // One that was paused meanwhile stands there twice, and asks once.
+    const items = new Set<T>()
+    for (let item = this.#next(lane); item; item = items.size < slots ? this.#next(lane) : undefined) items.add(item)
+    for (let spare = slots - items.size; spare > 0; spare--) this.#options.giveSlot()
+    if (items.size === 0) return this.#drop(lane)
     lane.asking = true
-    this.#pass(lane, items)
+    this.#pass(lane, [...items])
       .catch((error) => {
         this.#options.report(error, 'taking permits')
-        this.#turnAway(lane, items, {
+        this.#turnAway(lane, [...items], {
           permitOf: undefined,
           nextAt: this.#options.system.clock.now() + RECLAIM_EVERY_MS,
         })

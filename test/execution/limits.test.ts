@@ -319,6 +319,26 @@ describe('a queue with a bound', () => {
 })
 
 describe('a paused task', () => {
+  test('that is resumed starts as many as its rate allows, however often that was done', async () => {
+    const starts: number[] = []
+    const t = await running((app) =>
+      app.task('work', { rateLimit: { limit: 2, per: '10s' } }, () => void starts.push(t.clock.now())),
+    )
+    const began = t.clock.now()
+    for (let n = 0; n < 6; n++) await t.client.submit('work')
+    await t.settle()
+    for (let again = 0; again < 3; again++) {
+      await t.running.pauseTask('work', LOCAL)
+      await t.settle()
+      await t.running.resumeTask('work', LOCAL)
+      await t.settle()
+    }
+    await t.advance(25)
+    expect(starts.map((at) => Math.round((at - began) / 10_000))).toEqual([0, 0, 1, 1, 2, 2])
+    // Nothing is held for one that was asked for twice.
+    expect(await t.stop(0)).toEqual({ clean: true })
+  })
+
   const caller = { by: 'user:ops', ownerId: 'ops' } as const
 
   // A promise: see docs/promises.md.
