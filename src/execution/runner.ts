@@ -18,7 +18,7 @@ import {
   type Timer,
   taskKind,
 } from '../actors/index.ts'
-import { type Actor, EventTooLarge, type JsonValue, StreamDeleted } from '../events/index.ts'
+import { type Actor, EventTooLarge, type JsonValue, StoreUnavailable, StreamDeleted } from '../events/index.ts'
 import { type AttemptEnd, AttemptTally } from './attempt-tally.ts'
 import {
   asJson,
@@ -226,6 +226,11 @@ export class Runner {
     if (attempt.endedBy instanceof TimeoutError) return this.#timeOut(attempt, failures)
     if (isError(error) && error instanceof ProcessDied) {
       return { type: 'interrupt', claim, cause: 'crash', alone: true, detail: error.message }
+    }
+    // The log was away, and not for a moment: that is no failure of the task.
+    const isLost = isError(error) && error instanceof StoreUnavailable && error.retryable
+    if (isLost && attempt.submission.onInterrupt !== 'fail') {
+      return { type: 'interrupt', claim, cause: 'lost', detail: error.message }
     }
     const isHopeless = isError(error) && error instanceof NonRetryableError
     const retryable = !isHopeless && this.#isRetryable(attempt, handler, error)

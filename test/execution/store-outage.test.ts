@@ -150,6 +150,29 @@ describe('an outage', () => {
     expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Completed'])
   })
 
+  test('while a handler says something: its attempt is interrupted, and that is no failure of the task', async () => {
+    const { state, wrapStore } = outage()
+    Object.assign(state, { records: false })
+    const t = await running(
+      (app, sleep) =>
+        app.task('work', { retries: 0 }, async (_, { session }) => {
+          await sleep(1)
+          await session?.reply('here')
+          return 'done'
+        }),
+      { wrapStore },
+    )
+    const { sessionId } = await t.running.createSession({ by: 'user:ada', ownerId: 'ada' })
+    const id = await t.client.submit('work', {}, { sessionId })
+    await t.settle()
+    state.isDown = true
+    await t.advance(30)
+    state.isDown = false
+    await t.advance(5)
+    expect(await storyOf(t, id)).toEqual(['Submitted', 'Started', 'Interrupted', 'Started', 'Completed'])
+    expect(await t.client.job(id)).toMatchObject({ status: 'completed', failures: 0 })
+  })
+
   test('while progress is reported: the attempt goes on', async () => {
     const { state, wrapStore } = outage()
     Object.assign(state, { records: false })

@@ -1,5 +1,6 @@
 /** Errors that cross to and from a task's process. */
 import { describe, expect, it } from 'vitest'
+import { StoreUnavailable } from '../../src/events/index.ts'
 import { knowErrors, reviveError, wireError } from '../../src/execution/process/error-wire.ts'
 import * as capsule from '../../src/index.ts'
 
@@ -27,6 +28,13 @@ describe('an error from another process', () => {
     })
     expect(crossed.cause).toBeInstanceOf(RangeError)
     expect(crossed.cause).toMatchObject({ message: 'too far', cause: { message: 'somebody' } })
+  })
+
+  // By that an attempt is interrupted, which else would have failed.
+  it('that says that the log is away is known by it', () => {
+    const crossed = cross(new StoreUnavailable('gone', { retryable: true }))
+    expect(crossed).toBeInstanceOf(StoreUnavailable)
+    expect(crossed).toMatchObject({ message: 'gone', retryable: true })
   })
 
   it('of a class that this side does not know keeps its name and facts, but for what cannot cross', () => {

@@ -15,7 +15,7 @@ import {
   TooContended,
   UnknownTask,
 } from '../../actors/index.ts'
-import { EventTooLarge } from '../../events/index.ts'
+import { EventTooLarge, StoreUnavailable } from '../../events/index.ts'
 import { CancelledError, fieldOf, isError, NonRetryableError, printed, ShutdownError, TimeoutError } from '../errors.ts'
 
 export interface WiredError {
@@ -46,6 +46,7 @@ const known = new Map<string, ErrorClass>(
     QueueFull,
     RangeError,
     ShutdownError,
+    StoreUnavailable,
     TimeoutError,
     TooContended,
     TypeError,
