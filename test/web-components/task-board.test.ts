@@ -207,6 +207,49 @@ describe('search and filters', () => {
   })
 })
 
+describe('keeps the focus', () => {
+  test('in the search when what found nothing is cleared, and shows no empty board meanwhile', async () => {
+    const { root, press, titles } = await board(completed(3))
+    const input = one(root, 'input[type=search]')
+    const seen = new Set<string>()
+    const watch = new MutationObserver(() => seen.add(words(root.querySelector('.blank h3'))))
+    watch.observe(root, { childList: true, subtree: true })
+    for (const clear of ['Escape', 'Enter']) {
+      input.focus()
+      await press('zzz')
+      const button = await eventually(() => root.querySelector<HTMLElement>('.blank button'), 'no match')
+      if (clear === 'Enter') button.focus()
+      await press(`{${clear}}`)
+      await eventually(() => titles('Completed').length === 3, 'all of them again')
+      expect(root.activeElement).toBe(input)
+    }
+    watch.disconnect()
+    expect([...seen].sort()).toEqual(['', 'No task matches'])
+  })
+
+  test('at the button of a menu that is left', async () => {
+    const { root, press } = await board(completed(3))
+    const chip = all(root, '.chip').find((each) => words(each) === 'Task')
+    chip?.focus()
+    await press('{Enter}')
+    await eventually(() => root.activeElement?.closest('.menu'), 'the menu')
+    await press('{ArrowDown}{Escape}')
+    await eventually(() => !root.querySelector('.menu:popover-open'), 'it to shut')
+    await frames(2)
+    expect(root.activeElement).toBe(chip)
+  })
+
+  test('at a card when the selection is cleared', async () => {
+    const { root, pick, open } = await board(completed(3))
+    pick('Invoice 1').click()
+    const clear = await eventually(() => root.querySelector<HTMLElement>('.bulk .end'), 'the bar')
+    clear.focus()
+    clear.click()
+    await eventually(() => !root.querySelector('.bulk'), 'it to go')
+    expect(root.activeElement).toBe(open('Invoice 0'))
+  })
+})
+
 describe('keys', () => {
   const jobs = () => [
     ...many(40, (index) => ({ status: 'pending', submitted_at: ago(1000 - index) })),

@@ -198,6 +198,14 @@ describe('acts', () => {
     expect(button('Retry')?.hasAttribute('aria-disabled')).toBe(false)
   })
 
+  test('keeps the focus when what was asked for is done and its button goes', async () => {
+    const { element, root, button } = await card({ status: 'running' })
+    button('Cancel')?.focus()
+    element.job = aJob({ status: 'running', cancel_requested: true })
+    await element.updateComplete
+    expect(root.activeElement).toBe(one(root, '.name'))
+  })
+
   test('offers what the machine accepts and nothing else', async () => {
     const { button } = await card({ status: 'completed' })
     expect(button('Cancel')).toBeUndefined()

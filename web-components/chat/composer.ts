@@ -157,10 +157,8 @@ export class CapsuleComposer extends CapsuleElement {
   }
 
   /** Stop goes when the turn ends: whoever had just reached it goes on writing. */
-  protected override update(changed: PropertyValues<this>): void {
-    const focused = this.shadowRoot?.activeElement
-    super.update(changed)
-    if (focused && !focused.isConnected) this.focus()
+  protected override refuge(): HTMLElement | null {
+    return this.#field
   }
 
   protected override render() {

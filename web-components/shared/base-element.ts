@@ -2,7 +2,7 @@
  * What every element has in common: tokens, a reset that no page's CSS can undo, controls drawn alike, and a
  * registration that does not throw when two copies or versions of the bundle meet on a page.
  */
-import { type CSSResultOrNative, css, LitElement } from 'lit'
+import { type CSSResultOrNative, css, LitElement, type PropertyValues } from 'lit'
 import { tokens } from './tokens.ts'
 
 /** Registers an element unless the name is taken: the first copy on a page serves all. */
@@ -148,6 +148,18 @@ const controls = css`
 /** The base of all elements. A subclass gives its own sheets as `static styles = [...CapsuleElement.styles, mine]`. */
 export class CapsuleElement extends LitElement {
   static override styles: CSSResultOrNative[] = [tokens, reset, controls]
+
+  /** A render can take away what has the focus, a button that has done its work: the reader goes on at the refuge. */
+  protected override update(changed: PropertyValues): void {
+    const focused = this.shadowRoot?.activeElement
+    super.update(changed)
+    if (focused && !focused.isConnected) this.refuge(focused)?.focus({ preventScroll: true })
+  }
+
+  /** Where to go on when `lost` was taken away with the focus. */
+  protected refuge(_lost: Element): HTMLElement | null | undefined {
+    return undefined
+  }
 
   /** Tells the page, through shadow roots: `capsule-<what>` with `detail`. False when a listener prevented it. */
   protected emit<D>(what: string, detail: D): boolean {

@@ -36,6 +36,8 @@ function placed(event: ToggleEvent): void {
   const root = box.getRootNode() as ShadowRoot
   const button = root.querySelector<HTMLElement>(`[popovertarget="${CSS.escape(box.id)}"]`)
   button?.setAttribute('aria-expanded', String(event.newState === 'open'))
+  // The browser leaves the focus on an item that is not shown any more.
+  if (event.newState === 'closed' && box.contains(root.activeElement)) button?.focus()
   if (event.newState !== 'open' || !button) return
   const at = button.getBoundingClientRect()
   const { width, height } = box.getBoundingClientRect()

@@ -163,9 +163,14 @@ export class CapsuleTaskBoard extends CapsuleElement {
     return this.#rush < CALM
   }
 
+  /** Cards hand the focus on by themselves, when it is known where they went. */
+  protected override refuge(lost: Element): HTMLElement | null | undefined {
+    return lost.closest('[data-id]') ? undefined : (this.#tabStopInView() ?? this.renderRoot.querySelector('input'))
+  }
+
   protected override render(): TemplateResult {
     const board = this.#live.data
-    const bar = board && isUnused(board) && !this.#filters.active ? nothing : this.#filterBar()
+    const bar = board && isUnused(board) && !this.#isNarrowed ? nothing : this.#filterBar()
     return html`${this.#header(board)}${bar}${this.#body(board)}
       <slot name="timeline"></slot>
       <div class="float">${this.#notice()}${this.#selection.render(this.#bulk)}</div>`
@@ -241,6 +246,16 @@ export class CapsuleTaskBoard extends CapsuleElement {
     </div>`
   }
 
+  /** What is shown is what a filter let through, also while all of it is on its way again. */
+  get #isNarrowed(): boolean {
+    return this.#filters.active || this.#live.stale
+  }
+
+  readonly #clearFilters = (): void => {
+    this.#filters.clear()
+    this.renderRoot.querySelector('input')?.focus()
+  }
+
   #filterBar(): TemplateResult {
     return this.#filters.render({
       given: this.filter ?? {},
@@ -273,7 +288,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
             this.columns?.map((column) => column.label),
             this.#live.state.status === 'offline',
           )
-    if (board.total === 0 && this.#filters.active) return noMatch(this.#filters.clear)
+    if (board.total === 0 && this.#isNarrowed) return noMatch(this.#clearFilters)
     if (isUnused(board)) {
       const labels = board.columns.map((column) => column.label)
       void this.#loadTasks()
@@ -401,7 +416,12 @@ export class CapsuleTaskBoard extends CapsuleElement {
     }
     const count = this.#drawn?.columns[had.column]?.count ?? 0
     if (count > 0) this.#goTo(had.column, Math.min(had.index, count - 1))
-    else this.renderRoot.querySelector<HTMLElement>('.open[tabindex="0"]')?.focus({ preventScroll: true })
+    else this.#tabStopInView()?.focus({ preventScroll: true })
+  }
+
+  #tabStopInView(): HTMLElement | undefined {
+    const stops = [...this.renderRoot.querySelectorAll<HTMLElement>('.open[tabindex="0"]')]
+    return stops.find((each) => each.checkVisibility())
   }
 
   #open(id: string): HTMLElement | undefined {

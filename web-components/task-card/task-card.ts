@@ -63,6 +63,10 @@ export class CapsuleTaskCard extends CapsuleElement {
     }
   }
 
+  protected override refuge(): HTMLElement | null {
+    return this.renderRoot.querySelector('button.name')
+  }
+
   protected override render(): TemplateResult {
     const job = this.#job
     return job ? this.#card(job) : this.#blank()
