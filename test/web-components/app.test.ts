@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { CapsuleApp } from '../../web-components/app/index.ts'
 import { aMessage, aReply, aSchedule, FakeServer } from './chat-fake-server.ts'
-import { atRest } from './support.ts'
+import { atRest, emulate } from './support.ts'
 
 let server: FakeServer
 const home = window.location.href
@@ -55,6 +55,18 @@ describe('the navigation', () => {
     history.back()
     await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
     await expect.element(link('Schedules')).toHaveAttribute('aria-current', 'page')
+  })
+
+  test('marks what is shown also where colours are forced', async () => {
+    await openApp('/schedules')
+    await expect.element(link('Schedules')).toHaveAttribute('aria-current', 'page')
+    const outline = (name: string) => getComputedStyle(link(name).element()).outlineStyle
+    await emulate({ name: 'forced-colors', value: 'active' })
+    try {
+      expect([outline('Schedules'), outline('Tasks')]).toEqual(['solid', 'none'])
+    } finally {
+      await emulate()
+    }
   })
 
   test('leaves out what the app has not', async () => {

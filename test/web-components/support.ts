@@ -3,6 +3,7 @@ import type { AxeResults } from 'axe-core'
 import axe from 'axe-core'
 import type { LitElement } from 'lit'
 import { expect } from 'vitest'
+import { cdp } from 'vitest/browser'
 import '../../web-components/shared/tokens.css'
 
 /** Puts an element on an otherwise empty page. */
@@ -78,4 +79,15 @@ export async function expectAccessible(element: Element): Promise<void> {
     (each) => `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n')}`,
   )
   expect(found).toEqual([])
+}
+
+declare module 'vitest/internal/browser' {
+  interface CDPSession {
+    send(method: 'Emulation.setEmulatedMedia', params: object): Promise<unknown>
+  }
+}
+
+/** Has the browser say that the reader prefers these; nothing again without any. */
+export async function emulate(...features: { name: string; value: string }[]): Promise<void> {
+  await cdp().send('Emulation.setEmulatedMedia', { features })
 }

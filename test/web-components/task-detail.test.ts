@@ -1,13 +1,13 @@
 /** The detail of a task: its states with the present one lit, and the way the task took through them. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { cdp, page } from 'vitest/browser'
+import { page } from 'vitest/browser'
 import type { HistoryEvent, Job, JobStatus } from '../../src/http/wire.ts'
 import '../../web-components/task-card/index.ts'
 import { TRANSITIONS } from '../../web-components/task-card/path.ts'
 import { CapsuleTaskDetail } from '../../web-components/task-card/task-detail.ts'
 import { aJob, FakeBoardServer } from './fake-board-server.ts'
-import { all, eventually, expectAccessible, inside, one, show, words } from './support.ts'
+import { all, emulate, eventually, expectAccessible, inside, one, show, words } from './support.ts'
 
 let server: FakeBoardServer
 
@@ -305,16 +305,6 @@ function expectApart(root: ShadowRoot): void {
 /** Whether they share more than the hair that rounding and the air around letters leave. */
 function meet(a: DOMRect, b: DOMRect): boolean {
   return a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2
-}
-
-declare module 'vitest/internal/browser' {
-  interface CDPSession {
-    send(method: 'Emulation.setEmulatedMedia', params: object): Promise<unknown>
-  }
-}
-
-async function emulate(...features: { name: string; value: string }[]): Promise<void> {
-  await cdp().send('Emulation.setEmulatedMedia', { features })
 }
 
 /** The contrast of two `rgb(…)` by WCAG. */

@@ -292,4 +292,10 @@ export const styles = css`
   .drawer .conversations a {
     padding-block: 10px;
   }
+  @media (forced-colors: active) {
+    a[aria-current]:not(:focus-visible) {
+      outline: 1px solid CanvasText;
+      outline-offset: -1px;
+    }
+  }
 `
