@@ -207,6 +207,19 @@ describe('search and filters', () => {
   })
 })
 
+test('in a page that reads from right to left, what is cut off short begins at the right', async () => {
+  document.documentElement.dir = 'rtl'
+  try {
+    const { open } = await board(completed(1))
+    const title = open('Invoice 0')
+    const text = document.createRange()
+    text.selectNodeContents(title)
+    expect(text.getBoundingClientRect().right).toBeCloseTo(title.getBoundingClientRect().right, 0)
+  } finally {
+    document.documentElement.dir = ''
+  }
+})
+
 describe('keeps the focus', () => {
   test('in the search when what found nothing is cleared, and shows no empty board meanwhile', async () => {
     const { root, press, titles } = await board(completed(3))

@@ -411,6 +411,7 @@ export class CapsuleTranscript extends CapsuleElement {
       }
       .said,
       .earlier span {
+        text-align: -webkit-match-parent;
         text-align: match-parent;
       }
 

@@ -57,7 +57,11 @@ const controls = css`
   .icon.s { width: 14px; height: 14px; stroke-width: 2; }
   .icon.l { width: 20px; height: 20px; stroke-width: 1.6; }
   /* Names, numbers and units keep their own order in a page that reads from right to left. */
-  .num, .num > span, .mono, .truncate, time { unicode-bidi: plaintext; text-align: match-parent; }
+  .num, .num > span, .mono, .truncate, .why, time {
+    unicode-bidi: plaintext;
+    /* Chromium knows it by the first name only. */
+    text-align: -webkit-match-parent; text-align: match-parent;
+  }
   .num, time { font-variant-numeric: tabular-nums; }
   .mono { font-family: var(--capsule-font-mono); font-size: 0.75rem; letter-spacing: -0.01em; }
   .muted { color: var(--capsule-muted); }

@@ -60,7 +60,6 @@ export const styles = css`
   .open { font-weight: var(--capsule-weight-medium); display: block; }
   .open:focus-visible { outline: none; }
   .open::after { content: ""; position: absolute; inset: 0; border-radius: inherit; }
-  .open:dir(rtl) { text-align: right; }
   .pick {
     position: relative; z-index: 1; display: grid; place-items: center; width: 32px; height: 32px; margin: -6px -8px -8px;
     border-radius: var(--capsule-radius-m);
