@@ -220,6 +220,13 @@ test('in a page that reads from right to left, what is cut off short begins at t
   }
 })
 
+test('a column that is at its end lets the page scroll on', async () => {
+  const { list } = await board(completed(40))
+  for (const label of ['Completed', 'Running']) {
+    expect(getComputedStyle(list(label)).overscrollBehaviorY).toBe('auto')
+  }
+})
+
 describe('keeps the focus', () => {
   test('in the search when what found nothing is cleared, and shows no empty board meanwhile', async () => {
     const { root, press, titles } = await board(completed(3))

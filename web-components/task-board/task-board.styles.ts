@@ -37,7 +37,7 @@ export const styles = css`
   .column .count { color: var(--capsule-muted); }
   .list {
     flex: 1; min-height: 0; overflow: hidden auto; overflow-anchor: none; padding: 4px 8px 0; position: relative;
-    overscroll-behavior-y: contain; scrollbar-width: thin; scrollbar-color: var(--capsule-border) transparent;
+    scrollbar-width: thin; scrollbar-color: var(--capsule-border) transparent;
   }
   .list .none { padding: 4px; color: var(--capsule-muted); font-size: var(--capsule-text-xs); line-height: var(--capsule-line-xs); }
   .column > footer {
