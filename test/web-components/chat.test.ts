@@ -326,6 +326,21 @@ describe('text', () => {
     expect(leftOf(4)).toBeLessThan(leftOf(0))
   })
 
+  test('of a title begins at the right in a page that reads from there', async () => {
+    server.startSession('s1', [aMessage({ text: 'run' })])
+    document.documentElement.dir = 'rtl'
+    try {
+      const chat = await openChat()
+      const title = chat.shadowRoot?.querySelector('h2') ?? document.body
+      await expect.poll(() => title.textContent).toBe('run')
+      const text = document.createRange()
+      text.selectNodeContents(title)
+      expect(text.getBoundingClientRect().right).toBeCloseTo(title.getBoundingClientRect().right, 0)
+    } finally {
+      document.documentElement.dir = ''
+    }
+  })
+
   test('under a small heading is as near to it as under a large one', async () => {
     server.startSession('s1', [aReply({ text: '# One\n\n## Two\n\n### Three\n\nText.' })])
     const chat = await openChat()
