@@ -64,6 +64,11 @@ describe('a conversation', () => {
       .when({ type: 'receive', messageId: 'm1', text: 'hi' })
       .refused(CommandRefused, /has ended. Start a new one/)
   })
+
+  test('that has ended answers nothing that waited in it', () => {
+    const state = given(begun, message('m1'), { type: 'SessionEnded', data: {} }).when(startTurn).records()
+    expect(state.context).toMatchObject({ queue: [], turn: undefined })
+  })
 })
 
 describe('turns', () => {

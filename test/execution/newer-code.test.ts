@@ -17,8 +17,8 @@ async function deployed(declare: Declare) {
     },
   })
   return Object.assign(t, {
-    async newerCodeWrites(stream: string, type: string, data = {}) {
-      if (log) await writeAsNewer(log, stream, type, data)
+    async newerCodeWrites(stream: string, type: string, data = {}, v?: number) {
+      if (log) await writeAsNewer(log, stream, type, data, v)
       await t.settle()
     },
     /** What was told of streams, which a stop would otherwise throw. */
@@ -107,6 +107,47 @@ describe('a start on a log that newer code wrote to', () => {
     await t.settle()
     expect(await storyOf(t, id)).toEqual(['Submitted'])
     t.told()
+  })
+})
+
+describe('a conversation that newer code ends', () => {
+  const talking: Declare = (app, sleep) => app.message(() => sleep(5))
+
+  async function endedWhileMessagesWait() {
+    const t = await deployed(talking)
+    for (const text of ['one', 'two']) await t.client.say('s', text)
+    await t.settle()
+    await t.newerCodeWrites('session-s', 'SessionEnded', {}, 1)
+    return t
+  }
+  const turns = async (t: Deployed) =>
+    (await t.events('session-s')).map(({ type }) => type).filter((type) => type.startsWith('Turn'))
+
+  test('is left in peace: what waits in it begins no turn, and nothing is asked again and again', async () => {
+    const t = await endedWhileMessagesWait()
+    await t.advance(5)
+    expect(await turns(t)).toEqual(['TurnStarted'])
+    expect(t.problems).toEqual([])
+  })
+
+  test('is left in peace by a start', async () => {
+    const t = await endedWhileMessagesWait()
+    t.crash()
+    await t.restart()
+    expect(await turns(t)).toEqual(['TurnStarted'])
+    expect(t.problems).toEqual([])
+  })
+
+  test('is left in peace by a start when nothing was being answered in it', async () => {
+    const t = await deployed(talking)
+    await t.client.say('s', 'one')
+    await t.advance(5)
+    t.crash()
+    await t.newerCodeWrites('session-s', 'MessageReceived', { messageId: 'two', text: 'two' }, 1)
+    await t.newerCodeWrites('session-s', 'SessionEnded', {}, 1)
+    await t.restart()
+    expect(await turns(t)).toEqual(['TurnStarted', 'TurnCompleted'])
+    expect(t.problems).toEqual([])
   })
 })
 

@@ -362,6 +362,23 @@ describe('sessions', () => {
     })
   })
 
+  it('have no work in them once they have ended: what was being answered or waited is stopped', () => {
+    const said = { turn: 'u1', claim: 'c', replyId: 'r1', offset: 0, text: 'Hel' }
+    history.session('s1', message('m1'), message('m2'), turn('u1', 'm1'), { type: 'ReplyStreamed', data: said })
+    read()
+    expect(readWork(db).openTurns).toEqual([{ sessionId: 's1', running: true }])
+    history.session('s1', { type: 'SessionEnded', data: {} })
+    expect(read().ask('transcript', 's1')).toMatchObject({
+      session: { turn: undefined, ended: true },
+      items: [
+        { id: 'm1', state: 'stopped' },
+        { id: 'm2', state: 'stopped' },
+        { id: 'r1', streaming: false },
+      ],
+    })
+    expect(readWork(db).openTurns).toEqual([])
+  })
+
   it('are listed by owner, last used first', () => {
     for (const [i, id] of ['s2', 's3'].entries()) {
       at(i + 1)

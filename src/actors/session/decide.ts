@@ -59,8 +59,11 @@ export function decideSession(
   context: DecideContext,
 ): Decision<SessionFact> {
   if (session.value === 'new') return begin(command)
-  if (session.value === 'ended')
+  if (session.value === 'ended') {
+    // A node looks for the next message whenever it is done with one, also when the conversation ended meanwhile.
+    if (command.type === 'startTurn') return nothing
     return refuse(new CommandRefused(command.type, 'The conversation has ended. Start a new one.'))
+  }
   switch (command.type) {
     case 'start':
       return nothing

@@ -8,7 +8,7 @@ export type { Message, SessionContext, Turn } from './machine.ts'
 
 export const sessionKind: ActorKind<SessionCommand, SessionContext> = {
   kind: 'session',
-  version: 1,
+  version: 2,
   machine: sessionMachine,
   evolve: evolveSession,
   decide: decideSession,

@@ -81,9 +81,11 @@ function changes(context: SessionContext, fact: Recorded<SessionFact>): Partial<
       const { [key]: _, ...others } = context.data
       return { data: value === null ? others : { ...others, [key]: value } }
     }
+    // Nobody answers in it from here on: what waited, waits no more.
+    case 'SessionEnded':
+      return { turn: undefined, queue: [] }
     case 'ReplyStreamed':
     case 'Notified':
-    case 'SessionEnded':
       return {}
   }
 }

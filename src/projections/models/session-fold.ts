@@ -191,7 +191,7 @@ export function sessionStep(
       return { head: { ...next, data: value === null ? others : { ...others, [key]: value } }, items: [] }
     }
     case 'SessionEnded':
-      return { head: { ...next, ended: true }, items: [] }
+      return sessionEnded({ ...next, ended: true }, find)
     default:
       return { head: next, items: [] }
   }
@@ -246,6 +246,14 @@ function turnEnded(head: SessionHead, find: Find, turn: string, state: MessageSt
   if (queued === undefined) return { head: { ...head, streaming }, items: cutOff }
   const items = [...messageBecomes(find, queued.key.slice(MESSAGE.length), state, error), ...cutOff]
   return { head: { ...head, streaming, queue: head.queue.filter((message) => message !== queued) }, items }
+}
+
+/** What was being answered, and what waited, is answered no more: no start need look at it. */
+function sessionEnded(head: SessionHead, find: Find): SessionStep {
+  const { turn, queue } = head
+  const stopped = turn && turnEnded(head, find, turn.id, 'stopped')
+  const waiting = queue.flatMap(({ key }) => messageBecomes(find, key.slice(MESSAGE.length), 'stopped'))
+  return { head: { ...(stopped?.head ?? head), queue: [] }, items: [...(stopped?.items ?? []), ...waiting] }
 }
 
 /** The attempt with this claim has ended: what it was still writing stands as it is, unless a later one goes on. */

@@ -6,7 +6,7 @@ import { retiredOf } from '../retired.ts'
 import type { ItemView } from '../views.ts'
 import { attemptEnded, type SessionHead, type SessionStep, sessionStep, taskRetired } from './session-fold.ts'
 
-const VERSION = 3
+const VERSION = 4
 const V = `sessions_v${VERSION}`
 export const SESSIONS = `${V}_rows`
 export const ITEMS = `${V}_items`
