@@ -11,6 +11,7 @@ import {
   scheduleKind,
   sessionKind,
   type TaskCommand,
+  type TaskContext,
   taskKind,
 } from '../actors/index.ts'
 import {
@@ -193,8 +194,8 @@ export class Engine implements RunningApp, Runs {
     const { submission } = context
     if (context.deleted) throw new NotFound('job', id)
     // A repeat is answered as it was the first time, whatever the task does by now.
-    const isRepeat = caller.commandId !== undefined && context.commandIds.includes(caller.commandId)
-    if (submission?.lockKey === undefined || isRepeat) return this.#command(id, { type: 'requeue' }, caller)
+    if (submission?.lockKey === undefined || isRepeated(caller, context))
+      return this.#command(id, { type: 'requeue' }, caller)
     const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
     if (refusal) throw refusal
     const position = await this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
@@ -209,10 +210,14 @@ export class Engine implements RunningApp, Runs {
 
   async deleteJob(id: string, caller: Caller): Promise<Position> {
     const { value, context } = await taskState(this.#parts, id)
-    if (context.deleted) throw new NotFound('job', id)
-    if (!isEnded(value)) await unlessRefused(this.#command(id, { type: 'cancel', reason: 'Deleted' }, caller))
-    const { commandId: _, ...origin } = originOf(caller)
-    return (await this.#parts.system.execute(taskKind, id, { type: 'delete' }, origin)).position
+    const isRepeat = isRepeated(caller, context)
+    if (context.deleted && !isRepeat) throw new NotFound('job', id)
+    if (!isEnded(value) && !isRepeat) {
+      // The client's id is that of the deletion: a repeat may find the task cancelled, and not deleted yet.
+      const { commandId: _, ...canceller } = caller
+      await unlessRefused(this.#command(id, { type: 'cancel', reason: 'Deleted' }, canceller))
+    }
+    return (await this.#parts.system.execute(taskKind, id, { type: 'delete' }, originOf(caller))).position
   }
 
   async waitForJob(id: string, timeoutMs: number): Promise<JobView | undefined> {
@@ -423,6 +428,11 @@ export class Engine implements RunningApp, Runs {
 
 const FAILED: readonly JobStatus[] = ['failed', 'timeout']
 const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
+
+function isRepeated({ commandId }: Caller, { commandIds }: TaskContext): boolean {
+  return commandId !== undefined && commandIds.includes(commandId)
+}
+
 async function unlessRefused(work: Promise<unknown>): Promise<void> {
   try {
     await work

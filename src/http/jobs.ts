@@ -167,7 +167,7 @@ export const jobRoutes: readonly Route[] = [
     summary: 'Cancels a job if it lives, and removes it from view',
     description: 'Its history stays in the log.',
     answers: { 204: { description: 'It is gone from all views' } },
-    errors: ['not-found', 'mailbox-full', 'not-running', 'store-unavailable'],
+    errors: ['not-found', 'idempotency-conflict', 'mailbox-full', 'not-running', 'store-unavailable'],
     async handle({ app, user, caller, param, reply }) {
       await assertOwnJob(app, user, param('id'))
       acknowledge(reply, await app.deleteJob(param('id'), caller))

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { IdempotencyConflict, InvalidInput, NotFound, NotRunning, UnknownTask } from '../../src/actors/index.ts'
+import {
+  CommandIdTaken,
+  IdempotencyConflict,
+  InvalidInput,
+  NotFound,
+  NotRunning,
+  UnknownTask,
+} from '../../src/actors/index.ts'
 import { createApp, TaskFailed, type TaskOptions } from '../../src/app/index.ts'
 import type { JsonObject } from '../../src/events/index.ts'
 import { TimeoutError } from '../../src/execution/index.ts'
@@ -710,6 +717,28 @@ describe('deleting', () => {
       'TaskCancelled',
       'TaskDeleted',
     ])
+    await t.stop()
+  })
+
+  test.each([
+    ['that waits', 60],
+    ['that has ended', 0],
+  ])('of a task %s, repeated under its id, is answered as the first time', async (_what, delay) => {
+    const { t } = await reports()
+    const id = await t.client.submit('report', {}, { delay })
+    await t.settle()
+    const position = await t.running.deleteJob(id, { ...LOCAL, commandId: 'k' })
+    expect(await t.running.deleteJob(id, { ...LOCAL, commandId: 'k' })).toBe(position)
+    await expect(t.running.deleteJob(id, { ...LOCAL, commandId: 'other' })).rejects.toThrow(NotFound)
+    expect((await t.events(`task-${id}`)).filter(({ type }) => type === 'TaskDeleted')).toHaveLength(1)
+    await t.stop()
+  })
+
+  test('under the id of another command of the task is refused, and cancels nothing', async () => {
+    const { t } = await reports()
+    const id = await t.client.submit('report', {}, { delay: 60, commandId: 'k' })
+    await expect(t.running.deleteJob(id, { ...LOCAL, commandId: 'k' })).rejects.toThrow(CommandIdTaken)
+    expect(await t.client.job(id)).toMatchObject({ status: 'scheduled' })
     await t.stop()
   })
 

@@ -15,6 +15,7 @@ const FACTS: Partial<Record<TaskCommand['type'], readonly string[]>> = {
   cancel: ['TaskCancelRequested', 'TaskCancelled'],
   requeue: ['TaskRequeued'],
   refresh: ['TaskDeadlineExtended'],
+  delete: ['TaskDeleted'],
 }
 
 export const taskKind: ActorKind<TaskCommand, TaskContext> = {
