@@ -67,6 +67,8 @@ export class CommandRefused extends CapsuleError {
   }
 }
 
+const QUEUES = "only a task that is declared with onLocked: 'queue' waits by itself."
+
 /** A lock with `onLocked: 'reject'` is held. */
 export class LockHeldError extends CapsuleError {
   readonly code = 'lock-held'
@@ -76,8 +78,8 @@ export class LockHeldError extends CapsuleError {
   constructor(key: string, holder: string | undefined) {
     super(
       holder === undefined
-        ? `The lock ${key} is held by a task of somebody else. Wait for it, or submit with onLocked: 'queue'.`
-        : `The lock ${key} is held by task ${holder}. Wait for it, cancel it, or submit with onLocked: 'queue'.`,
+        ? `The lock ${key} is held by a task of somebody else. Wait until that has ended, and submit again: ${QUEUES}`
+        : `The lock ${key} is held by task ${holder}. Wait for it or cancel it, and submit again: ${QUEUES}`,
     )
     this.key = key
     this.holder = holder

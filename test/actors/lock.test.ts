@@ -82,13 +82,16 @@ describe('a held lock', () => {
   test('rejects, and says who holds it', () => {
     given(acquired('t1'))
       .when(acquire('t2', 'reject'))
-      .refused(LockHeldError, /report:daily is held by task t1/)
+      .refused(
+        LockHeldError,
+        /report:daily is held by task t1\. .* submit again: only a task that is declared with onLocked/,
+      )
   })
 
   test('rejects another owner without saying whose it is, nor which', () => {
     given(acquired('t1'))
       .when(acquire('t2', 'reject', { ownerId: 'bob' }))
-      .refused(LockHeldError, /^(?!.*t1).*report:daily is held by a task of somebody else/)
+      .refused(LockHeldError, /^(?!.*t1).*report:daily is held by a task of somebody else\. .* submit again/)
   })
 
   test('is replaced: the holder and earlier waiters are displaced', () => {
