@@ -49,6 +49,8 @@ export function applied(context: Applied, fact: Recorded<Fact>): Applied {
 
 /** What a decision may look at besides the state: nothing else, so that it is a pure function. */
 export interface DecideContext {
+  /** Of the actor among those of its kind: a task's id, a schedule's name. */
+  readonly key: string
   /** Milliseconds since the epoch, by the injected clock. */
   readonly now: number
   readonly by: Actor

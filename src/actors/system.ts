@@ -107,6 +107,7 @@ interface Letter<Command, Context> {
 /** A resident and what it is asked. */
 interface Worker<Command, Context extends Applied> extends Resident<Context> {
   readonly kind: ActorKind<Command, Context>
+  readonly key: string
   readonly mailbox: Letter<Command, Context>[]
   busy: boolean
 }
@@ -273,6 +274,7 @@ export class ActorSystem {
     const evolution = evolutionOf(kind)
     const resident: Worker<Command, Context> = {
       kind,
+      key,
       stream,
       mailbox: [],
       evolution,
@@ -342,7 +344,7 @@ export class ActorSystem {
       const now = this.clock.now()
       const decision: Decision<Fact> = isRepeat
         ? nothing
-        : resident.kind.decide(command, state, { now, by: origin.by, newId: this.#newId })
+        : resident.kind.decide(command, state, { key: resident.key, now, by: origin.by, newId: this.#newId })
       if (decision.facts.length === 0 && !known) {
         // Others append and delete too: a refusal, or "nothing to do", must not rest on what has been overtaken.
         known = true

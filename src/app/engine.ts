@@ -7,7 +7,6 @@ import {
   isEnded,
   LockHeldError,
   NotFound,
-  type Origin,
   scheduleKind,
   sessionKind,
   type TaskCommand,
@@ -196,7 +195,7 @@ export class Engine implements RunningApp, Runs {
     // A repeat is answered as it was the first time, whatever the task does by now.
     if (submission?.lockKey === undefined || isRepeated(caller, context))
       return this.#command(id, { type: 'requeue' }, caller)
-    const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { now: 0, by: caller.by, newId: newId })
+    const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { key: id, now: 0, by: caller.by, newId })
     if (refusal) throw refusal
     const position = await this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
     // Deleted or retired meanwhile.
@@ -263,7 +262,8 @@ export class Engine implements RunningApp, Runs {
     }
     if (!VALID_ID.test(sessionId)) throw notAnId('session', sessionId)
     const messageId = message.messageId ?? caller.commandId ?? newId()
-    const { position } = await this.#inSession(
+    const { position } = await this.#parts.system.execute(
+      sessionKind,
       sessionId,
       {
         type: 'receive',
@@ -280,12 +280,12 @@ export class Engine implements RunningApp, Runs {
   async retryMessage(sessionId: string, messageId: string, caller: Caller) {
     const newMessageId = caller.commandId ?? newId()
     const command = { type: 'retry', messageId, newMessageId } as const
-    const { position } = await this.#inSession(sessionId, command, originOf(caller))
+    const { position } = await this.#parts.system.execute(sessionKind, sessionId, command, originOf(caller))
     return { messageId: newMessageId, position }
   }
 
   async stopTurn(sessionId: string, caller: Caller): Promise<Position> {
-    return (await this.#inSession(sessionId, { type: 'stopTurn' }, originOf(caller))).position
+    return (await this.#parts.system.execute(sessionKind, sessionId, { type: 'stopTurn' }, originOf(caller))).position
   }
 
   // Locks --------------------------------------------------------------------------------------------------------------
@@ -409,14 +409,6 @@ export class Engine implements RunningApp, Runs {
 
   #schedule(name: string): void {
     if (!this.#parts.app.schedules.has(name)) throw new NotFound('schedule', name)
-  }
-
-  async #inSession(sessionId: string, command: Parameters<typeof sessionKind.decide>[0], origin: Origin) {
-    try {
-      return await this.#parts.system.execute(sessionKind, sessionId, command, origin)
-    } catch (error) {
-      throw error instanceof NotFound ? new NotFound('session', sessionId) : error
-    }
   }
 
   async #command(id: string, command: TaskCommand, caller: Caller): Promise<Position> {

@@ -7,6 +7,9 @@ import type { Actor, Submission } from '../../src/events/index.ts'
 
 export const T0 = Date.parse('2026-03-01T12:00:00.000Z')
 
+/** The key of the actor that decides. */
+const KEY = 'the-one'
+
 /** The instant so many milliseconds after T0. */
 export const at = (ms: number): string => new Date(T0 + ms).toISOString()
 
@@ -51,6 +54,7 @@ export function spec<F extends Fact, Command, Context extends Applied>(kind: Act
     const when = (command: Command, context: { readonly now?: number; readonly by?: Actor } = {}) => {
       let ids = 0
       const decision = kind.decide(command, state, {
+        key: KEY,
         now: T0 + (context.now ?? 0),
         by: context.by ?? 'system',
         newId: () => `new${ids++}`,

@@ -50,7 +50,7 @@ function run<Command, Context extends Applied>(
     const before = state
     const now = T0 + second * 1000
     const command = ask(before)
-    const { facts } = kind.decide(command, before, { now, by: 'system', newId: () => `id${ids++}` })
+    const { facts } = kind.decide(command, before, { key: 'k', now, by: 'system', newId: () => `id${ids++}` })
     const recorded = facts.map((fact): Recorded<Fact> => {
       const revision = state.context.revision + 1
       const applied = {

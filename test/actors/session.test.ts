@@ -46,14 +46,20 @@ describe('a conversation', () => {
       .records(begun, { type: 'MessageReceived', data: { messageId: 'm1', text: 'text of m1' } })
     given()
       .when({ type: 'receive', messageId: 'm1', text: 'hi' })
-      .refused(NotFound, /no session/)
+      .refused(NotFound, /no session "the-one"/)
+  })
+
+  test('is not there for a handler whose conversation is gone, and is named', () => {
+    given()
+      .when({ type: 'notify', noticeId: 'n1', text: 'hi', speaker: {} })
+      .refused(NotFound, /no session "the-one"/)
   })
 
   test('is not there for a message that is only for a conversation of somebody else', () => {
     const receive = { type: 'receive', messageId: 'm1', text: 'hi', createFor: 'bob', onlyOf: 'bob' } as const
     given(begun)
       .when(receive)
-      .refused(NotFound, /no session/)
+      .refused(NotFound, /no session "the-one"/)
     given(begun)
       .when({ ...receive, onlyOf: 'ada' })
       .recordsA('MessageReceived')

@@ -58,7 +58,7 @@ export function decideSession(
   session: Session,
   context: DecideContext,
 ): Decision<SessionFact> {
-  if (session.value === 'new') return begin(command)
+  if (session.value === 'new') return begin(command, context)
   if (session.value === 'ended') {
     // A node looks for the next message whenever it is done with one, also when the conversation ended meanwhile.
     if (command.type === 'startTurn') return nothing
@@ -69,7 +69,7 @@ export function decideSession(
       return nothing
     case 'receive':
       if (command.onlyOf !== undefined && command.onlyOf !== session.context.ownerId) {
-        return refuse(new NotFound('session', 'it'))
+        return refuse(new NotFound('session', context.key))
       }
       return { facts: [received(command.messageId, command.text)] }
     case 'retry':
@@ -91,7 +91,7 @@ export function decideSession(
   }
 }
 
-function begin(command: SessionCommand): Decision<SessionFact> {
+function begin(command: SessionCommand, { key }: DecideContext): Decision<SessionFact> {
   if (command.type === 'start') {
     const { ownerId, title } = command
     return { facts: [{ type: 'SessionStarted', data: { ownerId, ...(title === undefined ? {} : { title }) } }] }
@@ -100,7 +100,7 @@ function begin(command: SessionCommand): Decision<SessionFact> {
     const started = { type: 'SessionStarted', data: { ownerId: command.createFor } } as const
     return { facts: [started, received(command.messageId, command.text)] }
   }
-  return refuse(new NotFound('session', 'it'))
+  return refuse(new NotFound('session', key))
 }
 
 /** What a client's command is recorded as. */

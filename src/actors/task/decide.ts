@@ -346,7 +346,7 @@ function askActions(status: TaskStatus, cancelRequested: boolean, hasTimeout: bo
       deleted: false,
     },
   }
-  const context: DecideContext = { now: 0, by: 'system', newId: () => '' }
+  const context: DecideContext = { key: '', now: 0, by: 'system', newId: () => '' }
   const commands = { cancel: 'cancel', retry: 'requeue', refresh: 'refresh', delete: 'delete' } as const
   const allowed: TaskAction[] = []
   const refused: Partial<Record<TaskAction, string>> = {}
