@@ -1,12 +1,17 @@
 /** capsule-actors: what an application imports. */
 export {
   AttemptFenced,
+  CommandIdTaken,
   CommandRefused,
   IdempotencyConflict,
   InvalidInput,
   LockHeldError,
+  MailboxFull,
   NotFound,
   NotRunning,
+  QueueFull,
+  TaskRetired,
+  TooContended,
   UnknownTask,
 } from './actors/index.ts'
 export {
@@ -50,5 +55,5 @@ export {
   type TurnContext,
   ui,
 } from './app/index.ts'
-export type { TaskError } from './events/index.ts'
+export { EventTooLarge, StoreUnavailable, type TaskError } from './events/index.ts'
 export { CancelledError, NonRetryableError, ShutdownError, TimeoutError, verifyCallback } from './execution/index.ts'

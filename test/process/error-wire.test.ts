@@ -1,7 +1,8 @@
 /** Errors that cross to and from a task's process. */
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { StoreUnavailable } from '../../src/events/index.ts'
-import { knowErrors, reviveError, wireError } from '../../src/execution/process/error-wire.ts'
+import { APP_ERRORS, knowErrors, reviveError, wireError } from '../../src/execution/process/error-wire.ts'
 import * as capsule from '../../src/index.ts'
 
 const cross = (error: unknown) => reviveError(structuredClone(wireError(error)))
@@ -72,6 +73,14 @@ describe('an error from another process', () => {
     })
     expect(cross(unreadable)).toMatchObject({ message: 'cannot be read' })
     expect(cross(Object.create(null))).toMatchObject({ name: 'NonError', message: '{}' })
+  })
+
+  it('is of a class that an app can import, and docs/errors.md lists those', async () => {
+    const names = classes.map(([name]) => name).sort()
+    expect([...APP_ERRORS.map(({ name }) => name), 'TaskFailed'].sort()).toEqual(names)
+    const docs = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+    const listed = docs.match(/classes from `capsule-actors`: ([^.]+)\./)?.[1] ?? ''
+    expect([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(names)
   })
 
   it.each(classes)('%s arrives as itself', (name, ErrorClass) => {

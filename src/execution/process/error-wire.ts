@@ -4,6 +4,7 @@
  */
 import {
   AttemptFenced,
+  CommandIdTaken,
   CommandRefused,
   IdempotencyConflict,
   InvalidInput,
@@ -12,6 +13,7 @@ import {
   NotFound,
   NotRunning,
   QueueFull,
+  TaskRetired,
   TooContended,
   UnknownTask,
 } from '../../actors/index.ts'
@@ -29,30 +31,30 @@ export interface WiredError {
 
 type ErrorClass = new (...args: never[]) => Error
 
-/** The classes an app can meet in `catch`. */
-const known = new Map<string, ErrorClass>(
-  [
-    AttemptFenced,
-    CancelledError,
-    CommandRefused,
-    EventTooLarge,
-    IdempotencyConflict,
-    InvalidInput,
-    LockHeldError,
-    MailboxFull,
-    NonRetryableError,
-    NotFound,
-    NotRunning,
-    QueueFull,
-    RangeError,
-    ShutdownError,
-    StoreUnavailable,
-    TimeoutError,
-    TooContended,
-    TypeError,
-    UnknownTask,
-  ].map((errorClass) => [errorClass.name, errorClass]),
-)
+/** The classes an app can meet in `catch`, beside those declared further up: src/index.ts exports them. */
+export const APP_ERRORS: readonly ErrorClass[] = [
+  AttemptFenced,
+  CancelledError,
+  CommandIdTaken,
+  CommandRefused,
+  EventTooLarge,
+  IdempotencyConflict,
+  InvalidInput,
+  LockHeldError,
+  MailboxFull,
+  NonRetryableError,
+  NotFound,
+  NotRunning,
+  QueueFull,
+  ShutdownError,
+  StoreUnavailable,
+  TaskRetired,
+  TimeoutError,
+  TooContended,
+  UnknownTask,
+]
+
+const known = new Map([...APP_ERRORS, RangeError, TypeError].map((errorClass) => [errorClass.name, errorClass]))
 
 /** Adds classes that are declared further up. */
 export function knowErrors(...classes: readonly ErrorClass[]): void {
