@@ -418,6 +418,16 @@ describe('when there is nothing to show', () => {
     await expectAccessible(element)
   })
 
+  test('a name and its count stay apart where it is narrow', async () => {
+    const { root } = await board([], (element) => {
+      element.style.width = '320px'
+    })
+    for (const each of all(root, '.ghosts div')) {
+      const [name, count] = [...each.children].map((child) => child.getBoundingClientRect())
+      expect((count?.left ?? 0) - (name?.right ?? 0), words(each)).toBeGreaterThanOrEqual(4)
+    }
+  })
+
   test('a refusal is shown in the server’s words', async () => {
     server.refuseBoard = aProblem('forbidden', 'Not yours to see', 'Ask an operator for read access.', 403)
     const element = document.createElement('capsule-task-board')

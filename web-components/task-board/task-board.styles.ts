@@ -132,7 +132,7 @@ export const styles = css`
   .blank p { font-size: var(--capsule-text-m); line-height: var(--capsule-line-m); color: var(--capsule-muted); }
   .ghosts { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; }
   .ghosts div {
-    display: flex; justify-content: space-between; height: 84px; padding: 8px 12px; color: var(--capsule-muted);
+    display: flex; justify-content: space-between; gap: 4px; height: 84px; padding: 8px 12px; color: var(--capsule-muted);
     background: var(--capsule-sunken); border-radius: var(--capsule-radius-l);
   }
   .code {
@@ -155,6 +155,7 @@ export const styles = css`
   @container board (max-width: 640px) {
     .only-wide, .float .only-wide { display: none; }
     .only-narrow { display: inline-flex; }
+    .ghosts div { padding-inline: 8px; }
     .head { min-height: 52px; padding: 0 16px; }
     .filters { padding: 4px 16px 10px; }
     .filters .field { flex: 1; width: auto; height: 40px; }
