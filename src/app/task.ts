@@ -1,4 +1,5 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
+import { types } from 'node:util'
 import { z } from 'zod'
 import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
 import { copyOf, type JsonObject, type JsonValue, type TaskError } from '../events/index.ts'
@@ -246,6 +247,7 @@ export function defineTask(
   if (!Number.isInteger(retries) || retries < 0) {
     throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
   }
+  if (retryFor) checkRules(name, retryFor)
   if (options.callbackUrl !== undefined) checkCallbackUrl(options.callbackUrl, true)
   checkOptions(`task ${name}: backoff`, backoff, BACKOFF)
   const { factor = 2 } = backoff
@@ -292,6 +294,18 @@ function schemaOf(task: string, schema: z.ZodType | undefined): z.ZodType | unde
 /** An object schema that says nothing of other keys refuses them: a misspelt parameter is an error, not silence. */
 function strict(schema: z.ZodType | undefined): z.ZodType | undefined {
   return schema instanceof z.ZodObject && schema.def.catchall === undefined ? schema.strict() : schema
+}
+
+/** @throws TypeError for what decides nothing: no function, or one whose promise would always say yes */
+function checkRules(task: string, rules: readonly RetryRule[]): void {
+  const odd = Array.isArray(rules)
+    ? rules.find((rule) => typeof rule !== 'function' || types.isAsyncFunction(rule))
+    : rules
+  if (odd === undefined) return
+  const what = types.isAsyncFunction(odd) ? 'an asynchronous function' : printed(odd)
+  throw new TypeError(
+    `task ${task}: retryFor has ${what}. Give a list of classes of errors, or of functions that say at once: (error) => boolean`,
+  )
 }
 
 function matches(rule: RetryRule, error: unknown): boolean {

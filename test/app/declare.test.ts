@@ -94,6 +94,21 @@ describe('a declaration that cannot be is an error that says what to do', () => 
       /schedule s: its options are undefined. Give an object of timezone, overlap/,
     ],
     ['a cron that is no text', () => app().schedule('s', 5 as never, noop), /expression 5 is not text. Use five/],
+    [
+      'a rule of retryFor that says yes to all',
+      () => app().task('t', { retryFor: [(async () => false) as never] }, noop),
+      /task t: retryFor has an asynchronous function. Give a list of classes/,
+    ],
+    [
+      'a rule of retryFor that is a name',
+      () => app().task('t', { retryFor: ['RangeError' as never] }, noop),
+      /task t: retryFor has RangeError. Give a list/,
+    ],
+    [
+      'a retryFor that is no list',
+      () => app().task('t', { retryFor: RangeError as never }, noop),
+      /task t: retryFor has function RangeError.*Give a list/,
+    ],
     // A call of one runs nothing, and the task would complete.
     [
       'a generator for a handler',
