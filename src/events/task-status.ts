@@ -1,4 +1,5 @@
 /** The states of a task, by the names that people see, and which of them are alike: one list for rules, views and routes. */
+import type { TaskFact } from './catalogue/index.ts'
 
 /** Not started, or to be started again: a cancel ends it at once. */
 export const WAITING_STATUSES = ['pending', 'scheduled', 'retry'] as const
@@ -17,6 +18,8 @@ export function isEnded(status: string): boolean {
   return (TERMINAL_STATUSES as readonly string[]).includes(status)
 }
 
+const RUN_ENDS = ['TaskCompleted', 'TaskFailed', 'TaskTimedOut', 'TaskCancelled'] as const
+
 /** Events after which a run is not over, and those that end one; the newest of either says whether the task has ended. */
 export const TASK_LIVE_EVENTS: readonly string[] = [
   'TaskSubmitted',
@@ -25,5 +28,11 @@ export const TASK_LIVE_EVENTS: readonly string[] = [
   'TaskRetryScheduled',
   'TaskInterrupted',
   'TaskRequeued',
-]
-export const TASK_END_EVENTS: readonly string[] = ['TaskCompleted', 'TaskFailed', 'TaskTimedOut', 'TaskCancelled']
+] satisfies readonly TaskFact['type'][]
+export const TASK_END_EVENTS: readonly string[] = RUN_ENDS satisfies readonly TaskFact['type'][]
+/** Events after which an attempt no longer runs, whether or not another follows. */
+export const ATTEMPT_END_EVENTS: readonly string[] = [
+  ...RUN_ENDS,
+  'TaskRetryScheduled',
+  'TaskInterrupted',
+] satisfies readonly TaskFact['type'][]

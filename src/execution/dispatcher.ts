@@ -28,6 +28,7 @@ import {
   taskKind,
 } from '../actors/index.ts'
 import {
+  ATTEMPT_END_EVENTS,
   factOf,
   type LockFact,
   type RecordedEvent,
@@ -73,16 +74,7 @@ const AT_HAND = 3000
 const STEALS_AT_ONCE = 8
 
 /** What these say of a task is followed in its turn. */
-const MOVES = new Set([
-  'TaskStarted',
-  'TaskRetryScheduled',
-  'TaskInterrupted',
-  'TaskRequeued',
-  'TaskCompleted',
-  'TaskFailed',
-  'TaskTimedOut',
-  'TaskCancelled',
-])
+const MOVES = new Set(['TaskStarted', 'TaskRequeued', ...ATTEMPT_END_EVENTS])
 
 export class Dispatcher {
   readonly #options: DispatcherOptions

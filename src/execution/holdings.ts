@@ -1,5 +1,5 @@
 /** Who runs what, by the log: so that the work of a node that died is found at once. */
-import type { RecordedEvent } from '../events/index.ts'
+import { ATTEMPT_END_EVENTS, type RecordedEvent } from '../events/index.ts'
 
 export interface Holding {
   readonly kind: 'task' | 'session'
@@ -9,18 +9,7 @@ export interface Holding {
 }
 
 const STARTS = new Set(['TaskStarted', 'TurnStarted'])
-const ENDS = new Set([
-  'TaskCompleted',
-  'TaskFailed',
-  'TaskTimedOut',
-  'TaskCancelled',
-  'TaskRetryScheduled',
-  'TaskInterrupted',
-  'TurnCompleted',
-  'TurnFailed',
-  'TurnInterrupted',
-  'TurnStopped',
-])
+const ENDS = new Set([...ATTEMPT_END_EVENTS, 'TurnCompleted', 'TurnFailed', 'TurnInterrupted', 'TurnStopped'])
 
 export class Holdings {
   readonly #byKey = new Map<string, Holding & { readonly node: string }>()

@@ -1,7 +1,7 @@
 /** The flags that say which jobs, for a query and for a command about all of them. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../../app/index.ts'
-import type { JsonObject } from '../../events/index.ts'
+import { type JsonObject, TASK_STATUSES } from '../../events/index.ts'
 import type { Client } from '../client.ts'
 import { type Named, parseNamed, typed } from './params.ts'
 
@@ -17,12 +17,10 @@ export interface FilterFlags {
   readonly param?: Named
 }
 
-const STATUSES = ['pending', 'scheduled', 'running', 'retry', 'completed', 'failed', 'cancelled', 'timeout']
-
 export function withFilter(command: Command): Command {
   return command
     .option('--task <name>', 'of this task')
-    .addOption(new Option('--status <status...>', 'in one of these').choices(STATUSES))
+    .addOption(new Option('--status <status...>', 'in one of these').choices(TASK_STATUSES))
     .option('--session <id>', 'of this conversation')
     .option('--owner <id>', "of this user; others' only with the scope admin")
     .option('--tag <tag>', 'with this tag')

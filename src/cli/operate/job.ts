@@ -1,6 +1,7 @@
 /** A job as the commands tell of it, and following one to its end. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { z } from 'zod'
+import { isEnded } from '../../events/index.ts'
 import { job as jobSchema } from '../../http/index.ts'
 import { type Client, ServerSilent } from '../client.ts'
 import type { Cell, Styled } from '../table.ts'
@@ -64,10 +65,6 @@ export function took(ms: number): string {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : time(ms)
 }
 
-function hasEnded({ status }: Job): boolean {
-  return status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'timeout'
-}
-
 export function pathOf(id: string): string {
   return `/api/v1/jobs/${encodeURIComponent(id)}`
 }
@@ -87,7 +84,7 @@ export async function follow(client: Client, id: string, seen: (job: Job) => Pro
       const job = await client.get(pathOf(id), jobSchema)
       answered = performance.now()
       await seen(job)
-      if (hasEnded(job)) return job
+      if (isEnded(job.status)) return job
     } catch (error) {
       if (!(error instanceof ServerSilent) || performance.now() - answered > SILENCE_MS) throw error
     }

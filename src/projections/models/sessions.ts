@@ -1,5 +1,6 @@
 /** The sessions read model: a row for each conversation and a row for each item of its transcript. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { ATTEMPT_END_EVENTS } from '../../events/index.ts'
 import { int, jsonObject, maybeText, position, type Row, text } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
 import { retiredOf } from '../retired.ts'
@@ -108,14 +109,7 @@ interface Change {
 }
 
 const MOST_RESIDENTS = 2_000
-const ATTEMPT_ENDS: ReadonlySet<string> = new Set([
-  'TaskCompleted',
-  'TaskFailed',
-  'TaskTimedOut',
-  'TaskCancelled',
-  'TaskRetryScheduled',
-  'TaskInterrupted',
-])
+const ATTEMPT_ENDS: ReadonlySet<string> = new Set(ATTEMPT_END_EVENTS)
 
 /** The session that a retired stream was, or belonged to. */
 function concerned(event: LogEvent['event']): string | undefined {
