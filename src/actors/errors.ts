@@ -43,7 +43,6 @@ const SEEN_IN = {
   session: 'GET /api/v1/sessions',
   schedule: 'GET /api/v1/schedules',
   lock: 'GET /api/v1/locks',
-  message: 'the session’s messages',
 }
 
 export class NotFound extends CapsuleError {

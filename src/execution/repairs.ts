@@ -4,7 +4,6 @@
  */
 import {
   type ActorSystem,
-  CommandRefused,
   isEnded,
   isRefusal,
   type Origin,
@@ -103,7 +102,7 @@ async function unlessRefused(work: Promise<unknown>): Promise<void> {
   try {
     await work
   } catch (error) {
-    if (!isRefusal(error) && !(error instanceof CommandRefused)) throw error
+    if (!isRefusal(error)) throw error
   }
 }
 

@@ -93,7 +93,7 @@ export const ERRORS = {
   'not-found': {
     status: 404,
     title: 'Not found',
-    meaning: 'There is no job, session, schedule, lock or message of this id.',
+    meaning: 'There is no job, session, schedule or lock of this id.',
   },
   'unknown-read-model': {
     status: 404,
