@@ -88,7 +88,10 @@ export interface RunningApp {
   /** Attempts, turns and what follows the end of a run that are under way here; and tasks that wait, of all nodes. */
   readonly work: { readonly running: number; readonly live: number }
 
-  /** @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, QueueFull, NotFound (session), NotRunning */
+  /**
+   * @throws UnknownTask, InvalidInput, LockHeldError, IdempotencyConflict, TaskRetired, QueueFull, NotFound (session),
+   * NotRunning
+   */
   submit(request: SubmitRequest, caller: Caller): Promise<Submitted>
   /**
    * Submits many of one task at once; each answer in its item's place. The caller's command id is one for each item.

@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 const MARK = '// A promise: see docs/promises.md.'
-/** Another issue's tests, by processes that are killed: named on the page, and not marked. */
+/** Tests that kill processes: named on the page, and not marked. */
 const UNMARKED = /^test\/crash\//
 
 interface Row {

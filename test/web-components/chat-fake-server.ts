@@ -160,7 +160,7 @@ export class FakeServer {
   #subscribe(socket: FakeSocket, frame: Extract<ClientFrame, { type: 'subscribe' }>): void {
     const data = this.#data(frame)
     if (data === undefined) {
-      const problem = problemOf('not_found', 'Not found', 'There is nothing with this id.', 404)
+      const problem = problemOf('not-found', 'Not found', 'There is nothing with this id.', 404)
       socket.deliver({ type: 'error', id: frame.id, problem })
       return
     }
@@ -229,7 +229,7 @@ export class FakeServer {
     const page = url.pathname.match(/^\/api\/v1\/pages\/(.+)$/)?.[1]
     if (url.pathname === '/api/v1/info') return Response.json(this.info)
     if (page !== undefined && this.pages.has(page)) return Response.json(this.pages.get(page))
-    const problem = problemOf('not_found', 'Not found', `There is nothing at ${url.pathname}.`, 404)
+    const problem = problemOf('not-found', 'Not found', `There is nothing at ${url.pathname}.`, 404)
     return Response.json(problem, { status: 404, headers: { 'content-type': 'application/problem+json' } })
   }
 }

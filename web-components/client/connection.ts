@@ -383,7 +383,7 @@ export class Connection {
     this.#drop()
     if (code === CLOSE.signIn) {
       if (!this.token || (this.#refreshed && this.token === this.#asked)) {
-        this.#stop(localProblem('sign_in', 'Sign in again', reason || 'The server asks you to sign in again.', 401))
+        this.#stop(localProblem('sign-in', 'Sign in again', reason || 'The server asks you to sign in again.', 401))
         return
       }
       this.#refreshed = true
