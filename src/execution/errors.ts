@@ -87,7 +87,10 @@ function toText(value: unknown): string {
 }
 
 function cut(text: string, limit: number): string {
-  return text.length <= limit ? text : `${text.slice(0, limit)}… (${text.length - limit} more characters)`
+  if (text.length <= limit) return text
+  // Not between the halves of a character that takes two.
+  const kept = text.slice(0, limit).replace(/[\uD800-\uDBFF]$/, '')
+  return `${kept}… (${text.length - kept.length} more characters)`
 }
 
 /** A handler's result as the log keeps it; `undefined` becomes null. @throws NonRetryableError if JSON cannot hold it */

@@ -543,6 +543,14 @@ describe('what handlers throw and return', () => {
     })
     expect(job.error?.message.length).toBeLessThan(9000)
   })
+
+  test('a long message is not cut within a character', async () => {
+    const job = await ended(() => {
+      throw new Error(`x${'😀'.repeat(10_000)}`)
+    })
+    expect(job.error?.message.isWellFormed()).toBe(true)
+    expect(job.error?.message).toMatch(/^x😀+… \(\d+ more characters\)$/u)
+  })
 })
 
 describe('progress', () => {
