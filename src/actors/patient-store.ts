@@ -27,27 +27,27 @@ const RETRY_MOST_MS = 1000
 
 /** How often one question was asked, and since when. */
 interface Asking {
+  readonly stream: string
+  readonly forEver: boolean
   readonly began: number
   wait: number
 }
 
-/** How long to ask. */
-export interface Patience {
-  readonly forEver: boolean
-  /** Called each time that there was no answer, before it is asked again. */
-  readonly onNoAnswer?: (error: StoreUnavailable) => void
-}
+/** Called each time that the store gave no answer about a stream, before it is asked again. */
+export type OnNoAnswer = (stream: string, error: StoreUnavailable) => void
 
 export class PatientStore {
   readonly #store: EventStore
   readonly #clock: Clock
   readonly #patienceMs: number
+  readonly #onNoAnswer: OnNoAnswer
   #noAnswer: NoAnswer | undefined
 
-  constructor(store: EventStore, clock: Clock, patienceMs: number) {
+  constructor(store: EventStore, clock: Clock, patienceMs: number, onNoAnswer: OnNoAnswer) {
     this.#store = store
     this.#clock = clock
     this.#patienceMs = patienceMs
+    this.#onNoAnswer = onNoAnswer
   }
 
   /** The last append, if the store gave no answer: its disk is full, say, though reading goes on. */
@@ -60,9 +60,9 @@ export class PatientStore {
     stream: string,
     expected: ExpectedRevision,
     events: readonly EventData[],
-    patience: Patience,
+    forEver: boolean,
   ): Promise<AppendResult> {
-    const asking = this.#begin()
+    const asking = this.#begin(stream, forEver)
     for (;;) {
       try {
         const result = await this.#store.append(stream, expected, events)
@@ -70,46 +70,46 @@ export class PatientStore {
         return result
       } catch (error) {
         if (error instanceof StoreUnavailable) this.#noAnswer = { error, at: this.#clock.monotonic() }
-        await this.#again(error, asking, patience)
+        await this.#again(error, asking)
       }
     }
   }
 
-  async readStream(stream: string, part: ReadStreamOptions, patience: Patience): Promise<readonly RecordedEvent[]> {
-    const asking = this.#begin()
+  async readStream(stream: string, part: ReadStreamOptions, forEver: boolean): Promise<readonly RecordedEvent[]> {
+    const asking = this.#begin(stream, forEver)
     for (;;) {
       try {
         return await this.#store.readStream(stream, part)
       } catch (error) {
-        await this.#again(error, asking, patience)
+        await this.#again(error, asking)
       }
     }
   }
 
   async deleteStream(stream: string, expected: Revision | 'no-stream'): Promise<void> {
-    const asking = this.#begin()
+    const asking = this.#begin(stream, false)
     for (;;) {
       try {
         return await this.#store.deleteStream(stream, expected)
       } catch (error) {
-        await this.#again(error, asking, { forEver: false })
+        await this.#again(error, asking)
       }
     }
   }
 
-  #begin(): Asking {
-    return { began: this.#clock.monotonic(), wait: RETRY_FIRST_MS }
+  #begin(stream: string, forEver: boolean): Asking {
+    return { stream, forEver, began: this.#clock.monotonic(), wait: RETRY_FIRST_MS }
   }
 
   /** Resolves when it is time to ask again. @throws the error, if asking again is of no use or patience at an end */
-  async #again(error: unknown, asking: Asking, { forEver, onNoAnswer }: Patience): Promise<void> {
-    const { began, wait } = asking
+  async #again(error: unknown, asking: Asking): Promise<void> {
+    const { stream, forEver, began, wait } = asking
     // A password that is changed on the server before it is changed here must not cost the end of what runs.
     const mayHelp =
       error instanceof StoreUnavailable && (error.retryable || (forEver && error instanceof StoreRefusesUser))
     if (!mayHelp) throw error
     if (!forEver && this.#clock.monotonic() + wait > began + this.#patienceMs) throw error
-    onNoAnswer?.(error)
+    this.#onNoAnswer(stream, error)
     asking.wait = Math.min(wait * 2, RETRY_MOST_MS)
     await new Promise<void>((resolve) => this.#clock.after(wait, resolve))
   }

@@ -30,7 +30,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { type CapsuleError, CommandIdTaken, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
-import { type NoAnswer, type Patience, PatientStore } from './patient-store.ts'
+import { type NoAnswer, PatientStore } from './patient-store.ts'
 import { RecentlyUsed } from './recently-used.ts'
 import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
 import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
@@ -143,7 +143,9 @@ export class ActorSystem {
     this.app = options.app
     this.clock = options.clock ?? systemClock
     this.#patienceMs = options.patienceMs ?? 5000
-    this.#store = new PatientStore(options.store, this.clock, this.#patienceMs)
+    this.#store = new PatientStore(options.store, this.clock, this.#patienceMs, (stream, error) =>
+      this.#giveUp(stream, error),
+    )
     this.#exclusive = options.exclusive ?? false
     this.#limit = options.residents ?? 4_000
     this.#mailbox = options.mailbox ?? 1000
@@ -199,7 +201,7 @@ export class ActorSystem {
     key: string,
     part: ReadStreamOptions = {},
   ): Promise<readonly RecordedEvent[]> {
-    return this.#store.readStream(streamName(this.app, kind.kind, key), part, { forEver: true })
+    return this.#store.readStream(streamName(this.app, kind.kind, key), part, true)
   }
 
   /** One event of an actor's stream; undefined if it is not that long. Asks until the store answers. */
@@ -358,12 +360,7 @@ export class ActorSystem {
       const { revision } = resident.state.context
       const expected = revision < 0 ? 'no-stream' : BigInt(revision)
       try {
-        const { position } = await this.#store.append(
-          resident.stream,
-          expected,
-          events,
-          this.#patience(resident, mustLand),
-        )
+        const { position } = await this.#store.append(resident.stream, expected, events, mustLand)
         resident.position = position
         this.#acknowledged.note(resident.stream, position)
       } catch (error) {
@@ -396,7 +393,7 @@ export class ActorSystem {
     if (!kind.leadsTo) return undefined
     let page: ReadStreamOptions | undefined = { direction: 'backwards', limit: LOOK_BACK }
     while (page) {
-      const events: readonly RecordedEvent[] = await this.#store.readStream(stream, page, { forEver: mustLand })
+      const events: readonly RecordedEvent[] = await this.#store.readStream(stream, page, mustLand)
       const itsOwn = events.filter(({ metadata }) => metadata.commandId === commandId)
       const found = itsOwn.find((event) => kind.leadsTo?.(command, event))
       if (found) return found
@@ -499,17 +496,13 @@ export class ActorSystem {
     return false
   }
 
-  #read<Context extends Applied>(resident: Resident<Context>, from: bigint, mustLand: boolean) {
-    const part = { from, limit: PAGE }
-    return this.#store.readStream(resident.stream, part, this.#patience(resident, mustLand))
+  #read<Context extends Applied>({ stream }: Resident<Context>, from: bigint, mustLand: boolean) {
+    return this.#store.readStream(stream, { from, limit: PAGE }, mustLand)
   }
 
   /** While one command waits for the store, those behind it wait no longer than they would by themselves. */
-  #patience({ stream }: Pick<AnyWorker, 'stream'>, mustLand: boolean): Patience {
-    return { forEver: mustLand, onNoAnswer: (error) => this.#giveUp(this.#residents.peek(stream), error) }
-  }
-
-  #giveUp(resident: AnyWorker | undefined, error: StoreUnavailable): void {
+  #giveUp(stream: string, error: StoreUnavailable): void {
+    const resident = this.#residents.peek(stream)
     if (!resident) return
     const since = this.clock.monotonic() - this.#patienceMs
     for (const letter of resident.mailbox.splice(0)) {
