@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
-import { createApp, startApp } from '../../src/app/index.ts'
-import { createServer } from '../../src/http/index.ts'
+import { createApp } from '../../src/app/index.ts'
+import { served } from '../http/serving.ts'
 import { here, type Outcome } from './here.ts'
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
@@ -25,18 +25,12 @@ async function demo() {
     throw new RangeError('too \u001b[31mfar')
   })
   app.task('held', { lock: 'one', onLocked: 'queue' }, async (_, { progress }) => {
-    await progress(0.4, 'half way')
+    progress(0.4, 'half way')
     await gate.promise
   })
   app.schedule('digest', '0 9 * * 1-5', async () => {})
-  const running = await startApp(app, { data: 'memory' })
-  const server = await createServer(running, { port: 0 })
-  const url = await server.listen()
-  onTestFinished(async () => {
-    gate.resolve()
-    await server.close()
-    await running.stop()
-  })
+  const { url } = await served(app)
+  onTestFinished(() => gate.resolve())
   return { gate, operate: (...args: string[]) => here([...args, '--url', url]) }
 }
 

@@ -1,11 +1,10 @@
 /** /metrics: what a scraper gets, of a real app and in its format. */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createApp, startApp } from '../../src/app/index.ts'
+import { createApp } from '../../src/app/index.ts'
 import { Histogram } from '../../src/execution/index.ts'
 import { Exposition } from '../../src/http/exposition.ts'
-import { createServer } from '../../src/http/index.ts'
 import { NonRetryableError } from '../../src/index.ts'
-import { serving } from './serving.ts'
+import { served, serving } from './serving.ts'
 
 describe('the text', () => {
   it('has a head and a line for each sample, with labels of any characters', () => {
@@ -40,14 +39,8 @@ async function demo() {
     throw new NonRetryableError('never')
   })
   const held = app.task('held', async () => gate.promise)
-  const running = await startApp(app, { data: 'memory', version: '1.2.3' })
-  const server = await createServer(running, { port: 0 })
-  const url = await server.listen()
-  onTestFinished(async () => {
-    gate.resolve()
-    await server.close()
-    await running.stop()
-  })
+  const { running, url } = await served(app, { version: '1.2.3' })
+  onTestFinished(() => gate.resolve())
   const scrape = async () => {
     const response = await fetch(`${url}/metrics`)
     return { type: response.headers.get('content-type'), lines: (await response.text()).split('\n') }

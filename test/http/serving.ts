@@ -2,6 +2,7 @@
 import { onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { ManualClock } from '../../src/actors/index.ts'
+import { type App, type StartOptions, startApp } from '../../src/app/index.ts'
 import { createServer, type Server, type ServerOptions } from '../../src/http/index.ts'
 import type { ClientFrame, Problem, ServerFrame } from '../../src/http/wire.ts'
 import { FakeApp, T0 } from './fake-app.ts'
@@ -124,6 +125,17 @@ export class LiveClient {
     if (frame.type !== type) throw new Error(`Expected a ${type} frame, got ${JSON.stringify(frame).slice(0, 500)}`)
     return frame as Extract<ServerFrame, { type: T }>
   }
+}
+
+/** A real app on an in-memory log, served until the test is over. */
+export async function served(app: App, options: StartOptions = {}) {
+  const running = await startApp(app, { data: 'memory', ...options })
+  const server = await createServer(running, { port: 0 })
+  onTestFinished(async () => {
+    await server.close()
+    await running.stop()
+  })
+  return { running, url: await server.listen() }
 }
 
 /** A listening server and a client that was welcomed. */

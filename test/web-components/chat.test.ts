@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { CapsuleChat } from '../../web-components/chat/index.ts'
 import { aJob, aMessage, aNotice, aReply, aTaskItem, FakeServer, problemOf } from './chat-fake-server.ts'
-import { atRest } from './support.ts'
+import { atRest, gapAtRight, rightToLeft } from './support.ts'
 
 let server: FakeServer
 
@@ -328,17 +328,12 @@ describe('text', () => {
 
   test('of a title begins at the right in a page that reads from there', async () => {
     server.startSession('s1', [aMessage({ text: 'run' })])
-    document.documentElement.dir = 'rtl'
-    try {
+    await rightToLeft(async () => {
       const chat = await openChat()
       const title = chat.shadowRoot?.querySelector('h2') ?? document.body
       await expect.poll(() => title.textContent).toBe('run')
-      const text = document.createRange()
-      text.selectNodeContents(title)
-      expect(text.getBoundingClientRect().right).toBeCloseTo(title.getBoundingClientRect().right, 0)
-    } finally {
-      document.documentElement.dir = ''
-    }
+      expect(gapAtRight(title)).toBeCloseTo(0, 0)
+    })
   })
 
   test('under a small heading is as near to it as under a large one', async () => {

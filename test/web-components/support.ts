@@ -91,3 +91,20 @@ declare module 'vitest/internal/browser' {
 export async function emulate(...features: { name: string; value: string }[]): Promise<void> {
   await cdp().send('Emulation.setEmulatedMedia', { features })
 }
+
+/** Does this in a page that reads from right to left. */
+export async function rightToLeft(look: () => Promise<void>): Promise<void> {
+  document.documentElement.dir = 'rtl'
+  try {
+    await look()
+  } finally {
+    document.documentElement.dir = ''
+  }
+}
+
+/** How far from the right of the element its text begins, in pixels. */
+export function gapAtRight(element: Element): number {
+  const text = document.createRange()
+  text.selectNodeContents(element)
+  return element.getBoundingClientRect().right - text.getBoundingClientRect().right
+}

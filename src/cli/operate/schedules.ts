@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { schedule as scheduleSchema } from '../../http/index.ts'
 import { print } from '../output.ts'
 import { type Cell, inColumns } from '../table.ts'
-import { asLines, type OperateFlags, serverOf, withServer } from './server.ts'
+import { asLines, type OperateFlags, serverOf, withName, withServer } from './server.ts'
 
 type Schedule = z.output<typeof scheduleSchema>
 
@@ -12,15 +12,11 @@ export function registerSchedules(program: Command): void {
   const schedules = withServer(program.command('schedules').description('the schedules of a running server'))
     .addHelpText('after', '\nExamples:\n  capsule schedules\n  capsule schedules trigger weekday_digest')
     .action(list)
-  withServer(schedules.command('trigger').description('runs it now, outside its cron'))
-    .argument('<name>', 'of the schedule')
-    .action((name: string, _: unknown, command: Command) => trigger(name, command.optsWithGlobals()))
-  withServer(schedules.command('pause').description('its occurrences are skipped from now on'))
-    .argument('<name>', 'of the schedule')
-    .action((name: string, _: unknown, command: Command) => change(name, 'pause', command.optsWithGlobals()))
-  withServer(schedules.command('resume').description('goes on with it'))
-    .argument('<name>', 'of the schedule')
-    .action((name: string, _: unknown, command: Command) => change(name, 'resume', command.optsWithGlobals()))
+  withName(schedules.command('trigger').description('runs it now, outside its cron'), 'schedule', trigger)
+  const pause = schedules.command('pause').description('its occurrences are skipped from now on')
+  withName(pause, 'schedule', (name, flags) => change(name, 'pause', flags))
+  const resume = schedules.command('resume').description('goes on with it')
+  withName(resume, 'schedule', (name, flags) => change(name, 'resume', flags))
 }
 
 async function list(flags: OperateFlags): Promise<void> {

@@ -14,6 +14,17 @@ export function withServer(command: Command): Command {
     .option('--json', 'prints JSON, an object a line')
 }
 
+/** A command about one thing that has a name, below the one that lists them all, whose flags it has too. */
+export function withName(
+  command: Command,
+  what: string,
+  act: (name: string, flags: OperateFlags) => Promise<void>,
+): void {
+  withServer(command)
+    .argument('<name>', `of the ${what}`)
+    .action((name: string, _: unknown, of: Command) => act(name, of.optsWithGlobals()))
+}
+
 /** @throws UsageError */
 export function serverOf(flags: OperateFlags): Client {
   const { CAPSULE_URL, PORT = 3000 } = readEnvironment(process.env)

@@ -5,19 +5,17 @@ import { taskInfo } from '../../http/index.ts'
 import { print } from '../output.ts'
 import { inColumns } from '../table.ts'
 import { taskPath } from './params.ts'
-import { asLines, type OperateFlags, serverOf, withServer } from './server.ts'
+import { asLines, type OperateFlags, serverOf, withName, withServer } from './server.ts'
 
 export function registerTasks(program: Command): void {
   const tasks = withServer(program.command('tasks').description('the tasks that a running server knows'))
     .option('--tag <tag>', 'only those with this tag')
     .addHelpText('after', '\nExamples:\n  capsule tasks\n  capsule tasks pause build_report')
     .action(list)
-  withServer(tasks.command('pause').description('starts no more of it, on any node; what runs goes on'))
-    .argument('<name>', 'of the task')
-    .action((name: string, _: unknown, command: Command) => hold(name, 'pause', command.optsWithGlobals()))
-  withServer(tasks.command('resume').description('starts it again'))
-    .argument('<name>', 'of the task')
-    .action((name: string, _: unknown, command: Command) => hold(name, 'resume', command.optsWithGlobals()))
+  const pause = tasks.command('pause').description('starts no more of it, on any node; what runs goes on')
+  withName(pause, 'task', (name, flags) => hold(name, 'pause', flags))
+  const resume = tasks.command('resume').description('starts it again')
+  withName(resume, 'task', (name, flags) => hold(name, 'resume', flags))
 }
 
 async function list(flags: OperateFlags & { readonly tag?: string }): Promise<void> {
