@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import { isEnded } from '../../events/index.ts'
 import { job as jobSchema } from '../../http/index.ts'
 import { type Client, ServerSilent } from '../client.ts'
+import { CommandFailed } from '../errors.ts'
 import type { Cell, Styled } from '../table.ts'
 
 export type Job = z.output<typeof jobSchema>
@@ -75,9 +76,13 @@ const SILENCE_MS = 60_000
 
 /**
  * Asks until it has ended, also over a restart of the server; `seen` gets each answer.
- * @throws CommandFailed; ServerSilent after a minute without an answer
+ * @throws CommandFailed, also after a minute without an answer
  */
-export async function follow(client: Client, id: string, seen: (job: Job) => Promise<void> | void): Promise<Job> {
+export async function follow(
+  client: Pick<Client, 'get'>,
+  id: string,
+  seen: (job: Job) => Promise<void> | void,
+): Promise<Job> {
   let answered = performance.now()
   for (;;) {
     try {
@@ -86,7 +91,10 @@ export async function follow(client: Client, id: string, seen: (job: Job) => Pro
       await seen(job)
       if (isEnded(job.status)) return job
     } catch (error) {
-      if (!(error instanceof ServerSilent) || performance.now() - answered > SILENCE_MS) throw error
+      if (!(error instanceof ServerSilent)) throw error
+      if (performance.now() - answered > SILENCE_MS) {
+        throw new CommandFailed(`${error.message} Job ${id} is recorded there: capsule jobs ${id}.`, { cause: error })
+      }
     }
     await pause(LOOK_EVERY_MS)
   }
