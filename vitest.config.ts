@@ -25,7 +25,7 @@ export default defineConfig({
           globalSetup: 'test/built.ts',
           // A process for each of a hundred files would load the same modules again, a second of processor time each.
           isolate: false,
-          setupFiles: 'test/left-behind.ts',
+          setupFiles: ['test/built-threads.ts', 'test/left-behind.ts'],
         },
       },
       {
