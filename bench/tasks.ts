@@ -61,7 +61,7 @@ export async function runTasks(directory: string, locked: boolean): Promise<Meas
       bare: { what: BARE_LOOP, value: bare },
     },
     { what: 'processor time of all threads, a task', value: (user + system) / TASKS, unit: 'µs' },
-    { what: 'commits (fdatasync of the log), 1000 tasks', value: (committed / TASKS) * 1000, unit: 'commits' },
+    { what: 'commits (fsyncs of the log), 1000 tasks', value: (committed / TASKS) * 1000, unit: 'commits' },
     { what: 'resident at the end', value: resident, unit: 'MiB' },
   ]
 }
