@@ -2,19 +2,12 @@
 import type { z } from 'zod'
 import { NotRunning } from '../actors/index.ts'
 import { type DeclaredSchedule, validateCron } from '../execution/index.ts'
+import { defineTask } from './define-task.ts'
 import type { PageDefinition, TaskDefinition, UiBlock } from './definition.ts'
 import { confirmCurrent, type Session } from './session.ts'
-import {
-  defineTask,
-  oneOf,
-  type Task,
-  type TaskApi,
-  type TaskFunction,
-  type TaskOptions,
-  validateName,
-  type WithInput,
-} from './task.ts'
-import { checkHandler, checkOptions, type Names } from './unchecked.ts'
+import type { Task, TaskFunction, TaskOptions, WithInput } from './task.ts'
+import type { TaskApi } from './task-api.ts'
+import { checkHandler, checkOptions, type Names, oneOf, validateName } from './unchecked.ts'
 
 /** What the app's own descriptors need of whatever runs it. */
 export interface Runs {

@@ -50,8 +50,7 @@ import type {
   Submitted,
 } from './running.ts'
 import { Submits } from './submits.ts'
-import type { TaskApi } from './task.ts'
-import { caughtUp, taskApiOf, taskState, untilEnded } from './task-api.ts'
+import { caughtUp, type TaskApi, taskApiOf, taskState, untilEnded } from './task-api.ts'
 
 export interface EngineParts {
   readonly app: App

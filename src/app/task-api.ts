@@ -16,8 +16,23 @@ import { SYSTEM } from './callers.ts'
 import { type Duration, parseDuration } from './duration.ts'
 import { plainInput } from './input.ts'
 import type { Caller, RunningApp, SubmitItem } from './running.ts'
-import type { ScheduleOptions, TaskApi, TaskFilter, TaskHandle } from './task.ts'
+import type { FindOptions, ScheduleOptions, TaskFilter, TaskHandle } from './task.ts'
 import { checkOptions, type Names } from './unchecked.ts'
+
+/** A task as whatever runs the app serves it: the descriptor without the types of one task's input. */
+export interface TaskApi<Result> {
+  submit(input: JsonObject, options: ScheduleOptions): Promise<TaskHandle<Result>>
+  /** `keys`: the idempotency key of each. */
+  submitMany(
+    inputs: readonly JsonObject[],
+    options: Omit<ScheduleOptions, 'idempotencyKey'>,
+    keys?: readonly string[],
+  ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
+  find(options: FindOptions): Promise<readonly JobView[]>
+  count(filter: TaskFilter): Promise<number>
+  cancel(filter: TaskFilter): Promise<number>
+  handle(taskId: string): TaskHandle<Result>
+}
 
 /** So many jobs the read models give at once. */
 const MOST_A_PAGE = 500

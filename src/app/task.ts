@@ -1,16 +1,9 @@
 /** Tasks as an app declares and uses them: the options, the descriptor that submits, the handle of one submitted task. */
-import { types } from 'node:util'
-import { z } from 'zod'
-import { InvalidInput, MOST_PER_WINDOW } from '../actors/index.ts'
-import { copyOf, type JsonObject, type JsonValue, type TaskError } from '../events/index.ts'
-import { checkCallbackUrl, printed, type TaskLimits } from '../execution/index.ts'
+import type { z } from 'zod'
+import type { JsonValue, TaskError } from '../events/index.ts'
 import type { JobFilter, JobStatus, JobView } from '../projections/index.ts'
-import type { TaskDefinition } from './definition.ts'
-import { type Duration, parseDuration } from './duration.ts'
-import { type InputRules, parseInput } from './input.ts'
-import { processOf } from './process/options.ts'
+import type { Duration } from './duration.ts'
 import type { Session } from './session.ts'
-import { checkHandler, checkOptions, type Names } from './unchecked.ts'
 
 /** What a task's handler gets beside its input. */
 export interface TaskContext {
@@ -131,25 +124,43 @@ export interface FindOptions extends TaskFilter {
   readonly offset?: number
 }
 
-/** One submitted task. */
+/** One submitted task. Each call rejects with NotFound when there is no such task, or it was retired. */
 export interface TaskHandle<Result = JsonValue> {
   readonly taskId: string
   /** The live task of the same lock was joined instead of making a new one. */
   readonly joined: boolean
+  /** Where it is now, by the log. */
   status(): Promise<JobStatus>
+  /** All that the board shows of it; instants in milliseconds since the epoch. @throws NotFound also once it was deleted */
   job(): Promise<JobView>
-  /** Waits for the end. @throws TaskFailed when it did not complete, TimeoutError after `timeout`, NotRunning when the app stops */
+  /**
+   * Waits for the end, at most `timeout`. @throws TaskFailed when it did not complete, TimeoutError after `timeout`, NotRunning
+   * when the app stops
+   */
   result(options?: { readonly timeout?: Duration }): Promise<Result>
+  /**
+   * At once while it waits; a running one is asked to stop, and has the task's `grace` for it. Resolves when that is recorded.
+   * @throws CommandRefused when it has ended in another way
+   */
   cancel(reason?: string): Promise<void>
-  /** Pushes a running task's deadline out by its timeout. */
+  /** Pushes a running task's deadline out by its timeout. @throws CommandRefused when it does not run, or has no timeout */
   refresh(): Promise<void>
 }
 
-/** A declared task: what app.task returns. */
+/** A declared task: what app.task returns. Each call rejects (`handle` throws) with NotRunning while nothing runs the app. */
 export interface Task<Input, Result> {
   readonly name: string
+  /**
+   * Resolves when it is durable: it runs then, whatever becomes of this process.
+   * @throws InvalidInput for an input that does not fit the schema, or an option that does not fit
+   * @throws QueueFull, LockHeldError for what the task's `maxQueued` and `onLocked: 'reject'` turn away
+   * @throws IdempotencyConflict, TaskRetired for a key that was used before: with other input, or for what is gone from the log
+   * @throws NotFound if the log has no such session
+   * @throws AttemptFenced in a handler that has lost its claim
+   * @throws StoreUnavailable, EventTooLarge from the log. After the former, submit again with the same key: it may be recorded
+   */
   submit(input: Input, options?: SubmitOptions): Promise<TaskHandle<Result>>
-  /** Submits it for later. */
+  /** Submits it for later. @throws what `submit` does */
   schedule(input: Input, options: ScheduleOptions): Promise<TaskHandle<Result>>
   /**
    * Submits many at once, which costs little more than one. Each answer stands in its input's place: a handle, or why
@@ -161,231 +172,10 @@ export interface Task<Input, Result> {
   ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
   /** Newest first. @throws InvalidInput, as those below, if the filter has a name or a value that there is not */
   find(options?: FindOptions): Promise<readonly JobView[]>
+  /** How many tasks, of all states unless `status` says which, as of the end of the log now. */
   count(filter?: TaskFilter): Promise<number>
-  /** Cancels those that wait. @returns how many */
+  /** Cancels those that wait: what runs goes on. @returns how many; @throws AttemptFenced in a handler that has lost its claim */
   cancel(filter?: TaskFilter): Promise<number>
-  /** The handle of a task submitted earlier. */
+  /** The handle of a task submitted earlier. Asks nothing: an id that there is not shows at its first call. */
   handle(taskId: string): TaskHandle<Result>
-}
-
-/** A task as whatever runs the app serves it: the descriptor without the types of one task's input. */
-export interface TaskApi<Result> {
-  submit(input: JsonObject, options: ScheduleOptions): Promise<TaskHandle<Result>>
-  /** `keys`: the idempotency key of each. */
-  submitMany(
-    inputs: readonly JsonObject[],
-    options: Omit<ScheduleOptions, 'idempotencyKey'>,
-    keys?: readonly string[],
-  ): Promise<readonly PromiseSettledResult<TaskHandle<Result>>[]>
-  find(options: FindOptions): Promise<readonly JobView[]>
-  count(filter: TaskFilter): Promise<number>
-  cancel(filter: TaskFilter): Promise<number>
-  handle(taskId: string): TaskHandle<Result>
-}
-
-const NAME = /^[a-zA-Z0-9_-]{1,100}$/
-const ON_LOCKED = ['join', 'queue', 'reject', 'replace'] as const
-const ON_INTERRUPT = ['retry', 'fail'] as const
-const OPTIONS: Names<TaskOptions & WithInput<z.ZodType>> = {
-  input: true,
-  description: true,
-  tags: true,
-  retries: true,
-  backoff: true,
-  retryFor: true,
-  timeout: true,
-  grace: true,
-  retryOnTimeout: true,
-  onInterrupt: true,
-  lock: true,
-  onLocked: true,
-  process: true,
-  priority: true,
-  concurrency: true,
-  concurrencyKey: true,
-  rateLimit: true,
-  expires: true,
-  maxQueued: true,
-  callbackUrl: true,
-  onFailure: true,
-}
-const BACKOFF: Names<NonNullable<TaskOptions['backoff']>> = { base: true, factor: true, max: true }
-const KEY: Names<NonNullable<TaskOptions['concurrencyKey']>> = { key: true, limit: true }
-const RATE: Names<NonNullable<TaskOptions['rateLimit']>> = { limit: true, per: true }
-
-export function validateName(kind: 'task' | 'schedule', name: string): void {
-  if (typeof name !== 'string' || !NAME.test(name)) {
-    throw new TypeError(
-      `The ${kind} name "${name}" is not URL-safe: use letters, digits, _ and -, at most 100 characters.`,
-    )
-  }
-}
-
-/**
- * Holds an option against the values it has: Node runs an app's types unchecked, and the log would keep any text.
- * @throws TypeError that lists them
- */
-export function oneOf<T extends string>(what: string, value: T, known: readonly T[]): T {
-  if (known.includes(value)) return value
-  throw new TypeError(`${what} is ${JSON.stringify(value)}. Use one of: ${known.join(', ')}.`)
-}
-
-/** @throws TypeError, InvalidInput for options that make no sense */
-export function defineTask(
-  name: string,
-  options: TaskOptions & Partial<WithInput<z.ZodType>>,
-  handler: TaskFunction<never, unknown>,
-): TaskDefinition {
-  validateName('task', name)
-  checkOptions(`task ${name}`, options, OPTIONS)
-  checkHandler(`task ${name}`, handler)
-  if (options.onFailure) checkHandler(`task ${name}: onFailure`, options.onFailure)
-  const { retries = 0, backoff = {}, retryFor, lock } = options
-  const input = strict(schemaOf(name, options.input))
-  const onLocked = oneOf(`task ${name}: onLocked`, options.onLocked ?? 'join', ON_LOCKED)
-  const onInterrupt = oneOf(`task ${name}: onInterrupt`, options.onInterrupt ?? 'retry', ON_INTERRUPT)
-  if (!Number.isInteger(retries) || retries < 0) {
-    throw new TypeError(`task ${name}: retries is ${retries}, it must be a whole number from 0.`)
-  }
-  if (retryFor) checkRules(name, retryFor)
-  if (options.callbackUrl !== undefined) checkCallbackUrl(options.callbackUrl, true)
-  checkOptions(`task ${name}: backoff`, backoff, BACKOFF)
-  const { factor = 2 } = backoff
-  if (!Number.isFinite(factor)) throw new TypeError(`task ${name}: backoff.factor is ${factor}, it must be a number.`)
-  const { priority = 0 } = options
-  if (!Number.isSafeInteger(priority)) {
-    throw new TypeError(`task ${name}: priority is ${priority}, it must be a whole number.`)
-  }
-  return {
-    name,
-    description: options.description,
-    tags: options.tags ?? [],
-    input,
-    retries,
-    backoff: {
-      base: parseDuration(backoff.base ?? 1, 'backoff.base'),
-      factor: Math.max(1, factor),
-      max: parseDuration(backoff.max ?? '5m', 'backoff.max'),
-    },
-    timeoutMs: options.timeout === undefined ? undefined : parseDuration(options.timeout, 'timeout'),
-    graceMs: parseDuration(options.grace ?? 5, 'grace'),
-    retryOnTimeout: options.retryOnTimeout ?? false,
-    onInterrupt,
-    priority,
-    onLocked,
-    lockKey: lock === undefined ? undefined : keyOf({ name, input }, 'lock', lock),
-    limits: limitsOf({ name, input }, options),
-    expiresMs: options.expires === undefined ? undefined : parseDuration(options.expires, 'expires'),
-    maxQueued: atLeastOne(name, 'maxQueued', options.maxQueued),
-    callbackUrl: options.callbackUrl,
-    onFailure: options.onFailure,
-    process: processOf(name, options.process),
-    retryable: (error) => retryFor === undefined || retryFor.some((rule) => matches(rule, error)),
-    declared: options,
-    handler: handler as (input: never, context: never) => unknown,
-  }
-}
-
-function schemaOf(task: string, schema: z.ZodType | undefined): z.ZodType | undefined {
-  if (schema === undefined || typeof schema.safeParse === 'function') return schema
-  throw new TypeError(`task ${task}: input is no zod schema. Write: input: z.object({ … })`)
-}
-
-/** An object schema that says nothing of other keys refuses them: a misspelt parameter is an error, not silence. */
-function strict(schema: z.ZodType | undefined): z.ZodType | undefined {
-  return schema instanceof z.ZodObject && schema.def.catchall === undefined ? schema.strict() : schema
-}
-
-/** @throws TypeError for what decides nothing: no function, or one whose promise would always say yes */
-function checkRules(task: string, rules: readonly RetryRule[]): void {
-  const odd = Array.isArray(rules)
-    ? rules.find((rule) => typeof rule !== 'function' || types.isAsyncFunction(rule))
-    : rules
-  if (odd === undefined) return
-  const what = types.isAsyncFunction(odd) ? 'an asynchronous function' : printed(odd)
-  throw new TypeError(
-    `task ${task}: retryFor has ${what}. Give a list of classes of errors, or of functions that say at once: (error) => boolean`,
-  )
-}
-
-function matches(rule: RetryRule, error: unknown): boolean {
-  return isErrorClass(rule) ? error instanceof rule : rule(error)
-}
-
-function isErrorClass(rule: RetryRule): rule is new (...args: never[]) => Error {
-  return rule === Error || rule.prototype instanceof Error
-}
-
-/** What a function makes of the input as its handler sees it, or a template of the input as it was recorded. */
-function keyOf(task: InputRules, what: string, key: KeyOf<never>): (params: JsonObject) => string {
-  const make = typeof key === 'function' ? madeBy(task, key) : filledIn(task, what, key)
-  return (params) => {
-    const made = textOf(make(params), `The ${what} of task ${task.name}`)
-    // It names a stream, and half a character (a surrogate without its other half) has no bytes to name one with.
-    if (!made.isWellFormed()) {
-      throw new InvalidInput(`The ${what} of task ${task.name} comes to text that is not well-formed Unicode`, [
-        { path: '', message: 'half of a character is in it; send whole ones' },
-      ])
-    }
-    return made
-  }
-}
-
-function madeBy(task: InputRules, key: Extract<KeyOf<never>, (...args: never[]) => unknown>) {
-  return (params: JsonObject) => (key as (input: unknown) => unknown)(parseInput(task, copyOf(params)))
-}
-
-/** A number will do, as in a template. @throws TypeError */
-function textOf(made: unknown, what: string): string {
-  if (typeof made === 'string') return made
-  if (typeof made === 'number' || typeof made === 'boolean') return String(made)
-  throw new TypeError(`${what} comes to ${printed(made)}: let its function return text. It is called with the input.`)
-}
-
-function filledIn({ name }: InputRules, what: string, template: string) {
-  return (params: JsonObject): string =>
-    template.replaceAll(/\{([^{}]+)\}/g, (_, field: string) => {
-      const value = params[field]
-      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
-      throw new InvalidInput(`The ${what} of task ${name} is "${template}"`, [
-        { path: field, message: 'must be text, a number or a boolean' },
-      ])
-    })
-}
-
-function limitsOf(task: InputRules, options: TaskOptions): TaskLimits | undefined {
-  const { name } = task
-  const { concurrencyKey, rateLimit } = options
-  if (concurrencyKey) checkOptions(`task ${name}: concurrencyKey`, concurrencyKey, KEY)
-  if (rateLimit) checkOptions(`task ${name}: rateLimit`, rateLimit, RATE)
-  const concurrency = atLeastOne(name, 'concurrency', options.concurrency)
-  if (concurrency === undefined && !concurrencyKey && !rateLimit) return undefined
-  return {
-    ...(concurrency === undefined ? {} : { concurrency }),
-    ...(concurrencyKey === undefined
-      ? {}
-      : {
-          key: {
-            of: keyOf(task, 'concurrencyKey', concurrencyKey.key),
-            limit: atLeastOne(name, 'concurrencyKey.limit', concurrencyKey.limit) ?? 1,
-          },
-        }),
-    ...(rateLimit === undefined ? {} : { rate: rateOf(name, rateLimit) }),
-  }
-}
-
-function rateOf(name: string, { limit, per }: { readonly limit: number; readonly per: Duration }) {
-  const perMs = parseDuration(per, 'rateLimit.per')
-  const starts = atLeastOne(name, 'rateLimit.limit', limit) ?? 1
-  if (perMs < 1 || starts > MOST_PER_WINDOW) {
-    throw new TypeError(
-      `task ${name}: rateLimit is ${limit} in ${perMs} ms. Allow 1 to ${MOST_PER_WINDOW} starts in a window of at least 1 ms; for more, take a shorter window.`,
-    )
-  }
-  return { limit: starts, perMs }
-}
-
-function atLeastOne(name: string, option: string, value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
-  throw new TypeError(`task ${name}: ${option} is ${value}, it must be a whole number from 1.`)
 }

@@ -26,3 +26,29 @@ export function checkHandler(what: string, handler: unknown): void {
       'its way goes to progress(), log() or session.streamReply().',
   )
 }
+
+const NAME = /^[a-zA-Z0-9_-]{1,100}$/
+
+/** A name stands in addresses and in the names of streams. @throws TypeError */
+export function validateName(kind: 'task' | 'schedule', name: string): void {
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new TypeError(
+      `The ${kind} name "${name}" is not URL-safe: use letters, digits, _ and -, at most 100 characters.`,
+    )
+  }
+}
+
+/**
+ * Holds an option against the values it has: Node runs an app's types unchecked, and the log would keep any text.
+ * @throws TypeError that lists them
+ */
+export function oneOf<T extends string>(what: string, value: T, known: readonly T[]): T {
+  if (known.includes(value)) return value
+  throw new TypeError(`${what} is ${JSON.stringify(value)}. Use one of: ${known.join(', ')}.`)
+}
+
+/** @throws TypeError unless it is a whole number from 1, or left out */
+export function atLeastOne(what: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
+  throw new TypeError(`${what} is ${value}, it must be a whole number from 1.`)
+}

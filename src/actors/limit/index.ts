@@ -4,7 +4,8 @@ import { decideLimit, type LimitCommand } from './decide.ts'
 import { evolveLimit, type LimitContext, limitMachine } from './machine.ts'
 
 export { type LimitCommand, type LimitRules, nextAllowed, type PermitWanted } from './decide.ts'
-export { type LimitContext, MOST_PER_WINDOW } from './machine.ts'
+export type { LimitContext } from './machine.ts'
+export { checkRate } from './rate.ts'
 
 export const limitKind: ActorKind<LimitCommand, LimitContext> = {
   kind: 'limit',

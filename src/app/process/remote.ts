@@ -6,7 +6,8 @@ import { type JsonObject, plainJson } from '../../events/index.ts'
 import { reviveError } from '../../execution/index.ts'
 import { plainInput } from '../input.ts'
 import type { ReplyWriter, Session, SessionData, TaskReference, User } from '../session.ts'
-import type { TaskApi, TaskHandle } from '../task.ts'
+import type { TaskHandle } from '../task.ts'
+import type { TaskApi } from '../task-api.ts'
 import type { RemoteCalls } from './calls.ts'
 
 /** The calls of one job, each a question to the process that runs the app. */
