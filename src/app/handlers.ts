@@ -16,10 +16,12 @@ import {
 } from '../execution/index.ts'
 import type { ReadModels } from '../projections/index.ts'
 import type { App, MessageHandler, Runs, Schedule } from './app.ts'
+import { ChatSession } from './chat-session.ts'
+import { withSession } from './current-session.ts'
 import type { TaskDefinition } from './definition.ts'
 import { handlerInput } from './input.ts'
+import { OwnerSession } from './owner-session.ts'
 import { callsOf } from './process/host.ts'
-import { ChatSession, OwnerSession, withSession } from './session.ts'
 import type { FailureFunction, TaskContext } from './task.ts'
 
 interface Services {

@@ -10,6 +10,7 @@ export {
   type ScheduleHandler,
   type TurnContext,
 } from './app.ts'
+export { currentSession } from './current-session.ts'
 export * from './definition.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export type { Engine } from './engine.ts'
@@ -19,7 +20,7 @@ export { type Parting, type PartsBy, type ReplayOutcome, replayLog } from './rep
 export * from './retention/index.ts'
 export { runShell, type ShellOptions, type ShellResult } from './run-shell.ts'
 export * from './running.ts'
-export { currentSession, type ReplyWriter, type Said, type Session, type SessionData } from './session.ts'
+export type { ReplyWriter, Said, Session, SessionData } from './session.ts'
 export { type StartOptions, startApp } from './start.ts'
 export { MOST_AT_ONCE } from './submit-many.ts'
 export type {

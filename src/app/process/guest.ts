@@ -14,9 +14,10 @@ import {
   printed,
   type RunningJob,
 } from '../../execution/index.ts'
+import { withSession } from '../current-session.ts'
 import { findApp } from '../find-app.ts'
 import { handlerInput } from '../input.ts'
-import { OwnerSession, withSession } from '../session.ts'
+import { OwnerSession } from '../owner-session.ts'
 import type { TaskContext } from '../task.ts'
 import { TaskFailed } from '../task-api.ts'
 import type { RemoteCalls } from './calls.ts'

@@ -1,7 +1,8 @@
 /** Carries out what a handler in its own process asks for: with its attempt's session and claim, as if it ran here. */
 import { type Attempt, wireError } from '../../execution/index.ts'
 import type { Runs } from '../app.ts'
-import { OwnerSession, type ReplyWriter, type Session } from '../session.ts'
+import { OwnerSession } from '../owner-session.ts'
+import type { ReplyWriter, Session } from '../session.ts'
 import type { RemoteCalls } from './calls.ts'
 
 /** The calls of one attempt. Each throws AttemptFenced once the attempt may no longer write. */
