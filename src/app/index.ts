@@ -10,11 +10,13 @@ export {
   type ScheduleHandler,
   type TurnContext,
 } from './app.ts'
+export { VALID_ID } from './callers.ts'
 export { currentSession } from './current-session.ts'
 export * from './definition.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export type { Engine } from './engine.ts'
 export { findApp } from './find-app.ts'
+export { instantOf } from './instant.ts'
 export { jobJson } from './job-json.ts'
 export { type Parting, type PartsBy, type ReplayOutcome, replayLog } from './replay.ts'
 export * from './retention/index.ts'

@@ -5,6 +5,7 @@ import { open, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
+import { instantOf } from '../app/index.ts'
 import { lineOf, publish, type RecordedEvent, verifyLog } from '../events/index.ts'
 import { toVerdict, verdict } from '../http/index.ts'
 import { clientOf } from './client.ts'
@@ -173,8 +174,8 @@ type Moment = (event: RecordedEvent) => boolean
 
 function parseMoment(text: string): Moment {
   if (/^\d+$/.test(text)) return ({ position }) => position <= BigInt(text)
-  const time = Date.parse(text)
-  if (Number.isNaN(time)) throw new InvalidArgumentError('Give a position as 1204, or a time as 2026-11-02T14:05:00Z.')
+  const time = instantOf(text)
+  if (time === undefined) throw new InvalidArgumentError('Give a position as 1204, or a time as 2026-11-02T14:05:00Z.')
   return ({ metadata }) => Date.parse(metadata.at) <= time
 }
 

@@ -4,64 +4,11 @@ import { CommandRefused } from '../actors/index.ts'
 import type { RetireOutcome } from '../app/index.ts'
 import { type LogVerdict, type RecordedEvent, START } from '../events/index.ts'
 import { acknowledge, paging, position, type Route, route } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 
 const resource = 'Audit'
-const count = z.int().nonnegative()
 /** So that a request has an end; what is left goes with the next one. */
 const MOST_RETIRED = 10_000
-
-export const retirement = z
-  .object({
-    retired: count.meta({ description: 'Streams that went; in a dry run, that would go' }),
-    events: count,
-    bytes: count.meta({ description: 'In the archive' }),
-    completed: count.meta({ description: 'Streams that an earlier run had recorded and not come to delete' }),
-    kept: z.record(z.string(), count).meta({
-      description:
-        'Streams that stay though they ended, by why: live (later than it looked), owed, locked, occurring, about (a task ' +
-        'that stays), unknown (to this version), broken, changed (meanwhile)',
-    }),
-    broken: z.array(z.string()).meta({ description: 'Some of those that are not as they were appended' }),
-    more: z.boolean().meta({ description: 'The limit was reached' }),
-    archive: z.string().nullable().meta({ description: 'Its directory, on the server' }),
-    dry_run: z.boolean(),
-  })
-  .meta({ id: 'Retirement' })
-
-export const verdict = z
-  .object({
-    ok: z.boolean(),
-    events: count,
-    streams: count,
-    retired: count.meta({ description: 'Streams that went from the log' }),
-    archived: count.nullable().meta({ description: 'Of these, those whose copies were checked' }),
-    remaining: count.meta({ description: 'Of these, those whose events the log still gives' }),
-    broken: z
-      .object({
-        stream: z.string(),
-        revision: z.string().nullable(),
-        reason: z.enum(['missing', 'reordered', 'altered', 'unsealed', 'not-archived', 'archive-altered']),
-        file: z.string().nullable().meta({ description: 'Of the archive, when it is there' }),
-      })
-      .nullable()
-      .meta({ description: 'The first break' }),
-  })
-  .meta({ id: 'Verdict' })
-
-/** All that its hash covers is as it was stored. */
-export const auditEvent = z
-  .object({
-    stream: z.string(),
-    revision: z.string(),
-    id: z.string(),
-    type: z.string(),
-    data: z.record(z.string(), z.unknown()),
-    metadata: z.record(z.string(), z.unknown()),
-    position: z.string(),
-    recorded_at: z.string().meta({ format: 'date-time' }),
-  })
-  .meta({ id: 'AuditEvent' })
 
 export const auditRoutes: readonly Route[] = [
   route({
@@ -80,7 +27,7 @@ export const auditRoutes: readonly Route[] = [
       after: z.string().optional().meta({ description: 'Position: what comes after it' }),
       limit: schemas.pageSize.default(50),
     }),
-    answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(auditEvent) } },
+    answers: { 200: { description: 'One page; `Link` leads to the next', schema: z.array(schemas.auditEvent) } },
     errors: ['malformed-request', 'invalid-input', 'store-unavailable'],
     async handle(call) {
       const { stream, from, after, limit } = call.query
@@ -116,7 +63,7 @@ export const auditRoutes: readonly Route[] = [
         .meta({ description: 'At most so many streams' }),
       dry_run: z.boolean().default(false),
     }),
-    answers: { 200: { description: 'What went', schema: retirement } },
+    answers: { 200: { description: 'What went', schema: schemas.retirement } },
     errors: [
       'invalid-input',
       'command-refused',
@@ -150,7 +97,7 @@ export const auditRoutes: readonly Route[] = [
         .default('false')
         .meta({ description: 'Looks for every stream that went in the archive of this server, too' }),
     }),
-    answers: { 200: { description: 'Whether it holds, and if not, where', schema: verdict } },
+    answers: { 200: { description: 'Whether it holds, and if not, where', schema: schemas.verdict } },
     errors: ['invalid-input', 'command-refused', 'store-unavailable', 'store-corrupt'],
     async handle({ app, query }) {
       const { archive } = app
@@ -169,7 +116,7 @@ function toAuditEvent({
   position,
   metadata,
   ...event
-}: RecordedEvent): z.output<typeof auditEvent> {
+}: RecordedEvent): z.output<typeof schemas.auditEvent> {
   return {
     ...event,
     metadata: { ...metadata },
@@ -183,12 +130,12 @@ export function toRetirement(
   outcome: RetireOutcome,
   archive: string | undefined,
   dryRun: boolean,
-): z.output<typeof retirement> {
+): z.output<typeof schemas.retirement> {
   const { position: _, kept, broken, ...counts } = outcome
   return { ...counts, kept: { ...kept }, broken: [...broken], archive: archive ?? null, dry_run: dryRun }
 }
 
-export function toVerdict(found: LogVerdict): z.output<typeof verdict> {
+export function toVerdict(found: LogVerdict): z.output<typeof schemas.verdict> {
   const { broken, archived = null, ...counts } = found
   if (!broken) return { ok: true, ...counts, archived, broken: null }
   const { stream, revision, reason, file = null } = broken

@@ -1,9 +1,10 @@
 /** /api/v1/board: jobs in columns by status, as a board shows them. The live topic `board` is the same, kept current. */
 import { z } from 'zod'
+import { instantOf } from '../app/index.ts'
 import type { BoardQuery } from '../projections/index.ts'
 import { HttpRefusal } from './errors.ts'
 import { paging, type Route, route } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toBoard } from './serialise.ts'
 import { type User, visibleTo } from './users.ts'
 import type { BoardColumnSpec, BoardParams } from './wire.ts'
@@ -23,11 +24,9 @@ const DEFAULT_WINDOW = { after: 0, limit: 50 }
 export function boardQuery({ filter = {}, columns, windows = [] }: BoardParams, user: User): BoardQuery {
   const { since, ...rest } = filter
   const shown = columns ?? DEFAULT_COLUMNS
+  const from = since === undefined ? undefined : instantOf(since)
   return {
-    filter: visibleTo(
-      user,
-      schemas.toJobFilter({ ...rest, ...(since === undefined ? {} : { since: Date.parse(since) }) }),
-    ),
+    filter: visibleTo(user, schemas.toJobFilter({ ...rest, ...(from === undefined ? {} : { since: from }) })),
     columns: shown,
     windows: shown.map((_, index) => windows[index] ?? DEFAULT_WINDOW),
   }

@@ -7,7 +7,7 @@ import type { Caller, RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import { jobAt, submittedJob } from './jobs.ts'
 import { scheduleAt } from './schedules.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toSubmitRequest } from './tasks.ts'
 import { assertOwnJob, assertOwnSession, assertScope, type User } from './users.ts'
 import type { CommandName, Commands } from './wire.ts'
@@ -82,10 +82,9 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
 
   'task.submit': {
     payload: schemas.taskSubmit,
-    async run(app, payload, caller, user) {
-      const { name, session_id } = payload
-      if (session_id !== undefined) await assertOwnSession(app, user, session_id)
-      const submitted = await app.submit(toSubmitRequest(name, payload, caller), caller)
+    async run(app, { name, ...body }, caller, user) {
+      if (body.session_id !== undefined) await assertOwnSession(app, user, body.session_id)
+      const submitted = await app.submit(toSubmitRequest(name, body, caller), caller)
       return { position: submitted.position, result: await submittedJob(app, submitted) }
     },
   },

@@ -3,12 +3,13 @@ import type { RunningApp } from '../app/index.ts'
 import type { Server, ServerOptions } from './server.ts'
 
 export { assertLoopback, parseOrigin } from './access.ts'
-export { auditEvent, retirement, toRetirement, toVerdict, verdict } from './audit.ts'
+export { toRetirement, toVerdict } from './audit.ts'
 export { type ApiKey, makeKey, readKeys } from './keys.ts'
 export { appManifest } from './manifest.ts'
-export { type ReadModelWire, readModel, toReadModel } from './read-models.ts'
-export { job, logLine, schedule, taskInfo } from './schemas.ts'
+export { type ReadModelWire, toReadModel } from './read-models.ts'
+export { auditEvent, job, logLine, readModel, retirement, schedule, taskInfo, verdict } from './schemas/index.ts'
 export type { RequestTold, Server, ServerOptions } from './server.ts'
+export type { SubmitBody } from './wire.ts'
 
 /**
  * Makes the server, whose `listen` starts it. What serves is loaded by then and not before: work goes on after a crash

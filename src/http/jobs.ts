@@ -7,7 +7,7 @@ import { type JobFilter, type JobView, jobOfFirst } from '../projections/index.t
 import { toProblem } from './errors.ts'
 import { fresh } from './fresh.ts'
 import { acknowledge, type Call, paging, position, type Route, route, staysIn } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toHistoryEvent, toJob, toLogLines } from './serialise.ts'
 import { assertOwnJob, type User, visibleTo } from './users.ts'
 import type { Job } from './wire.ts'

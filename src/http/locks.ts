@@ -1,7 +1,7 @@
 /** /api/v1/locks: who holds which lock, who waits for it, and letting go of one whose holder has ended. */
 import { z } from 'zod'
 import { acknowledge, type Route, route } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toLock } from './serialise.ts'
 
 const resource = 'Locks'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { SESSION_COOKIE } from './auth.ts'
 import { type ErrorCode, errorEntry } from './errors.ts'
 import type { RouteDescription } from './route.ts'
-import { problem } from './schemas.ts'
+import { problem } from './schemas/index.ts'
 
 type Json = { [key: string]: unknown }
 

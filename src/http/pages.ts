@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { RunningApp } from '../app/index.ts'
 import { HttpRefusal } from './errors.ts'
 import { type Route, route } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toAppInfo, toPage } from './serialise.ts'
 
 const resource = 'App'

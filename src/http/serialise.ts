@@ -21,7 +21,7 @@ import type {
   SessionView,
   TranscriptView,
 } from '../projections/index.ts'
-import { boardColumns, boardFilter } from './schemas.ts'
+import { boardColumns, boardFilter } from './schemas/index.ts'
 import type * as Wire from './wire.ts'
 
 /** The wire's types are mutable for the client's sake; here a value is only written out. */

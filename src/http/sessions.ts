@@ -7,7 +7,7 @@ import type { Position } from '../events/index.ts'
 import type { SessionView } from '../projections/index.ts'
 import { fresh } from './fresh.ts'
 import { acknowledge, paging, preferredWait, type Route, route } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toItem, toSession } from './serialise.ts'
 import { assertOwner, assertOwnSession, type User } from './users.ts'
 

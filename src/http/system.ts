@@ -1,41 +1,15 @@
 /** /health and /api/v1/system: is it well, and where does it run. The shapes are servicekit's, as Chapkit serves them. */
 import { hostname } from 'node:os'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Timer } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
-import { readModel, toReadModel } from './read-models.ts'
+import { toReadModel } from './read-models.ts'
 import { NOBODY, type Route, route, staysIn } from './route.ts'
+import * as schemas from './schemas/index.ts'
 
 const resource = 'System'
 
-const state = z.enum(['healthy', 'degraded', 'unhealthy'])
-const health = z
-  .object({
-    status: state.meta({ description: 'The worst of its checks' }),
-    checks: z.record(z.string(), z.object({ state, message: z.string().nullable() })),
-  })
-  .meta({ id: 'Health' })
-type Health = z.output<typeof health>
-
-const system = z
-  .object({
-    current_time: z.string().meta({ format: 'date-time' }),
-    timezone: z.string(),
-    node_version: z.string(),
-    platform: z.string(),
-    hostname: z.string(),
-    node: z.string().meta({ description: 'The id of this process in the log' }),
-    version: z.string().meta({ description: 'Of the app' }),
-    position: z.string().meta({ description: 'What every read includes at least' }),
-    head: z
-      .string()
-      .nullable()
-      .meta({ description: 'Of the last event in the log; null while the event store does not answer' }),
-    uptime_seconds: z.number(),
-    memory_bytes: z.int(),
-    read_models: z.array(readModel),
-  })
-  .meta({ id: 'System' })
+type Health = z.output<typeof schemas.health>
 
 const HEALTH_EVERY_MS = 5000
 
@@ -48,8 +22,8 @@ export const systemRoutes: readonly Route[] = [
     description: 'Needs no key; without one, its checks are left out.',
     needs: 'anybody',
     answers: {
-      200: { description: 'Healthy or degraded', schema: health },
-      503: { description: 'Unhealthy', schema: health },
+      200: { description: 'Healthy or degraded', schema: schemas.health },
+      503: { description: 'Unhealthy', schema: schemas.health },
     },
     async handle({ app, user, reply }) {
       const { status, checks } = await healthOf(app)
@@ -97,8 +71,8 @@ export const systemRoutes: readonly Route[] = [
     path: '/api/v1/system',
     resource,
     summary: 'Where it runs and how far it is',
-    answers: { 200: { description: 'About this process', schema: system } },
-    async handle({ app }): Promise<z.output<typeof system>> {
+    answers: { 200: { description: 'About this process', schema: schemas.system } },
+    async handle({ app }): Promise<z.output<typeof schemas.system>> {
       const head = await app.head().then(String, () => null)
       return {
         current_time: new Date().toISOString(),

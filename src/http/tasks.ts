@@ -6,10 +6,11 @@ import { START } from '../events/index.ts'
 import { toProblem } from './errors.ts'
 import { submittedJob } from './jobs.ts'
 import { acknowledge, preferredWait, type Route, route } from './route.ts'
-import * as schemas from './schemas.ts'
+import * as schemas from './schemas/index.ts'
 import { toExecuteResult } from './serialise.ts'
 import { taskInfo } from './task-info.ts'
 import { assertOwnSession } from './users.ts'
+import type { SubmitBody } from './wire.ts'
 
 const resource = 'Tasks'
 
@@ -180,21 +181,24 @@ export const taskRoutes: readonly Route[] = [
   ),
 ]
 
-type SubmitInput = z.infer<typeof schemas.submitBody>
-
 /** The command's id is the key by which a repeat is the same task. */
-export function toSubmitRequest(name: string, input: SubmitInput, { commandId }: Caller): SubmitRequest {
+export function toSubmitRequest(name: string, input: SubmitBody, { commandId }: Caller): SubmitRequest {
   return { name, ...toItem(input, commandId) }
 }
 
-function toItem(input: SubmitInput, idempotencyKey: string | undefined): SubmitItem {
+/** A field that is not taken over here stays among the `others`, where the compiler refuses it. */
+function toItem(
+  { params = {}, session_id, delay, run_at, priority, callback_url, ...others }: SubmitBody,
+  idempotencyKey: string | undefined,
+): SubmitItem {
   return {
-    params: input.params ?? {},
-    ...(input.session_id === undefined ? {} : { sessionId: input.session_id }),
-    ...(input.delay === undefined ? {} : { delay: input.delay }),
-    ...(input.run_at === undefined ? {} : { runAt: input.run_at }),
-    ...(input.priority === undefined ? {} : { priority: input.priority }),
-    ...(input.callback_url === undefined ? {} : { callbackUrl: input.callback_url }),
+    ...(others satisfies Record<string, never>),
+    params,
+    ...(session_id === undefined ? {} : { sessionId: session_id }),
+    ...(delay === undefined ? {} : { delay }),
+    ...(run_at === undefined ? {} : { runAt: run_at }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(callback_url === undefined ? {} : { callbackUrl: callback_url }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   }
 }

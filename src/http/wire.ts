@@ -86,6 +86,19 @@ export interface LogLine {
   attempt: number
 }
 
+/** What a client says of a task to submit; the same by every door. */
+export interface SubmitBody {
+  params?: { [key: string]: Json }
+  session_id?: string
+  /** Seconds, or a duration like `10m`. */
+  delay?: string | number
+  /** ISO 8601; instead of a delay. */
+  run_at?: string
+  priority?: number
+  /** POSTed with the final job when a run has ended. */
+  callback_url?: string
+}
+
 /** In the order of what was submitted. */
 export interface SubmittedMany {
   items: ({ job: Job; error: null } | { job: null; error: Problem })[]
@@ -310,10 +323,7 @@ export interface Commands {
   'turn.stop': { payload: { session_id: string }; result: Record<string, never> }
   'job.cancel': { payload: { id: string }; result: Job }
   'job.retry': { payload: { id: string }; result: Job }
-  'task.submit': {
-    payload: { name: string; params?: { [key: string]: Json }; session_id?: string; delay?: string | number }
-    result: Job
-  }
+  'task.submit': { payload: SubmitBody & { name: string }; result: Job }
   'schedule.trigger': { payload: { name: string }; result: { job_id: string } }
   'schedule.pause': { payload: { name: string }; result: Schedule }
   'schedule.resume': { payload: { name: string }; result: Schedule }

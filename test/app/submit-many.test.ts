@@ -5,7 +5,7 @@ import { InvalidInput, LockHeldError } from '../../src/actors/index.ts'
 import { type App, createApp, type SubmitItem, type Task } from '../../src/app/index.ts'
 import type { EventStore } from '../../src/events/index.ts'
 import { createServer } from '../../src/http/index.ts'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { type TestApp, type TestOptions, testApp } from '../../src/testing/index.ts'
 import { gate } from '../execution/app.ts'
 

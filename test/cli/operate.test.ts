@@ -123,6 +123,8 @@ describe('capsule submit', () => {
     { args: ['submit', 'build_report', '--param', 'pages'], code: 2, says: 'Give a name and a value' },
     { args: ['submit', 'build_report', '--priority', 'high'], code: 2, says: 'Give a whole number' },
     { args: ['submit', 'build_report', '--delay', 'soon'], code: 1, says: 'delay' },
+    { args: ['submit', 'build_report', '--run-at', 'soon'], code: 1, says: 'run_at' },
+    { args: ['submit', 'build_report', '--callback-url', 'ftp://example.org'], code: 1, says: 'callback_url' },
     { args: ['jobs', '--status', 'done'], code: 2, says: 'Allowed choices are pending' },
     { args: ['jobs', '--since', 'yesterday'], code: 2, says: '90m' },
     { args: ['jobs', '--limit', '0'], code: 2, says: 'Give a whole number from 1' },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { ROUTES } from '../../src/http/server.ts'
 import { at, scheduleView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'

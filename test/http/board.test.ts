@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { jobView } from './fake-app.ts'
 import { serving } from './serving.ts'
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { CommandRefused } from '../../src/actors/index.ts'
 import type { RecordedEvent } from '../../src/events/index.ts'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { type JobStatus, WatchTargetMissing } from '../../src/projections/index.ts'
 import { at, jobView, T0 } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
@@ -40,6 +40,8 @@ describe('jobs', () => {
     ['params.report_id=daily', ['a']],
     ['params.n=3', ['b']],
     ['since=2026-01-05T10:00:00Z', ['c']],
+    ['since=2026-01-05T11:00:00%2B01:00', ['c']],
+    ['since=2026-01-06', []],
   ])('are filtered by ?%s', async (query, expected) => {
     const { app, get } = await serving()
     app.put(jobView('a', { tags: ['nightly'], params: { report_id: 'daily' } }))
@@ -48,16 +50,22 @@ describe('jobs', () => {
     expect(ids((await get(`/api/v1/jobs?${query}`)).body)).toEqual(expected)
   })
 
-  it.each([['statsu=failed'], ['status=broken'], ['limit=0'], ['limit=501'], ['since=noon'], ['params.=x']])(
-    'are not listed for ?%s',
-    async (query) => {
-      const { refusal } = await serving()
-      expect(await refusal('GET', `/api/v1/jobs?${query}`)).toMatchObject({
-        status: 422,
-        errors: [{ path: expect.stringContaining(query.split('=')[0] ?? '') }],
-      })
-    },
-  )
+  it.each([
+    ['statsu=failed'],
+    ['status=broken'],
+    ['limit=0'],
+    ['limit=501'],
+    ['since=noon'],
+    ['since=12'],
+    ['until=2026-02-31'],
+    ['params.=x'],
+  ])('are not listed for ?%s', async (query) => {
+    const { refusal } = await serving()
+    expect(await refusal('GET', `/api/v1/jobs?${query}`)).toMatchObject({
+      status: 422,
+      errors: [{ path: expect.stringContaining(query.split('=')[0] ?? '') }],
+    })
+  })
 
   it.each([
     ['limit=1&limit=2', 'limit: is given more than once; give it once.'],

@@ -310,6 +310,25 @@ describe('a command', () => {
     ])
   })
 
+  it('submits with all that a submit over HTTP takes', async () => {
+    const { app, client } = await connected()
+    const more = { run_at: '2026-02-01T09:00:00Z', priority: 5, callback_url: 'https://example.org/done' }
+    client.send({ type: 'command', id: uuid(1), name: 'task.submit', payload: { name: 'greet', ...more } })
+    await client.next('ack')
+    expect(app.calls[0]?.args).toEqual([
+      {
+        name: 'greet',
+        params: {},
+        runAt: '2026-02-01T09:00:00Z',
+        priority: 5,
+        callbackUrl: 'https://example.org/done',
+        idempotencyKey: uuid(1),
+      },
+    ])
+    client.send({ type: 'command', id: uuid(2), name: 'task.submit', payload: { name: 'greet', delay: 1, ...more } })
+    expect((await client.next('error')).problem).toMatchObject({ errors: [{ path: 'run_at' }] })
+  })
+
   it('does nothing more when it is repeated, on another socket, too', async () => {
     const { app, client, url } = await connected()
     const frame = { type: 'command', id: uuid(1), name: 'task.submit', payload: { name: 'greet' } } as const

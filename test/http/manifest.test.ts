@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { createApp, ui } from '../../src/app/index.ts'
 import { appManifest } from '../../src/http/manifest.ts'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { taskInfo } from '../../src/http/task-info.ts'
 
 const noop = () => {}

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { createApp, type StartOptions, startApp } from '../../src/app/index.ts'
 import { openMemoryStore } from '../../src/events/index.ts'
 import { createServer } from '../../src/http/index.ts'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import type { BoardChange, Job, TranscriptChange } from '../../src/http/wire.ts'
 import { LiveClient } from './serving.ts'
 

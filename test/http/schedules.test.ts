@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { at, scheduleView } from './fake-app.ts'
 import { codeOf, serving } from './serving.ts'
 

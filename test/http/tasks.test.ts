@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { LockHeldError } from '../../src/actors/index.ts'
-import * as schemas from '../../src/http/schemas.ts'
+import * as schemas from '../../src/http/schemas/index.ts'
 import { taskInfo } from '../../src/http/task-info.ts'
 import { task } from './fake-app.ts'
 import { codeOf, serving } from './serving.ts'
@@ -190,6 +190,7 @@ describe('$submit', () => {
     [{ params: [] }, 'params'],
     [{ delay: -1 }, 'delay'],
     [{ run_at: 'tomorrow' }, 'run_at'],
+    [{ run_at: '2026-02-31' }, 'run_at'],
     [{ delay: 1, run_at: '2026-01-05T09:00:00Z' }, 'run_at'],
     [{ priority: 1.5 }, 'priority'],
   ])('refuses %j', async (body, path) => {

@@ -1,6 +1,6 @@
 /** The flags that say which jobs, for a query and for a command about all of them. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { parseDuration } from '../../app/index.ts'
+import { instantOf, parseDuration } from '../../app/index.ts'
 import { type JsonObject, TASK_STATUSES } from '../../events/index.ts'
 import type { Client } from '../client.ts'
 import { type Named, parseNamed, typed } from './params.ts'
@@ -66,7 +66,7 @@ function parseMoment(text: string): string {
   try {
     return new Date(Date.now() - parseDuration(text)).toISOString()
   } catch {
-    if (!Number.isNaN(Date.parse(text))) return text
+    if (instantOf(text) !== undefined) return text
     throw new InvalidArgumentError('Give how long ago, as 90m or 2d, or a time as 2026-11-02T09:00:00Z.')
   }
 }

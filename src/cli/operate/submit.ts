@@ -1,8 +1,8 @@
 /** capsule submit: gives a running server something to do, and waits for it if that is wanted. */
 import { randomUUID } from 'node:crypto'
 import { type Command, InvalidArgumentError } from 'commander'
-import type { JsonObject } from '../../events/index.ts'
-import { job as jobSchema } from '../../http/index.ts'
+import type { JsonObject, JsonValue } from '../../events/index.ts'
+import { job as jobSchema, type SubmitBody } from '../../http/index.ts'
 import { type Client, ServerSilent } from '../client.ts'
 import { CommandFailed } from '../errors.ts'
 import { print } from '../output.ts'
@@ -18,6 +18,7 @@ interface Flags extends OperateFlags {
   readonly runAt?: string
   readonly priority?: number
   readonly session?: string
+  readonly callbackUrl?: string
   readonly idempotencyKey?: string
   readonly wait?: boolean
 }
@@ -31,6 +32,7 @@ export function registerSubmit(program: Command): void {
     .option('--run-at <time>', 'runs it then, as 2026-11-02T09:00:00Z')
     .option('--priority <number>', 'higher goes first (default: the task’s)', parsePriority)
     .option('--session <id>', 'the conversation that it replies to')
+    .option('--callback-url <url>', 'gets the job by POST when a run has ended')
     .option('--idempotency-key <key>', 'with the same one it is the same job')
     .option('--wait', 'shows its progress, and ends as it does: 0 if it completed, 1 if not')
     .addHelpText(
@@ -62,13 +64,15 @@ async function submit(task: string, params: string | undefined, flags: Flags): P
 }
 
 async function submitted(client: Client, task: string, params: JsonObject, flags: Flags): Promise<Job> {
-  const { delay, runAt: run_at, priority, session: session_id, idempotencyKey: key = randomUUID() } = flags
-  const body = {
+  const { delay, priority, idempotencyKey: key = randomUUID() } = flags
+  // Every field of the body; JSON leaves out what no flag says.
+  const body: Record<keyof SubmitBody, JsonValue | undefined> = {
     params,
-    ...(delay === undefined ? {} : { delay }),
-    ...(run_at === undefined ? {} : { run_at }),
-    ...(priority === undefined ? {} : { priority }),
-    ...(session_id === undefined ? {} : { session_id }),
+    session_id: flags.session,
+    delay,
+    run_at: flags.runAt,
+    priority,
+    callback_url: flags.callbackUrl,
   }
   try {
     return await client.post(`${taskPath(task)}/$submit`, jobSchema, body, key)
