@@ -7,10 +7,11 @@ import { z } from 'zod'
 import type { Caller, RunningApp } from '../app/index.ts'
 import { type Position, parsePosition } from '../events/index.ts'
 import type { Access } from './access.ts'
+import { callerOf, traceparentOf } from './caller.ts'
 import { type ErrorCode, HttpRefusal } from './errors.ts'
 import type { RequestTally } from './request-tally.ts'
 import type { Streams } from './sse.ts'
-import { assertScope, type Scope, type User } from './users.ts'
+import { assertScope, NOBODY, type Scope, signedIn, type User } from './users.ts'
 
 export type Method = 'GET' | 'POST' | 'DELETE'
 
@@ -104,7 +105,7 @@ export function route<Query = undefined, Body = undefined>(spec: RouteSpec<Query
             query: spec.query ? queryOf(spec.query, asked) : (undefined as Query),
             body: spec.body ? spec.body.parse(request.body) : (undefined as Body),
             user,
-            caller: callerOf(request, user),
+            caller: callerOf(user, { commandId: idempotencyKey(request), traceparent: traceparentOf(request.headers) }),
             param: (name) => (request.params as Record<string, string>)[name] ?? '',
           })
         },
@@ -123,19 +124,6 @@ function queryOf<Query>(schema: z.ZodType<Query>, asked: unknown): Query {
     isRepeated(issue.path) ? { ...issue, message: 'is given more than once; give it once' } : issue,
   )
   throw new z.ZodError(issues)
-}
-
-/** Who asks on a route for anybody without having said so. Owns nothing. */
-export const NOBODY: User = { id: 'unknown', name: 'unknown', scope: 'read' }
-
-/** @throws HttpRefusal `sign-in-required` */
-export function signedIn(user: User | undefined): User {
-  if (user) return user
-  throw new HttpRefusal(
-    'sign-in-required',
-    'This server lets in who has a key. Send it as X-API-Key or as a bearer token, or sign in at /sign-in.',
-    { 'www-authenticate': 'Bearer' },
-  )
 }
 
 /** Asks for as long as an answer goes on whether who asked for it would still be let in: a sign-in runs out. */
@@ -167,25 +155,7 @@ export function position(name: string, text: unknown): Position {
   }
 }
 
-export const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 const LONGEST_KEY = 200
-
-/** `traceparent` if the request carries a valid one. */
-export function traceparentOf(request: FastifyRequest): string | undefined {
-  const { traceparent } = request.headers
-  return typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined
-}
-
-function callerOf(request: FastifyRequest, user: { readonly id: string }): Caller {
-  const commandId = idempotencyKey(request)
-  const traceparent = traceparentOf(request)
-  return {
-    by: `user:${user.id}`,
-    ownerId: user.id,
-    ...(commandId === undefined ? {} : { commandId }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-  }
-}
 
 function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key']

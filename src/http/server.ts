@@ -10,16 +10,19 @@ import { type Access, assertLoopback, keyedAccess, openAccess } from './access.t
 import { auditRoutes } from './audit.ts'
 import { Auth, type AuthOptions } from './auth.ts'
 import { boardRoutes } from './board.ts'
+import { traceparentOf } from './caller.ts'
 import { HttpRefusal, toProblem } from './errors.ts'
 import { jobRoutes } from './jobs.ts'
-import { LIVE_LIMITS, LIVE_PATH, Live, type LiveLimits } from './live.ts'
+import { LIVE_PATH, Live } from './live.ts'
+import { LIVE_LIMITS, type LiveLimits } from './live-limits.ts'
 import { lockRoutes } from './locks.ts'
 import { metricsRoutes } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { pageRoutes } from './pages.ts'
+import { rawAnswer } from './raw-answer.ts'
 import { readModelRoutes } from './read-models.ts'
 import { RequestTally } from './request-tally.ts'
-import { type Route, signedIn, traceparentOf } from './route.ts'
+import type { Route } from './route.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { sessionRoutes } from './sessions.ts'
 import { signInRoutes } from './sign-in.ts'
@@ -27,7 +30,7 @@ import { Streams } from './sse.ts'
 import { BUILT_WEB, serveStatic } from './static.ts'
 import { systemRoutes } from './system.ts'
 import { taskRoutes } from './tasks.ts'
-import type { User } from './users.ts'
+import { signedIn, type User } from './users.ts'
 
 export interface ServerLimits extends LiveLimits {
   /** Largest body, bytes. Default 1 MiB. */
@@ -289,7 +292,7 @@ function plainDollar(url: string): string {
 
 function standardHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id)
-  const traceparent = traceparentOf(request)
+  const traceparent = traceparentOf(request.headers)
   if (traceparent !== undefined) reply.header('traceparent', traceparent)
   // A cache on the way takes everybody with a key for the same one. Files, which are, say so themselves.
   reply.header('cache-control', 'no-store')
@@ -365,12 +368,7 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
     socket.destroy()
     return
   }
-  const { problem } = toProblem(parserRefusal(error.code))
-  const body = JSON.stringify(problem)
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
+  socket.end(rawAnswer(parserRefusal(error.code)))
 }
 
 function parserRefusal(code: string | undefined): HttpRefusal {

@@ -4,8 +4,9 @@ import type { z } from 'zod'
 import type { Timer } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
 import { toReadModel } from './read-models.ts'
-import { NOBODY, type Route, route, staysIn } from './route.ts'
+import { type Route, route, staysIn } from './route.ts'
 import * as schemas from './schemas/index.ts'
+import { NOBODY } from './users.ts'
 
 const resource = 'System'
 

@@ -18,6 +18,19 @@ export interface User {
   readonly scope: Scope
 }
 
+/** Who asks on a route for anybody without having said so. Owns nothing. */
+export const NOBODY: User = { id: 'unknown', name: 'unknown', scope: 'read' }
+
+/** @throws HttpRefusal `sign-in-required` */
+export function signedIn(user: User | undefined): User {
+  if (user) return user
+  throw new HttpRefusal(
+    'sign-in-required',
+    'This server lets in who has a key. Send it as X-API-Key or as a bearer token, or sign in at /sign-in.',
+    { 'www-authenticate': 'Bearer' },
+  )
+}
+
 /** @throws HttpRefusal `not-permitted` */
 export function assertScope(user: User, needed: Scope): void {
   if (SCOPES.indexOf(user.scope) >= SCOPES.indexOf(needed)) return
