@@ -33,7 +33,7 @@ import { type AttemptTally, cronInWords, describeError, type Node, onFailureTask
 import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
 import type { App, Runs } from './app.ts'
 import { forEachJob } from './bulk.ts'
-import { notAnId, originOf, VALID_ID } from './callers.ts'
+import { notAnId, originOf, sessionIdOf, VALID_ID } from './callers.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import { healthOf } from './health.ts'
 import { releaseLock } from './locks.ts'
@@ -51,6 +51,7 @@ import type {
 } from './running.ts'
 import { Submits } from './submits.ts'
 import { caughtUp, type TaskApi, taskApiOf, taskState, untilEnded } from './task-api.ts'
+import { untilTurnEnded } from './turn-end.ts'
 
 export interface EngineParts {
   readonly app: App
@@ -243,7 +244,7 @@ export class Engine implements RunningApp, Runs {
   // Sessions -----------------------------------------------------------------------------------------------------------
 
   async createSession(caller: Caller, options: { readonly id?: string; readonly title?: string } = {}) {
-    const sessionId = options.id ?? newId()
+    const sessionId = options.id ?? sessionIdOf(caller)
     if (!VALID_ID.test(sessionId)) throw notAnId('session', sessionId)
     const { title } = options
     const command = { type: 'start', ownerId: caller.ownerId, ...(title === undefined ? {} : { title }) } as const
@@ -274,6 +275,12 @@ export class Engine implements RunningApp, Runs {
       originOf(caller),
     )
     return { messageId, position }
+  }
+
+  async waitForTurn(sessionId: string, messageId: string, timeoutMs: number) {
+    const { reads } = this
+    await reads.waitFor(this.acknowledged('session', sessionId))
+    return untilTurnEnded({ reads, clock: this.#parts.system.clock }, sessionId, messageId, timeoutMs)
   }
 
   async retryMessage(sessionId: string, messageId: string, caller: Caller) {

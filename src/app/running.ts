@@ -10,7 +10,7 @@ import type {
   TaskError,
 } from '../events/index.ts'
 import type { AttemptTally, Submitted } from '../execution/index.ts'
-import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
+import type { ItemView, JobFilter, JobView, ReadModels } from '../projections/index.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
 import type { RetireOutcome, RetireRequest } from './retention/index.ts'
 
@@ -125,16 +125,22 @@ export interface RunningApp {
   /** What a waiting job waits for beside its lock, if anything: `handler build_report`. */
   waitingFor(job: JobView): string | undefined
 
+  /** With a command id and no `id` of its own, the same caller's same command is the same conversation. @throws InvalidInput */
   createSession(
     caller: Caller,
     options?: { readonly id?: string; readonly title?: string },
   ): Promise<{ sessionId: string; position: Position }>
-  /** @throws NotFound unless `create`, and with `own` when the conversation is not the caller's */
+  /** Without a `messageId` the caller's command id is the message's. @throws NotFound unless `create`, and with `own` when the conversation is not the caller's */
   sendMessage(
     sessionId: string,
     message: { readonly text: string; readonly messageId?: string; readonly create?: boolean; readonly own?: boolean },
     caller: Caller,
   ): Promise<{ messageId: string; position: Position }>
+  /**
+   * Resolves, once the turn of a message has ended, with the message and what follows it in the conversation (at most 500
+   * items); with undefined after `timeoutMs`. @throws NotFound
+   */
+  waitForTurn(sessionId: string, messageId: string, timeoutMs: number): Promise<readonly ItemView[] | undefined>
   /** A new turn for a message whose turn failed, was interrupted or stopped. */
   retryMessage(sessionId: string, messageId: string, caller: Caller): Promise<{ messageId: string; position: Position }>
   stopTurn(sessionId: string, caller: Caller): Promise<Position>

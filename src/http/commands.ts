@@ -6,10 +6,11 @@ import { z } from 'zod'
 import type { Caller, RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import { jobAt, submittedJob } from './jobs.ts'
+import { assertOwnJob, assertOwnSession } from './own.ts'
 import { scheduleAt } from './schedules.ts'
 import * as schemas from './schemas/index.ts'
 import { toSubmitRequest } from './tasks.ts'
-import { assertOwnJob, assertOwnSession, assertScope, type User } from './users.ts'
+import { assertScope, type User } from './users.ts'
 import type { CommandName, Commands } from './wire.ts'
 
 export interface Done<C extends CommandName> {
@@ -34,7 +35,6 @@ export const commands: { readonly [C in CommandName]: Handler<C> } = {
         session_id,
         {
           text,
-          ...(caller.commandId === undefined ? {} : { messageId: caller.commandId }),
           ...(create === undefined ? {} : { create }),
           // Looked at above, one that was not there yet may have been begun by another since.
           ...(user.scope === 'admin' ? {} : { own: true }),

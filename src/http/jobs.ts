@@ -5,11 +5,11 @@ import type { Caller, RunningApp, Submitted } from '../app/index.ts'
 import { isEnded, type JsonObject, type JsonValue, type Position } from '../events/index.ts'
 import { type JobFilter, type JobView, jobOfFirst } from '../projections/index.ts'
 import { toProblem } from './errors.ts'
-import { fresh } from './fresh.ts'
+import { assertOwnJob, findJob } from './own.ts'
 import { acknowledge, type Call, paging, position, type Route, route, staysIn } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toHistoryEvent, toJob, toLogLines } from './serialise.ts'
-import { assertOwnJob, type User, visibleTo } from './users.ts'
+import { visibleTo } from './users.ts'
 import type { Job } from './wire.ts'
 
 const resource = 'Jobs'
@@ -208,14 +208,6 @@ export const jobRoutes: readonly Route[] = [
     },
   }),
 ]
-
-/** @throws NotFound, also when it is another's */
-export async function findJob(app: RunningApp, id: string, user: User): Promise<JobView> {
-  await fresh(app, 'task', id)
-  const view = await app.reads.job(id)
-  if (!view || (user.scope !== 'admin' && view.ownerId !== user.id)) throw new NotFound('job', id)
-  return view
-}
 
 /**
  * The job that was submitted: from what was recorded, unless it was there before or waits in a lock's queue; then as the

@@ -1,20 +1,16 @@
 /** /api/v1/sessions: conversations, their messages, and stopping what one is doing. */
-import { v5 as uuidFrom } from 'uuid'
 import { z } from 'zod'
-import { type Clock, NotFound } from '../actors/index.ts'
+import { NotFound } from '../actors/index.ts'
 import type { RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import type { SessionView } from '../projections/index.ts'
-import { fresh } from './fresh.ts'
+import { assertOwnSession, findSession } from './own.ts'
 import { acknowledge, paging, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toItem, toSession } from './serialise.ts'
-import { assertOwner, assertOwnSession, type User } from './users.ts'
+import { assertOwner, type User } from './users.ts'
 
 const resource = 'Sessions'
-
-/** Namespace of the ids that derive from an idempotency key. */
-const KEYED = '5b0b5c3e-2f0e-5d0a-9a51-0c8b7a1f6f5d'
 
 const sent = z.object({ message_id: z.string() })
 
@@ -28,14 +24,8 @@ export const sessionRoutes: readonly Route[] = [
     answers: { 201: { description: 'The session', schema: schemas.session } },
     errors: ['invalid-input', 'not-running', 'store-unavailable'],
     async handle({ app, user, body, caller, reply }) {
-      const id =
-        body.id ??
-        (caller.commandId === undefined ? undefined : uuidFrom(`${caller.ownerId}\n${caller.commandId}`, KEYED))
-      if (id !== undefined) await assertOwnSession(app, user, id, true)
-      const { sessionId, position } = await app.createSession(caller, {
-        ...(id === undefined ? {} : { id }),
-        ...(body.title === undefined ? {} : { title: body.title }),
-      })
+      if (body.id !== undefined) await assertOwnSession(app, user, body.id, true)
+      const { sessionId, position } = await app.createSession(caller, body)
       acknowledge(reply, position)
       reply.code(201).header('location', `/api/v1/sessions/${encodeURIComponent(sessionId)}`)
       return toSession(await sessionAt(app, sessionId, position, user))
@@ -121,24 +111,16 @@ export const sessionRoutes: readonly Route[] = [
       'not-running',
       'store-unavailable',
     ],
-    async handle({ app, user, streams, body, caller, param, request, reply }) {
+    async handle({ app, user, body, caller, param, request, reply }) {
       const id = param('id')
       await assertOwnSession(app, user, id)
-      const { messageId, position } = await app.sendMessage(
-        id,
-        { text: body.text, ...(caller.commandId === undefined ? {} : { messageId: caller.commandId }) },
-        caller,
-      )
+      const { messageId, position } = await app.sendMessage(id, body, caller)
       acknowledge(reply, position)
       const wait = preferredWait(request)
       if (wait !== undefined) {
         reply.header('preference-applied', `wait=${wait}`)
-        await app.reads.waitFor(position)
-        const index = await turnEnded(app, streams.clock, id, messageId, wait * 1000)
-        if (index !== undefined) {
-          const transcript = await app.reads.transcript(id, { after: index - 1, limit: 500 })
-          return { message_id: messageId, items: (transcript?.items ?? []).map(toItem) }
-        }
+        const items = await app.waitForTurn(id, messageId, wait * 1000)
+        if (items) return { message_id: messageId, items: items.map(toItem) }
       }
       reply.code(202)
       return { message_id: messageId }
@@ -171,52 +153,8 @@ export const sessionRoutes: readonly Route[] = [
   }),
 ]
 
-/** @throws NotFound, also when it is another's */
-export async function findSession(app: RunningApp, id: string, user: User): Promise<SessionView> {
-  await fresh(app, 'session', id)
-  const view = await app.reads.session(id)
-  if (!view || (user.scope !== 'admin' && view.ownerId !== user.id)) throw new NotFound('session', id)
-  return view
-}
-
 /** The session as of a position at least. @throws NotFound, ReadModelBehind */
 async function sessionAt(app: RunningApp, id: string, position: Position, user: User): Promise<SessionView> {
   await app.reads.waitFor(position)
   return findSession(app, id, user)
-}
-
-/** Resolves with the message's index once its turn has ended, or with undefined after `ms`. */
-function turnEnded(
-  app: RunningApp,
-  clock: Clock,
-  sessionId: string,
-  messageId: string,
-  ms: number,
-): Promise<number | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
-  const look = (item: {
-    readonly kind: string
-    readonly id: string
-    readonly index: number
-    readonly state?: string
-  }) => {
-    if (item.kind !== 'message' || item.id !== messageId) return
-    if (item.state !== 'queued' && item.state !== 'running') resolve(item.index)
-  }
-  const watch = app.reads.watch(
-    'session',
-    { id: sessionId },
-    {
-      snapshot: (_at, transcript) => transcript.items.forEach(look),
-      delta: (_from, _to, changes) => {
-        for (const change of changes) if (change.kind === 'item') look(change.item)
-      },
-      failed: reject,
-    },
-  )
-  const timer = clock.at(clock.now() + ms, () => resolve(undefined))
-  return promise.finally(() => {
-    timer.cancel()
-    watch.close()
-  })
 }

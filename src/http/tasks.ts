@@ -5,11 +5,11 @@ import type { Caller, RunningApp, SubmitItem, SubmitRequest, TaskDefinition } fr
 import { START } from '../events/index.ts'
 import { toProblem } from './errors.ts'
 import { submittedJob } from './jobs.ts'
+import { assertOwnSession } from './own.ts'
 import { acknowledge, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toExecuteResult } from './serialise.ts'
 import { taskInfo } from './task-info.ts'
-import { assertOwnSession } from './users.ts'
 import type { SubmitBody } from './wire.ts'
 
 const resource = 'Tasks'

@@ -1,10 +1,6 @@
 /** Who asks, and what they may do: their own, or everybody's when they are an admin; nothing to change for a reader. */
-import { NotFound } from '../actors/index.ts'
-import type { RunningApp } from '../app/index.ts'
-import type { RecordedEvent } from '../events/index.ts'
-import type { JobFilter, JobView, SessionView } from '../projections/index.ts'
+import type { JobFilter } from '../projections/index.ts'
 import { HttpRefusal } from './errors.ts'
-import { fresh } from './fresh.ts'
 
 /** Each includes what stands before it. */
 export const SCOPES = ['read', 'write', 'admin'] as const
@@ -58,30 +54,4 @@ export function assertOwner(user: User, ownerId: string | undefined): void {
     'not-permitted',
     `Only an admin sees what is of ${ownerId}. Leave owner_id out to see your own.`,
   )
-}
-
-/** What is another's is not there: nobody learns that an id exists. @throws NotFound */
-export async function assertOwnJob(app: RunningApp, user: User, id: string): Promise<void> {
-  await assertOwn(app, user, 'job', id)
-}
-
-/** As `assertOwnJob`. With `create`, one that is not there yet is as good as one's own. @throws NotFound */
-export async function assertOwnSession(app: RunningApp, user: User, id: string, create = false): Promise<void> {
-  await assertOwn(app, user, 'session', id, create)
-}
-
-async function assertOwn(app: RunningApp, user: User, what: 'job' | 'session', id: string, create = false) {
-  if (user.scope === 'admin') return
-  const kind = what === 'job' ? 'task' : 'session'
-  await fresh(app, kind, id)
-  const view: JobView | SessionView | undefined = await (what === 'job' ? app.reads.job(id) : app.reads.session(id))
-  // Views lag behind other nodes, and a deleted job has none: the log knows.
-  const owner = view?.ownerId ?? recordedOwner((await app.history(kind, id, { limit: 1 }))[0])
-  if (owner === user.id || (owner === undefined && create)) return
-  throw new NotFound(what, id)
-}
-
-function recordedOwner(first: RecordedEvent | undefined): string | undefined {
-  const { ownerId } = (first?.data ?? {}) as { readonly ownerId?: unknown }
-  return typeof ownerId === 'string' ? ownerId : undefined
 }

@@ -1,7 +1,7 @@
 /** A running app of plain maps, small enough to see through: what HTTP does with one is what these tests are about. */
 
 import { z } from 'zod'
-import { InvalidInput, NotFound, UnknownTask } from '../../src/actors/index.ts'
+import { InvalidInput, ManualClock, NotFound, UnknownTask } from '../../src/actors/index.ts'
 import { forEachJob } from '../../src/app/bulk.ts'
 import type {
   Caller,
@@ -15,6 +15,7 @@ import type {
   SubmitRequest,
   TaskDefinition,
 } from '../../src/app/index.ts'
+import { untilTurnEnded } from '../../src/app/turn-end.ts'
 import {
   type JsonObject,
   type LogVerdict,
@@ -228,10 +229,14 @@ export class FakeReads implements ReadModels {
   async session(id: string) {
     return this.transcripts.get(id)?.session
   }
-  async sessions({ ownerId, limit = 50 }: { ownerId?: string; limit?: number }) {
-    const items = [...this.transcripts.values()].map(({ session }) => session)
-    const mine = items.filter((session) => ownerId === undefined || session.ownerId === ownerId)
-    return { items: mine.slice(0, limit), next: undefined, total: mine.length, position: this.position }
+  async sessions({ ownerId, limit = 50, cursor = '0' }: { ownerId?: string; limit?: number; cursor?: string }) {
+    const all = [...this.transcripts.values()].map(({ session }) => session)
+    const mine = all.filter((session) => ownerId === undefined || session.ownerId === ownerId)
+    mine.sort((a, b) => b.updatedAt - a.updatedAt)
+    const end = Number(cursor) + limit
+    const next = end < mine.length ? String(end) : undefined
+    // They are not counted.
+    return { items: mine.slice(Number(cursor), end), next, total: undefined, position: this.position }
   }
   async transcript(id: string, { after = -1, limit = 50 }: { after?: number; limit?: number } = {}) {
     const found = this.transcripts.get(id)
@@ -303,6 +308,7 @@ export class FakeApp implements RunningApp {
   readonly tasks = new Map([greet, add].map((definition) => [definition.name, definition]))
   pages: readonly PageDefinition[] = []
   readonly reads = new FakeReads()
+  readonly clock: ManualClock
   readonly attempts = new AttemptTally()
   readonly work = { running: 0, live: 0 }
   /** Every command that came through, with who asked. */
@@ -316,6 +322,10 @@ export class FakeApp implements RunningApp {
   lagging = false
   readonly #acknowledged = new Map<string, Position>()
   readonly #answers = new Map<string, unknown>()
+
+  constructor(clock = new ManualClock(T0)) {
+    this.clock = clock
+  }
 
   /** Puts a job as the next event would, and returns its position. */
   put(job: JobView): Position {
@@ -427,7 +437,7 @@ export class FakeApp implements RunningApp {
 
   createSession(caller: Caller, options: { id?: string; title?: string } = {}) {
     return this.#once('createSession', [options], caller, () => {
-      const sessionId = options.id ?? 'session-new'
+      const sessionId = options.id ?? `session-${this.calls.length}`
       const session = sessionView(sessionId, { title: options.title, ownerId: caller.ownerId })
       this.reads.transcripts.set(sessionId, { session, items: [] })
       return { sessionId, position: this.reads.position }
@@ -440,8 +450,11 @@ export class FakeApp implements RunningApp {
   ): Promise<{ messageId: string; position: Position }> {
     return this.#once('sendMessage', [sessionId, message], caller, () => {
       if (!message.create && !this.reads.transcripts.has(sessionId)) throw new NotFound('session', sessionId)
-      return { messageId: message.messageId ?? 'message-new', position: this.reads.position }
+      return { messageId: message.messageId ?? caller.commandId ?? 'message-new', position: this.reads.position }
     })
+  }
+  waitForTurn(sessionId: string, messageId: string, timeoutMs: number) {
+    return untilTurnEnded(this, sessionId, messageId, timeoutMs)
   }
   retryMessage(sessionId: string, messageId: string, caller: Caller) {
     return this.#once('retryMessage', [sessionId, messageId], caller, () => ({

@@ -228,6 +228,26 @@ describe('a script', () => {
   })
 })
 
+describe('a conversation', () => {
+  it('is the same one for the same key, and listed in pages that nobody counts', async () => {
+    const { ask, running } = await demo()
+    const begun = async (key: string) =>
+      (await ask('POST', '/api/v1/sessions', {}, { 'idempotency-key': key })).body.id as string
+    const first = await begun('k')
+    expect(await begun('k')).toBe(first)
+    const second = await begun('k2')
+    expect(second).not.toBe(first)
+    const page = await ask('GET', '/api/v1/sessions?limit=1')
+    expect(page.body).toMatchObject([{ id: second }])
+    expect(page.headers.has('x-total-count')).toBe(false)
+    const [, next = ''] = /<(.*)>; rel="next"/.exec(page.headers.get('link') ?? '') ?? []
+    expect((await ask('GET', next)).body).toMatchObject([{ id: first }])
+
+    const caller = { by: 'user:local', ownerId: 'local', commandId: 'k' } as const
+    expect((await running.createSession(caller)).sessionId).toBe(first)
+  })
+})
+
 describe('a browser', () => {
   const id = (n: number) => `00000000-0000-4000-8000-00000000000${n}`
 

@@ -32,8 +32,8 @@ export interface Serving {
 }
 
 export async function serving(options: ServerOptions = {}): Promise<Serving> {
-  const app = new FakeApp()
   const clock = new ManualClock(T0)
+  const app = new FakeApp(clock)
   const errors: unknown[] = []
   const server = await createServer(app, { port: 0, clock, onError: (error) => errors.push(error), ...options })
   onTestFinished(() => server.close())

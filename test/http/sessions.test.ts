@@ -59,7 +59,24 @@ describe('conversations', () => {
         .parse(body)
         .map(({ id }) => id),
     ).toEqual(['mine'])
-    expect(headers).toMatchObject({ 'x-total-count': '1' })
+    expect(headers).not.toHaveProperty('x-total-count')
+  })
+
+  it('are listed in pages, the last active first', async () => {
+    const { app, get } = await serving()
+    for (const [id, minutes] of [
+      ['a', 2],
+      ['b', 3],
+      ['c', 1],
+    ] as const) {
+      app.reads.transcripts.set(id, { session: sessionView(id, { updatedAt: T0 + minutes * 60_000 }), items: [] })
+    }
+    const first = await get('/api/v1/sessions?limit=2')
+    expect(first.body).toMatchObject([{ id: 'b' }, { id: 'a' }])
+    const [, next = ''] = /<(.*)>; rel="next"/.exec(String(first.headers.link)) ?? []
+    const second = await get(next)
+    expect(second.body).toMatchObject([{ id: 'c' }])
+    expect(second.headers).not.toHaveProperty('link')
   })
 
   it('are found with their turn and their data', async () => {
@@ -102,7 +119,7 @@ describe('messages', () => {
     app.reads.transcripts.set('s', { session: sessionView('s'), items: [] })
     const answer = await post('/api/v1/sessions/s/messages', { text: 'run' }, { 'idempotency-key': 'm1' })
     expect(answer).toMatchObject({ status: 202, body: { message_id: 'm1' }, headers: { 'x-position': '1' } })
-    expect(app.calls[0]?.args).toEqual(['s', { text: 'run', messageId: 'm1' }])
+    expect(app.calls).toMatchObject([{ args: ['s', { text: 'run' }], caller: { commandId: 'm1' } }])
   })
 
   it.each([
