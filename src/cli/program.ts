@@ -34,7 +34,8 @@ export async function execute(args: readonly string[]): Promise<number | string>
   }
 }
 
-function commandLine(): Command {
+/** The command with all below it. */
+export function commandLine(): Command {
   const program = new Command('capsule')
     .description('Runs event-sourced apps with a chat, background tasks and schedules.')
     .showHelpAfterError('(capsule --help lists the commands)')

@@ -34,26 +34,30 @@ function byName<T extends { readonly name: string }>(declared: ReadonlyMap<strin
   return [...declared.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function optionsOf(task: TaskDefinition) {
-  const { backoff, declared, limits, process } = task
+/** Of `taskInfo` are the first four, and code tells nothing. The compiler refuses an option that stays among the `others`. */
+function optionsOf({ name, description, tags, input, handler, retryable, lockKey, ...options }: TaskDefinition) {
+  const { retries, backoff, timeoutMs, graceMs, retryOnTimeout, onInterrupt, onLocked, process, priority, ...more } =
+    options
+  const { declared, limits, expiresMs, maxQueued, callbackUrl, onFailure, ...others } = more
   return {
-    retries: task.retries,
+    ...(others satisfies Record<string, never>),
+    retries,
     backoff: { base_ms: backoff.base, factor: backoff.factor, max_ms: backoff.max },
     retry_for: declared.retryFor?.map(({ name }) => name || null) ?? null,
-    timeout_ms: task.timeoutMs ?? null,
-    grace_ms: task.graceMs,
-    retry_on_timeout: task.retryOnTimeout,
-    on_interrupt: task.onInterrupt,
-    lock: declared.lock === undefined ? null : { key: templateOf(declared.lock), on_locked: task.onLocked },
+    timeout_ms: timeoutMs ?? null,
+    grace_ms: graceMs,
+    retry_on_timeout: retryOnTimeout,
+    on_interrupt: onInterrupt,
+    lock: declared.lock === undefined ? null : { key: templateOf(declared.lock), on_locked: onLocked },
     process: process ? { memory_bytes: process.memoryBytes ?? null } : null,
-    priority: task.priority,
+    priority,
     concurrency: limits?.concurrency ?? null,
     concurrency_key: limits?.key ? { key: templateOf(declared.concurrencyKey?.key), limit: limits.key.limit } : null,
     rate_limit: limits?.rate ? { limit: limits.rate.limit, per_ms: limits.rate.perMs } : null,
-    expires_ms: task.expiresMs ?? null,
-    max_queued: task.maxQueued ?? null,
-    callback_url: task.callbackUrl ?? null,
-    has_on_failure: task.onFailure !== undefined,
+    expires_ms: expiresMs ?? null,
+    max_queued: maxQueued ?? null,
+    callback_url: callbackUrl ?? null,
+    has_on_failure: onFailure !== undefined,
   }
 }
 

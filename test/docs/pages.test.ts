@@ -1,11 +1,18 @@
-/** Holds the pages to the code: the first program is the demo, commands exist, links lead somewhere, and what
- * an app or a page can set is explained. */
+/**
+ * Holds the pages to the code: the first program is the demo, scripts, commands and their flags exist, links lead somewhere,
+ * what an app or a page can set is explained, and routes, topics and live commands are listed as they are.
+ */
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
+import { commandLine } from '../../src/cli/program.ts'
 import { catalogue } from '../../src/events/index.ts'
+import { commands } from '../../src/http/commands.ts'
 import { ROUTES } from '../../src/http/server.ts'
+import { topics } from '../../src/http/topics.ts'
+import { CLOSE } from '../../src/http/wire.ts'
 import { READ_MODELS } from '../../src/projections/models/all.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -71,12 +78,61 @@ it('names every kind of stream and every read model that there is', () => {
   expect(models.filter((name) => !read('docs/concepts/projections.md').includes(`\`${name}\``))).toEqual([])
 })
 
-it('names every route of the HTTP API', () => {
-  const page = read('docs/http-api.md')
-  const paths = ROUTES.map(({ path }) => path.replaceAll(/:(\w+)/g, '{$1}'))
-  expect(paths.length).toBeGreaterThan(30)
-  expect(paths.filter((path) => !page.includes(path))).toEqual([])
+/** What stands as code in the first cell of the rows of a page's tables. */
+const firstCells = (page: string) => [...read(page).matchAll(/^\| `([^`|]*)` \|/gm)].map(([, cell = '']) => cell)
+
+it('lists the routes of the HTTP API that there are, with their methods, and no others', () => {
+  const there = ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
+  expect(firstCells('docs/http-api.md').sort()).toEqual(there.sort())
 })
+
+it('lists the topics, commands and close codes of the live protocol that there are, with what each takes', () => {
+  const page = read('docs/live-protocol.md')
+  const there = [...Object.keys(topics), ...Object.keys(commands), ...Object.values(CLOSE).map(String)]
+  const codes = [...page.matchAll(/^\| (\d{4}) \|/gm)].map(([, code = '']) => code)
+  expect([...firstCells('docs/live-protocol.md'), ...codes].sort()).toEqual(there.sort())
+
+  const row = (name: string) => page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`)) ?? ''
+  const fieldsOf = (schema: z.ZodType) => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : [])
+  const fields = [
+    ...Object.entries(topics).flatMap(([name, { params }]) => fieldsOf(params).map((field) => [name, field] as const)),
+    ...Object.entries(commands).flatMap(([name, { payload }]) =>
+      fieldsOf(payload).map((field) => [name, field] as const),
+    ),
+  ]
+  expect(fields.length).toBeGreaterThan(15)
+  expect(fields.filter(([name, field]) => !new RegExp(`\\b${field}\\b`).test(row(name)))).toEqual([])
+})
+
+it.each(pages)('%s shows only commands and flags of the command line that there are', (page) => {
+  const text = read(page)
+  const inline = [...text.matchAll(/`capsule ([^`]+)`/g)].map(([, line = '']) => line)
+  const inBlocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
+    [...block.matchAll(/^(?:[A-Z_]+=\S+ )*(?:npx )?capsule ([^#\n]+)/gm)].map(([, line = '']) => line),
+  )
+  expect([...inline, ...inBlocks].flatMap(unknownOf)).toEqual([])
+})
+
+it('would name a command or a flag that there is not', () => {
+  expect(unknownOf('tasks pauze build_report')).toEqual(['capsule tasks pauze build_report: pauze'])
+  expect(unknownOf('submit build_report [--dealy 1h]')).toEqual(['capsule submit build_report [--dealy 1h]: --dealy'])
+})
+
+/** Names of commands and flags in a line that the command line does not have. */
+function unknownOf(line: string): string[] {
+  const words = line.split(/[\s[\],]+/)
+  let command: Command = commandLine()
+  while (command.commands.length > 0 && /^[a-z]/.test(words[0] ?? '') && command.registeredArguments.length === 0) {
+    const name = words.shift()
+    const found = command.commands.find((each) => each.name() === name)
+    if (!found) return [`capsule ${line}: ${name}`]
+    command = found
+  }
+  const flags = ['--help', ...command.options.map(({ long }) => long)]
+  return words
+    .filter((word) => word.startsWith('--') && !flags.includes(word))
+    .map((flag) => `capsule ${line}: ${flag}`)
+}
 
 it('names every environment variable that the command reads', () => {
   const [, body = ''] = /z\.object\(\{\n([\s\S]*?)^\}\)/m.exec(read('src/cli/config.ts')) ?? []
