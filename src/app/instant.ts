@@ -1,4 +1,13 @@
-/** Instants as people write them: in options, bodies, queries and flags. */
+/** Instants as they cross the border: as people write them in options, bodies, queries and flags, and as they are told. */
+
+/** ISO 8601 in UTC, of milliseconds since the epoch. */
+export function instantText(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+export function maybeInstant(ms: number | undefined): string | null {
+  return ms === undefined ? null : instantText(ms)
+}
 
 /** The last instant that ISO 8601 writes with four digits of year. */
 export const LATEST = Date.parse('9999-12-31T23:59:59.999Z')

@@ -1,6 +1,7 @@
 /** A job as everybody outside sees it, over HTTP and in callbacks: snake_case, ISO instants, null for absent facts. */
 import { taskActions } from '../actors/index.ts'
 import type { JobView } from '../projections/index.ts'
+import { instantText, maybeInstant } from './instant.ts'
 
 /** `waitingFor`: a sentence, for a job that waits for more than its turn. */
 export function jobJson(view: JobView, waitingFor: string | null = null, joined = false) {
@@ -26,11 +27,11 @@ export function jobJson(view: JobView, waitingFor: string | null = null, joined 
     tags: [...view.tags],
     priority: view.priority,
     joined,
-    submitted_at: instant(view.submittedAt),
-    run_at: maybe(view.runAt),
-    started_at: maybe(view.startedAt),
-    finished_at: maybe(view.finishedAt),
-    deadline: maybe(view.deadline),
+    submitted_at: instantText(view.submittedAt),
+    run_at: maybeInstant(view.runAt),
+    started_at: maybeInstant(view.startedAt),
+    finished_at: maybeInstant(view.finishedAt),
+    deadline: maybeInstant(view.deadline),
     node: view.node ?? null,
     cancelled_by: view.cancelledBy ?? null,
     cancel_requested: cancelRequested,
@@ -40,6 +41,3 @@ export function jobJson(view: JobView, waitingFor: string | null = null, joined 
     abridged: view.abridged ?? false,
   }
 }
-
-const instant = (ms: number): string => new Date(ms).toISOString()
-const maybe = (ms: number | undefined): string | null => (ms === undefined ? null : instant(ms))

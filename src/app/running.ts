@@ -35,6 +35,7 @@ export interface SubmitRequest {
   /** ISO 8601. */
   readonly runAt?: string
   readonly priority?: number
+  /** Before the caller's command id it says which task this is: see `Submits`. */
   readonly idempotencyKey?: string
   /** POSTed with the final job when a run has ended. */
   readonly callbackUrl?: string

@@ -65,30 +65,30 @@ export class Submits {
     return submitMany(definition, items, caller, prepare)
   }
 
-  /** A task that runs once and is not tried again; a held lock refuses it. */
+  /** For `$execute`: a task that runs once and is not tried again; a held lock refuses it. */
   async once(name: string, params: JsonObject, caller: Caller): Promise<Submitted> {
     const { lockKey } = this.definition(name)
     const { commandId } = caller
     // A key of its own: a submit with the same one asks for something else.
-    const idempotencyKey = commandId === undefined ? undefined : `execute:${commandId}`
-    const request: SubmitRequest = { name, params, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) }
-    const instead: Partial<Submission> = { retries: 0, ...(lockKey ? { onLocked: 'reject' } : {}) }
+    const key = commandId === undefined ? {} : { idempotencyKey: `execute:${commandId}` }
+    const request: SubmitRequest = { name, params, ...key }
+    const overrides: Partial<Submission> = { retries: 0, ...(lockKey ? { onLocked: 'reject' } : {}) }
     try {
-      return await this.#prepare(request, caller, caller.ownerId, instead)()
+      return await this.#prepare(request, caller, caller.ownerId, overrides)()
     } catch (error) {
       throw commandId === undefined ? error : withItsOwnKey(error, commandId)
     }
   }
 
-  /** Checks a request. @returns what submits it */
+  /** Checks a request; `overrides` stand in place of what the task's options say. @returns what submits it */
   #prepare(
     request: SubmitRequest,
     caller: Caller,
     ownerId: string,
-    instead: Partial<Submission> = {},
+    overrides: Partial<Submission> = {},
   ): () => Promise<Submitted> {
     const definition = this.definition(request.name)
-    const submission = { ...this.#submission(definition, request, ownerId), ...instead }
+    const submission = { ...this.#submission(definition, request, ownerId), ...overrides }
     const taskId = this.#taskId(definition.name, ownerId, request, caller)
     const { maxQueued } = definition
     return () =>
@@ -101,7 +101,7 @@ export class Submits {
   async #bounded(limit: number, taskId: string, submission: Submission, origin: Origin): Promise<Submitted> {
     const { node } = this.#parts
     const { name } = submission
-    if (node.queued(name) + (this.#underWay.get(name) ?? 0) >= limit && (await this.#adds(taskId, submission))) {
+    if (node.queued(name) + (this.#underWay.get(name) ?? 0) >= limit && (await this.#wouldWait(taskId, submission))) {
       throw new QueueFull(name, limit)
     }
     this.#underWay.set(name, (this.#underWay.get(name) ?? 0) + 1)
@@ -113,7 +113,7 @@ export class Submits {
   }
 
   /** Whether one more task would wait: not if it is a repeat of one that was taken, or joins the one that lives. */
-  async #adds(taskId: string, submission: Submission): Promise<boolean> {
+  async #wouldWait(taskId: string, submission: Submission): Promise<boolean> {
     const { system } = this.#parts
     if ((await system.read(taskKind, taskId)).state.value !== 'new') return false
     const { lockKey, onLocked, runAt } = submission
@@ -192,9 +192,21 @@ export class Submits {
     return new Date(Math.min(LATEST, from + expiresMs)).toISOString()
   }
 
-  /** With a key, or a client's id of the command, the same asking is the same task. */
-  #taskId(name: string, ownerId: string, request: SubmitRequest, caller: Caller): string {
-    const key = request.idempotencyKey ?? caller.commandId
+  /**
+   * A task's id is made of what it was asked for by, so that the same asking is the same task. That is
+   *
+   * 1. the request's `idempotencyKey`, which is recorded with the task: the same key with other input is a conflict. A door
+   *    whose clients have one key for a request (the header of HTTP, the id of a live command) gives that one; for many
+   *    at once it gives each item's own, or `<key>:<place>`. `$execute` puts `execute:` before it;
+   * 2. without a key the caller's `commandId`, where a door gives no more than that: a repeat is answered with what is
+   *    recorded, whatever its input;
+   * 3. without either a new id: each asking is another task.
+   *
+   * App, task and owner are part of it: nobody meets a key of another's. A lock knows who asks by this id (`asker` of
+   * `LockJoined`), and so leads a repeat of what joined another task to that one again.
+   */
+  #taskId(name: string, ownerId: string, { idempotencyKey }: SubmitRequest, { commandId }: Caller): string {
+    const key = idempotencyKey ?? commandId
     return key === undefined ? newId() : uuidv5(JSON.stringify([this.#parts.app.name, name, ownerId, key]), KEYED)
   }
 

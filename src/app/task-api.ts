@@ -240,7 +240,7 @@ function itemOf(name: string, input: JsonObject, options: ScheduleOptions): Subm
     params: plainInput(name, input),
     ...(session?.id === undefined ? {} : { sessionId: session.id }),
     ...(delay === undefined ? {} : { delay }),
-    ...(runAt === undefined ? {} : { runAt: instantText(runAt) }),
+    ...(runAt === undefined ? {} : { runAt: textOf(runAt) }),
     ...(priority === undefined ? {} : { priority }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(callbackUrl === undefined ? {} : { callbackUrl }),
@@ -248,7 +248,7 @@ function itemOf(name: string, input: JsonObject, options: ScheduleOptions): Subm
 }
 
 /** What is no instant is refused as every door's is. */
-function instantText(runAt: Date | string): string {
+function textOf(runAt: Date | string): string {
   return runAt instanceof Date && !Number.isNaN(runAt.getTime()) ? runAt.toISOString() : String(runAt)
 }
 

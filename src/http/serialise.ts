@@ -1,6 +1,14 @@
 /** From what the read models answer to what crosses the wire: snake_case, ISO instants, null for absent facts. */
 import { z } from 'zod'
-import { type Executed, jobJson, type PageDefinition, type RunningApp, type UiBlock } from '../app/index.ts'
+import {
+  type Executed,
+  instantText,
+  jobJson,
+  maybeInstant,
+  type PageDefinition,
+  type RunningApp,
+  type UiBlock,
+} from '../app/index.ts'
 import {
   factOf,
   isWaiting,
@@ -27,9 +35,6 @@ import type * as Wire from './wire.ts'
 /** The wire's types are mutable for the client's sake; here a value is only written out. */
 const json = (value: JsonValue): Wire.Json => value as Wire.Json
 const jsonObject = (value: JsonObject): { [key: string]: Wire.Json } => value as { [key: string]: Wire.Json }
-
-const instant = (ms: number): string => new Date(ms).toISOString()
-const maybe = (ms: number | undefined): string | null => (ms === undefined ? null : instant(ms))
 
 export function toJob(view: JobView, app: Pick<RunningApp, 'waitingFor'>, joined = false): Wire.Job {
   const job = jobJson(view, waitingFor(view, app), joined)
@@ -93,7 +98,7 @@ export function toLock({ key, holder, queue }: LockView): Wire.Lock {
     task_name: name,
     owner_id: ownerId,
     status: status ?? null,
-    since: instant(since),
+    since: instantText(since),
   })
   return {
     key,
@@ -133,11 +138,13 @@ export function toSession(view: SessionView): Wire.Session {
     id: view.id,
     title: view.title ?? null,
     owner_id: view.ownerId,
-    started_at: instant(view.startedAt),
-    updated_at: instant(view.updatedAt),
+    started_at: instantText(view.startedAt),
+    updated_at: instantText(view.updatedAt),
     opening: view.opening ?? null,
     preview: view.preview ?? null,
-    turn: view.turn ? { id: view.turn.id, status: view.turn.status, started_at: maybe(view.turn.startedAt) } : null,
+    turn: view.turn
+      ? { id: view.turn.id, status: view.turn.status, started_at: maybeInstant(view.turn.startedAt) }
+      : null,
     jobs: { ...view.jobs },
     ended: view.ended,
     position: String(view.position),
@@ -145,7 +152,7 @@ export function toSession(view: SessionView): Wire.Session {
 }
 
 export function toItem(view: ItemView): Wire.TranscriptItem {
-  const base = { id: view.id, index: view.index, at: instant(view.at) }
+  const base = { id: view.id, index: view.index, at: instantText(view.at) }
   switch (view.kind) {
     case 'message':
       return { ...base, kind: 'message', text: view.text, by: view.by, state: view.state, error: view.error ?? null }
@@ -156,7 +163,7 @@ export function toItem(view: ItemView): Wire.TranscriptItem {
         ...base,
         kind: 'notice',
         text: view.text,
-        earlier: view.earlier.map(({ text, at }) => ({ text, at: instant(at) })),
+        earlier: view.earlier.map(({ text, at }) => ({ text, at: instantText(at) })),
       }
     case 'task':
       return { ...base, kind: 'task', job_id: view.jobId, message: view.message ?? null }

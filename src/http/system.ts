@@ -27,7 +27,7 @@ export const systemRoutes: readonly Route[] = [
       503: { description: 'Unhealthy', schema: schemas.health },
     },
     async handle({ app, user, reply }) {
-      const { status, checks } = await healthOf(app)
+      const { status, checks } = await healthNow(app)
       const now: Health = { status, checks: user === NOBODY ? {} : checks }
       reply.code(now.status === 'unhealthy' ? 503 : 200).header('cache-control', 'no-store')
       return now
@@ -43,7 +43,7 @@ export const systemRoutes: readonly Route[] = [
     answers: { 200: { description: 'A stream of health', mediaType: 'text/event-stream' } },
     errors: ['overloaded'],
     async handle({ app, access, streams, request, reply }) {
-      let said = await healthOf(app)
+      let said = await healthNow(app)
       let open = true
       let timer: Timer | undefined
       const ended = () => {
@@ -52,7 +52,7 @@ export const systemRoutes: readonly Route[] = [
       }
       const stream = streams.open(reply, ended, staysIn(access, request))
       const look = async () => {
-        const now = await healthOf(app)
+        const now = await healthNow(app)
         if (!open) return
         if (JSON.stringify(now) !== JSON.stringify(said)) stream.send('health', now)
         said = now
@@ -95,7 +95,7 @@ export const systemRoutes: readonly Route[] = [
 
 const WORST_FIRST = ['unhealthy', 'degraded', 'healthy'] as const
 
-async function healthOf(app: RunningApp): Promise<Health> {
+async function healthNow(app: RunningApp): Promise<Health> {
   let checks: Awaited<ReturnType<RunningApp['health']>>
   try {
     checks = await app.health()
