@@ -27,7 +27,7 @@ import { scheduleRoutes } from './schedules.ts'
 import { sessionRoutes } from './sessions.ts'
 import { signInRoutes } from './sign-in.ts'
 import { Streams } from './sse.ts'
-import { BUILT_WEB, serveStatic } from './static.ts'
+import { BUILT_WEB, serveStatic, wantsPage } from './static.ts'
 import { systemRoutes } from './system.ts'
 import { taskRoutes } from './tasks.ts'
 import { signedIn, type User } from './users.ts'
@@ -200,15 +200,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     preflight(request, reply, origin !== undefined)
   })
   fastify.setErrorHandler(tell)
-  fastify.setNotFoundHandler((request) => {
-    const path = request.url.split('?', 1)[0] ?? ''
-    const methods = methodsOf(path)
-    if (methods.length > 0 && !methods.includes(request.method)) {
-      const allow = methods.join(', ')
-      throw new HttpRefusal('method-not-allowed', `${path} takes ${allow}, not ${request.method}.`, { allow })
-    }
-    throw new HttpRefusal('route-not-found', `Nothing is served at ${path}. See /docs for what is.`)
-  })
 
   const surroundings = { app, streams, access, requests, userOf }
   for (const route of ROUTES) route.register(fastify, surroundings)
@@ -218,7 +209,17 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       upgrade: 'websocket',
     })
   })
-  serveStatic(fastify, options.web ?? BUILT_WEB, (request) => userOf(request) !== undefined)
+  const showNoPage = serveStatic(fastify, options.web ?? BUILT_WEB, (request) => userOf(request) !== undefined)
+  fastify.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const methods = methodsOf(path)
+    if (methods.length > 0 && !methods.includes(request.method)) {
+      const allow = methods.join(', ')
+      throw new HttpRefusal('method-not-allowed', `${path} takes ${allow}, not ${request.method}.`, { allow })
+    }
+    if (wantsPage(request)) return showNoPage(request, reply)
+    throw new HttpRefusal('route-not-found', `Nothing is served at ${path}. See /docs for what is.`)
+  })
   live.attach(fastify.server)
   await fastify.ready()
 

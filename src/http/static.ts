@@ -59,13 +59,16 @@ const NOT_BUILT = `<!doctype html>
 </html>
 `
 
+type Show = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> | FastifyReply
+
+/** @returns what shows a person that there is no such page, with a 404 */
 export function serveStatic(
   fastify: FastifyInstance,
   web: string,
   isSignedIn: (request: FastifyRequest) => boolean,
-): void {
-  const signedIn = (show: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
-    return (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> | FastifyReply => {
+): Show {
+  const signedIn = (show: Show): Show => {
+    return (request, reply) => {
       if (isSignedIn(request)) return show(request, reply)
       return reply.header('cache-control', 'no-store').redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303)
     }
@@ -95,11 +98,30 @@ export function serveStatic(
     reply.callNotFound()
     return reply
   })
+  return signedIn(async (_request, reply) => {
+    if (!(await modified(join(web, 'components.js')))) return notBuilt(reply)
+    return send(reply.code(404), await readFile(join(PAGES, 'index.html')))
+  })
+}
+
+/** Whether it is a person in a browser who asks, and not for the API: what they mistype is answered with a page. */
+export function wantsPage({ method, url, headers }: FastifyRequest): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false
+  return !/^\/api(?:[/?]|$)/.test(url) && /\btext\/html\b/.test(headers.accept ?? '')
 }
 
 async function shell(request: FastifyRequest, reply: FastifyReply, web: string): Promise<FastifyReply> {
   if (await modified(join(web, 'components.js'))) return page(request, reply, join(PAGES, 'index.html'))
-  return reply.code(503).headers(PAGE_HEADERS).header('cache-control', 'no-store').type('text/html').send(NOT_BUILT)
+  return notBuilt(reply)
+}
+
+function notBuilt(reply: FastifyReply): FastifyReply {
+  return send(reply.code(503), NOT_BUILT)
+}
+
+/** A page that stands for what is not there: nobody is to keep it. */
+function send(reply: FastifyReply, page: string | Buffer): FastifyReply {
+  return reply.headers(PAGE_HEADERS).header('cache-control', 'no-store').type('text/html; charset=utf-8').send(page)
 }
 
 async function page(request: FastifyRequest, reply: FastifyReply, path: string): Promise<FastifyReply> {

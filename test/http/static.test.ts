@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { makeKey, readKeys } from '../../src/http/index.ts'
 import { serving } from './serving.ts'
 
 async function built() {
@@ -50,6 +51,44 @@ describe('pages', () => {
       expect(policy).not.toContain('unsafe')
     },
   )
+})
+
+describe('an address that there is not', () => {
+  const browser = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
+
+  it.each(['/tasks', '/nope?x=1', '/nope.html', '/a/b/'])(
+    'is told to a person by the page of the app: %s',
+    async (path) => {
+      const { get } = await built()
+      const answer = await get(path, browser)
+      expect(answer).toMatchObject({
+        status: 404,
+        headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' },
+      })
+      expect(answer.body).toContain('<capsule-app>')
+      expect(answer.headers['content-security-policy']).toContain("default-src 'none'")
+      expect(answer.headers).not.toHaveProperty('etag')
+    },
+  )
+
+  it('is told to everybody else as JSON', async () => {
+    const { refusal } = await built()
+    const problem = { status: 404, type: 'urn:capsule:error:route-not-found' }
+    expect(await refusal('GET', '/tasks')).toMatchObject(problem)
+    expect(await refusal('GET', '/tasks', { headers: { accept: '*/*' } })).toMatchObject(problem)
+    expect(await refusal('POST', '/tasks', { headers: browser })).toMatchObject(problem)
+  })
+
+  it('of the API is told as JSON to a browser, too', async () => {
+    const { refusal } = await built()
+    expect(await refusal('GET', '/api/v1/nope', { headers: browser })).toMatchObject({ status: 404 })
+    expect(await refusal('GET', '/api/v1/tasks/greet/$submit', { headers: browser })).toMatchObject({ status: 405 })
+  })
+
+  it('is told to nobody who would have to sign in first', async () => {
+    const { get } = await serving({ auth: { keys: readKeys(makeKey('ann', 'read').line) } })
+    expect(await get('/tasks', browser)).toMatchObject({ status: 303, headers: { location: '/sign-in?next=%2Ftasks' } })
+  })
 })
 
 describe('built files', () => {
