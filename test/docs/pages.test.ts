@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { commandLine } from '../../src/cli/program.ts'
 import { catalogue } from '../../src/events/index.ts'
 import { commands } from '../../src/http/commands.ts'
+import { taskSubmit } from '../../src/http/schemas/index.ts'
 import { ROUTES } from '../../src/http/server.ts'
 import { topics } from '../../src/http/topics.ts'
 import { CLOSE } from '../../src/http/wire.ts'
@@ -84,6 +85,14 @@ const firstCells = (page: string) => [...read(page).matchAll(/^\| `([^`|]*)` \|/
 it('lists the routes of the HTTP API that there are, with their methods, and no others', () => {
   const there = ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
   expect(firstCells('docs/http-api.md').sort()).toEqual(there.sort())
+})
+
+it('lists what a submit takes over HTTP', () => {
+  const row = read('docs/http-api.md')
+    .split('\n')
+    .find((line) => line.includes('{name}/$submit`'))
+  const { name: _, ...fields } = taskSubmit.shape
+  expect(Object.keys(fields).filter((field) => !new RegExp(`\\b${field}\\b`).test(row ?? ''))).toEqual([])
 })
 
 it('lists the topics, commands and close codes of the live protocol that there are, with what each takes', () => {

@@ -1,7 +1,7 @@
 /** What a manifest tells of an app: all that was declared, in the words of the API, and nothing that is secret. */
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { createApp, ui } from '../../src/app/index.ts'
+import { createApp, type TaskOptions, ui } from '../../src/app/index.ts'
 import { appManifest } from '../../src/http/manifest.ts'
 import * as schemas from '../../src/http/schemas/index.ts'
 import { taskInfo } from '../../src/http/task-info.ts'
@@ -36,7 +36,7 @@ it('has every option of a task, as it was declared', () => {
       maxQueued: 1000,
       callbackUrl: 'https://books.example/done',
       onFailure: noop,
-    },
+    } satisfies Required<TaskOptions> & { readonly input: z.ZodType },
     noop,
   )
   const [task] = appManifest(app, '1.2.0').tasks
