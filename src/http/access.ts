@@ -6,7 +6,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Auth, SESSION_COOKIE } from './auth.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 import type { User } from './users.ts'
 
 const LOOPBACK_NAME = /^(localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i

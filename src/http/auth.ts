@@ -6,8 +6,8 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../actors/index.ts'
-import { HttpRefusal } from './errors.ts'
 import { type ApiKey, hashOf } from './keys.ts'
+import { HttpRefusal } from './problems.ts'
 import type { User } from './users.ts'
 
 export interface AuthOptions {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { instantOf } from '../app/index.ts'
 import type { BoardQuery } from '../projections/index.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 import { paging, type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toBoard } from './serialise.ts'

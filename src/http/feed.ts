@@ -10,7 +10,7 @@
 import type { RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import type { Watch, WatchTopics } from '../projections/index.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 import { type TopicRules, topics } from './topics.ts'
 import type { User } from './users.ts'
 import type { ServerFrame, Topic, Topics } from './wire.ts'

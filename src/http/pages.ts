@@ -1,7 +1,7 @@
 /** /api/v1/pages and /api/v1/info: what a client needs to know to show the app. */
 import { z } from 'zod'
 import type { RunningApp } from '../app/index.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 import { type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toAppInfo, toPage } from './serialise.ts'

@@ -1,5 +1,5 @@
 /** The answer to what has no reply to answer with: bytes that are no HTTP, and upgrades that are not taken. */
-import { toProblem } from './errors.ts'
+import { toProblem } from './problems.ts'
 
 /** All of an HTTP/1.1 answer that tells the problem, and that nothing more comes. */
 export function rawAnswer(error: unknown): string {

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type Auth, SESSION_COOKIE, SESSION_SECONDS } from './auth.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 import { type Route, route, type Surroundings } from './route.ts'
 import { SCOPES } from './users.ts'
 

@@ -4,7 +4,7 @@
  */
 import type { FastifyReply } from 'fastify'
 import type { Clock, Timer } from '../actors/index.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 
 /** A slow reader gets only the newest event once so many bytes wait for it. */
 const BACKLOG_BYTES = 256 * 1024

@@ -7,7 +7,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CODE_ROOT, PACKAGE_ROOT } from '../events/index.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 
 /** Where `npm run build:web` leaves the web components. */
 export const BUILT_WEB = join(PACKAGE_ROOT, 'dist/web-components')

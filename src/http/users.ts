@@ -1,6 +1,6 @@
 /** Who asks, and what they may do: their own, or everybody's when they are an admin; nothing to change for a reader. */
 import type { JobFilter } from '../projections/index.ts'
-import { HttpRefusal } from './errors.ts'
+import { HttpRefusal } from './problems.ts'
 
 /** Each includes what stands before it. */
 export const SCOPES = ['read', 'write', 'admin'] as const

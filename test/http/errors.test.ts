@@ -11,8 +11,9 @@ import {
   StoreUnavailable,
   StreamDeleted,
 } from '../../src/events/index.ts'
-import { ERRORS, errorEntry, HttpRefusal, toProblem } from '../../src/http/errors.ts'
+import { ERRORS, errorEntry } from '../../src/http/errors.ts'
 import { createServer } from '../../src/http/index.ts'
+import { HttpRefusal, toProblem } from '../../src/http/problems.ts'
 import { FakeApp } from './fake-app.ts'
 
 describe('the registry of errors', () => {
