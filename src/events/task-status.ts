@@ -18,21 +18,39 @@ export function isEnded(status: string): boolean {
   return (TERMINAL_STATUSES as readonly string[]).includes(status)
 }
 
-const RUN_ENDS = ['TaskCompleted', 'TaskFailed', 'TaskTimedOut', 'TaskCancelled'] as const
+/** What each event says of the run of its task. The compiler asks for a line for a new one. */
+const SAYS_OF_RUN = {
+  TaskSubmitted: 'begins',
+  TaskScheduled: 'begins',
+  TaskRequeued: 'begins',
+  TaskStarted: 'is attempted',
+  TaskRetryScheduled: 'waits for another attempt',
+  TaskInterrupted: 'waits for another attempt',
+  TaskCompleted: 'has ended',
+  TaskFailed: 'has ended',
+  TaskTimedOut: 'has ended',
+  TaskCancelled: 'has ended',
+  TaskProgressed: 'goes on',
+  TaskLogged: 'goes on',
+  TaskDeadlineExtended: 'goes on',
+  TaskCancelRequested: 'goes on',
+  TaskWriteRefused: 'goes on',
+  TaskDeleted: 'goes on',
+  CallbackDelivered: 'goes on',
+  CallbackFailed: 'goes on',
+} as const satisfies Record<TaskFact['type'], string>
 
-/** Events after which a run is not over, and those that end one; the newest of either says whether the task has ended. */
-export const TASK_LIVE_EVENTS: readonly string[] = [
-  'TaskSubmitted',
-  'TaskScheduled',
-  'TaskStarted',
-  'TaskRetryScheduled',
-  'TaskInterrupted',
-  'TaskRequeued',
-] satisfies readonly TaskFact['type'][]
-export const TASK_END_EVENTS: readonly string[] = RUN_ENDS satisfies readonly TaskFact['type'][]
-/** Events after which an attempt no longer runs, whether or not another follows. */
-export const ATTEMPT_END_EVENTS: readonly string[] = [
-  ...RUN_ENDS,
-  'TaskRetryScheduled',
-  'TaskInterrupted',
-] satisfies readonly TaskFact['type'][]
+type SaidOfRun = (typeof SAYS_OF_RUN)[TaskFact['type']]
+
+/** Types of the events that say one of these. */
+function saying(...what: readonly SaidOfRun[]): ReadonlySet<string> {
+  return new Set(Object.entries(SAYS_OF_RUN).flatMap(([type, says]) => (what.includes(says) ? [type] : [])))
+}
+
+/** A run is not over after these. The newest of them and of those that end one says whether the task has ended. */
+export const RUN_LIVE_EVENTS = saying('begins', 'is attempted', 'waits for another attempt')
+export const RUN_END_EVENTS = saying('has ended')
+/** An attempt no longer runs after these, whether or not another follows. */
+export const ATTEMPT_END_EVENTS = saying('waits for another attempt', 'has ended')
+/** After any of these a task waits, runs or has ended otherwise than before. */
+export const RUN_MOVE_EVENTS: ReadonlySet<string> = RUN_LIVE_EVENTS.union(RUN_END_EVENTS)

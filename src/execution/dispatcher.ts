@@ -28,10 +28,10 @@ import {
   taskKind,
 } from '../actors/index.ts'
 import {
-  ATTEMPT_END_EVENTS,
   factOf,
   type LockFact,
   type RecordedEvent,
+  RUN_MOVE_EVENTS,
   type Submission,
   streamName,
   type TaskFact,
@@ -72,9 +72,6 @@ const AT_HAND = 3000
 
 /** At the end of a backlog others are at work on nearly all that is left: more would mostly be lost. */
 const STEALS_AT_ONCE = 8
-
-/** What these say of a task is followed in its turn. */
-const MOVES = new Set(['TaskStarted', 'TaskRequeued', ...ATTEMPT_END_EVENTS])
 
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -512,7 +509,8 @@ export class Dispatcher {
       const { system } = this.#options
       const { state } = await system.read(taskKind, id, { mustLand: true })
       const later = await system.history(taskKind, id, { from: revision + 1n })
-      if (later.some(({ type }) => MOVES.has(type))) return
+      // What these say is followed in its turn.
+      if (later.some(({ type }) => RUN_MOVE_EVENTS.has(type))) return
       const { submission, runAt, crashes, attempt, run } = state.context
       if (!submission || isEnded(state.value) || state.value === 'running' || this.#records.has(id)) return
       const task = { ...submission, crashes }

@@ -404,9 +404,9 @@ export class Node {
    * which may say that others hold it by now.
    */
   async #watchOver(work: WorkSnapshot): Promise<void> {
-    for (const { node, holding } of await this.#repairs.running(work)) {
-      this.#holdings.add(node, holding)
-      this.#listenFor(node)
+    for (const holding of await this.#repairs.running(work)) {
+      this.#holdings.add(holding)
+      this.#listenFor(holding.node)
     }
   }
 

@@ -28,12 +28,6 @@ export interface RepairsOptions {
   readonly report: Report
 }
 
-/** Something that runs, and the node that runs it, as the log says. */
-export interface Held {
-  readonly node: string
-  readonly holding: Holding
-}
-
 export class Repairs {
   readonly #options: RepairsOptions
 
@@ -42,23 +36,23 @@ export class Repairs {
   }
 
   /** What runs, as far as the log says. */
-  async running({ running, openTurns }: WorkSnapshot): Promise<readonly Held[]> {
-    const held: Held[] = running.map(({ id, claim, node }) => ({ node, holding: { kind: 'task', key: id, claim } }))
+  async running({ running, openTurns }: WorkSnapshot): Promise<readonly Holding[]> {
+    const holdings: Holding[] = running.map(({ id, claim, node }) => ({ kind: 'task', key: id, node, claim }))
     const look = async (sessionId: string): Promise<void> => {
       const { turn } = (await this.#options.system.read(sessionKind, sessionId)).state.context
-      if (turn) held.push({ node: turn.node, holding: { kind: 'session', key: sessionId, claim: turn.claim } })
+      if (turn) holdings.push({ kind: 'session', key: sessionId, node: turn.node, claim: turn.claim })
     }
     const sessions = openTurns.filter((turn) => turn.running).map(({ sessionId }) => sessionId)
     await this.#forEach(sessions, look, (sessionId) => `looking after the turn of session ${sessionId}`)
-    return held
+    return holdings
   }
 
   /** For the log's sole owner, which has just started: whatever claims to be running died with the process before. */
   async interruptRunning(work: WorkSnapshot): Promise<void> {
     await this.#forEach(
       await this.running(work),
-      ({ holding }) => this.interrupt(holding),
-      ({ holding }) => `interrupting ${holding.kind} ${holding.key}`,
+      (holding) => this.interrupt(holding),
+      ({ kind, key }) => `interrupting ${kind} ${key}`,
     )
   }
 

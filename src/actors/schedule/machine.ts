@@ -3,7 +3,8 @@ import { assign, setup } from 'xstate'
 import type { ScheduleDefinition, ScheduleFact } from '../../events/index.ts'
 import { type Applied, applied, NOTHING_APPLIED, type Recorded } from '../kind.ts'
 
-export interface Running {
+/** An occurrence whose task has not ended. */
+export interface RunningOccurrence {
   readonly due: string
   readonly taskId: string
 }
@@ -14,7 +15,7 @@ export interface ScheduleContext extends Applied {
   readonly registeredAt: string | undefined
   /** Due time of the cron's last decided occurrence, ISO 8601. */
   readonly lastDue: string | undefined
-  readonly running: readonly Running[]
+  readonly running: readonly RunningOccurrence[]
 }
 
 export function evolveSchedule(context: ScheduleContext, fact: Recorded<ScheduleFact>): ScheduleContext {

@@ -4,7 +4,7 @@ import { StoreCorrupt } from '../errors.ts'
 import { type Position, START } from '../event.ts'
 import { damageOf, openImage } from '../stores/sqlite/index.ts'
 import { parseStream } from '../streams.ts'
-import { TASK_END_EVENTS, TASK_LIVE_EVENTS } from '../task-status.ts'
+import { RUN_END_EVENTS, RUN_LIVE_EVENTS } from '../task-status.ts'
 import { ChainVerifier } from '../verify.ts'
 
 export interface Contents {
@@ -50,8 +50,8 @@ async function walk(
       const [app = ''] = event.stream.split('.', 1)
       apps.add(app)
       if (parseStream(app, event.stream)?.kind === 'task') {
-        if (TASK_LIVE_EVENTS.includes(event.type)) live.add(event.stream)
-        else if (TASK_END_EVENTS.includes(event.type)) live.delete(event.stream)
+        if (RUN_LIVE_EVENTS.has(event.type)) live.add(event.stream)
+        else if (RUN_END_EVENTS.has(event.type)) live.delete(event.stream)
       }
       at = event.position
     }

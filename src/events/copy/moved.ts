@@ -12,7 +12,7 @@ import { type Position, parsePosition, START } from '../event.ts'
 import { publish, syncDirectory, writeDurably } from '../files.ts'
 import { LogSurvey } from '../stores/sqlite/index.ts'
 import { streamPrefix } from '../streams.ts'
-import { TASK_END_EVENTS, TASK_LIVE_EVENTS } from '../task-status.ts'
+import { RUN_LIVE_EVENTS, RUN_MOVE_EVENTS } from '../task-status.ts'
 import { CopyRefused, LogMoved, LogNotMoved } from './errors.ts'
 
 const entry = z.discriminatedUnion('is', [
@@ -152,10 +152,10 @@ function hasGrown(directory: string, app: string, after: Position): boolean {
 /** One that has not ended: the newest of its events that says so or the contrary decides. */
 function liveTask(survey: LogSurvey, app: string): string | undefined {
   const known = new Set<string>()
-  const deciding = [...TASK_LIVE_EVENTS, ...TASK_END_EVENTS]
+  const deciding = [...RUN_MOVE_EVENTS]
   for (const { stream, type } of survey.newestFirst(streamPrefix(app, 'task'), deciding)) {
     if (known.has(stream)) continue
-    if (TASK_LIVE_EVENTS.includes(type)) return stream
+    if (RUN_LIVE_EVENTS.has(type)) return stream
     known.add(stream)
   }
   return undefined

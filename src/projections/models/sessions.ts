@@ -109,7 +109,6 @@ interface Change {
 }
 
 const MOST_RESIDENTS = 2_000
-const ATTEMPT_ENDS: ReadonlySet<string> = new Set(ATTEMPT_END_EVENTS)
 
 /** The session that a retired stream was, or belonged to. */
 function concerned(event: LogEvent['event']): string | undefined {
@@ -219,7 +218,7 @@ class SessionsProjection implements Projection {
 
   /** The session in which the attempt that the event ends was writing. */
   #writtenBy({ type, data }: LogEvent['event']): string | undefined {
-    if (!ATTEMPT_ENDS.has(type) || typeof data.claim !== 'string') return undefined
+    if (!ATTEMPT_END_EVENTS.has(type) || typeof data.claim !== 'string') return undefined
     return this.#writing?.get(data.claim)
   }
 
