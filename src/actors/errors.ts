@@ -10,6 +10,17 @@ export abstract class CapsuleError extends Error {
   }
 }
 
+/**
+ * Says that somebody else is ahead or that the command does not fit, rather than that something broke: for work that goes on
+ * by itself it is an answer (see refusal.ts).
+ */
+export abstract class Refusal extends CapsuleError {
+  /** Told by this and not by the class: an app may have a copy of this package of its own. */
+  get isRefusal(): true {
+    return true
+  }
+}
+
 export interface InputIssue {
   /** Dotted path into the input; empty for the whole. */
   readonly path: string
@@ -57,7 +68,7 @@ export class NotFound extends CapsuleError {
 }
 
 /** The machine does not accept the command in its present state. */
-export class CommandRefused extends CapsuleError {
+export class CommandRefused extends Refusal {
   readonly code = 'command-refused'
   readonly command: string
   constructor(command: string, reason: string) {
@@ -86,7 +97,7 @@ export class LockHeldError extends CapsuleError {
 }
 
 /** The attempt (of a task, or of a conversation's turn) no longer holds the claim: whatever it still does is not recorded. */
-export class AttemptFenced extends CapsuleError {
+export class AttemptFenced extends Refusal {
   readonly code = 'attempt-fenced'
   readonly claim: string
   constructor(what: 'attempt' | 'turn', of: string, claim: string) {

@@ -5,6 +5,7 @@ export * from './errors.ts'
 export type { ActorKind, State } from './kind.ts'
 export * from './limit/index.ts'
 export * from './lock/index.ts'
+export { isRefusal, unlessRefused } from './refusal.ts'
 export { type Replayed, Replayer } from './replay.ts'
 export type { Report } from './report.ts'
 export * from './schedule/index.ts'
@@ -15,7 +16,6 @@ export {
   ActorSystem,
   type ActorSystemOptions,
   type AppliedFact,
-  isRefusal,
   type Origin,
   type Outcome,
 } from './system.ts'

@@ -4,7 +4,7 @@
  */
 import type { AnyStateMachine } from 'xstate'
 import type { Actor, StreamKind } from '../events/index.ts'
-import type { CapsuleError } from './errors.ts'
+import type { RefusedWith } from './refusal.ts'
 
 /** A fact as a catalogue file describes it. */
 export interface Fact {
@@ -65,7 +65,7 @@ export interface Decision<F extends Fact> {
    * before: a claim that has a permit.
    */
   readonly facts: readonly (F & { readonly by?: Actor; readonly id?: string | undefined })[]
-  readonly refusal?: CapsuleError
+  readonly refusal?: RefusedWith
 }
 
 export interface State<Context> {
@@ -94,6 +94,6 @@ export interface ActorKind<Command, Context extends Applied> {
 
 export const nothing = { facts: [] } as const satisfies Decision<never>
 
-export function refuse(refusal: CapsuleError): Decision<never> {
+export function refuse(refusal: RefusedWith): Decision<never> {
   return { facts: [], refusal }
 }

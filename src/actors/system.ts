@@ -20,14 +20,13 @@ import {
   type Revision,
   StoreError,
   type StoreUnavailable,
-  StreamDeleted,
   seal,
   streamName,
   WrongExpectedRevision,
 } from '../events/index.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type CapsuleError, CommandIdTaken, MailboxFull, TooContended } from './errors.ts'
+import { CommandIdTaken, MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
 import { type NoAnswer, PatientStore } from './patient-store.ts'
@@ -516,15 +515,4 @@ export class ActorSystem {
     resident.mirror = this.#mirror(resident.kind.machine, standing.state)
     put(resident, standing)
   }
-}
-
-/**
- * Whether an error says that somebody else is ahead or the command does not fit, rather than that something broke: also
- * that its stream was deleted for good.
- */
-export function isRefusal(error: unknown): error is CapsuleError | StreamDeleted {
-  if (error instanceof StreamDeleted) return true
-  return (
-    error instanceof Error && 'code' in error && (error.code === 'command-refused' || error.code === 'attempt-fenced')
-  )
 }

@@ -5,11 +5,11 @@
 import {
   type ActorSystem,
   isEnded,
-  isRefusal,
   type Origin,
   type Report,
   sessionKind,
   taskKind,
+  unlessRefused,
 } from '../actors/index.ts'
 import type { WorkSnapshot } from '../projections/index.ts'
 import type { Holding } from './holdings.ts'
@@ -89,14 +89,6 @@ export class Repairs {
 
   async #forEach<T>(items: readonly T[], work: (item: T) => Promise<void>, doing: (item: T) => string): Promise<void> {
     await inBatches(items, (item) => leaveUnreadable(work(item), (error) => this.#options.report(error, doing(item))))
-  }
-}
-
-async function unlessRefused(work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    if (!isRefusal(error)) throw error
   }
 }
 

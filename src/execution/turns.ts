@@ -6,13 +6,13 @@ import {
   type ActorSystem,
   AttemptFenced,
   type Clock,
-  isRefusal,
   isUnreadable,
   type Origin,
   type Report,
   type SessionCommand,
   sessionKind,
   type Turn,
+  unlessRefused,
 } from '../actors/index.ts'
 import { factOf, type RecordedEvent, type SessionFact } from '../events/index.ts'
 import { CancelledError, describeError, ShutdownError, TimeoutError } from './errors.ts'
@@ -179,7 +179,7 @@ export class Turns {
     }
     this.#answering.set(sessionId, { claim, stop, verify })
     const deadline = this.#clock.at(turn.deadline, () =>
-      stop(new TimeoutError('The turn did not end within 10 minutes.')),
+      stop(new TimeoutError(`The turn did not end within ${TURN_TIMEOUT_MS / 60_000} minutes.`)),
     )
     let ending: SessionCommand | undefined
     try {
@@ -204,10 +204,8 @@ export class Turns {
 
   async #record(sessionId: string, claim: string, ending: SessionCommand): Promise<void> {
     const { system, node } = this.#options
-    try {
-      await system.execute(sessionKind, sessionId, ending, { by: `node:${node}`, causationId: claim, mustLand: true })
-    } catch (error) {
-      if (!isRefusal(error)) throw error // refused: the turn was stopped meanwhile
-    }
+    const origin: Origin = { by: `node:${node}`, causationId: claim, mustLand: true }
+    // Refused: the turn was stopped meanwhile.
+    await unlessRefused(system.execute(sessionKind, sessionId, ending, origin))
   }
 }

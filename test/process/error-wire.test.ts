@@ -1,6 +1,7 @@
 /** Errors that cross to and from a task's process. */
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import * as actors from '../../src/actors/index.ts'
 import { StoreUnavailable } from '../../src/events/index.ts'
 import { APP_ERRORS, knowErrors, reviveError, wireError } from '../../src/execution/process/error-wire.ts'
 import * as capsule from '../../src/index.ts'
@@ -8,10 +9,14 @@ import * as capsule from '../../src/index.ts'
 const cross = (error: unknown) => reviveError(structuredClone(wireError(error)))
 
 /** Those that an app can import and be thrown. */
-const classes = Object.entries<unknown>(capsule).filter(
-  (entry): entry is [string, new (...args: never[]) => Error] =>
-    typeof entry[1] === 'function' && entry[1].prototype instanceof Error,
-)
+const classes = errorClassesOf(capsule)
+
+function errorClassesOf(module: Readonly<Record<string, unknown>>) {
+  return Object.entries(module).filter(
+    (entry): entry is [string, new (...args: never[]) => Error] =>
+      typeof entry[1] === 'function' && entry[1].prototype instanceof Error,
+  )
+}
 
 describe('an error from another process', () => {
   it('has its class, message, stack, facts and cause', () => {
@@ -81,6 +86,17 @@ describe('an error from another process', () => {
     const docs = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8')
     const listed = docs.match(/classes from `capsule-actors`: ([^.]+)\./)?.[1] ?? ''
     expect([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort()).toEqual(names)
+  })
+
+  it('is of any class of the actors, but for what is wrong with the log itself', () => {
+    const withheld = ['CapsuleError', 'Refusal', 'HistoryCorrupt', 'WrittenByNewerCode']
+    const names = errorClassesOf(actors).map(([name]) => name)
+    expect(names.filter((name) => !withheld.includes(name) && !(name in capsule))).toEqual([])
+  })
+
+  it('that refuses a command is known for a refusal, and no other is', () => {
+    const refusals = classes.filter(([, ErrorClass]) => actors.isRefusal(cross(Object.create(ErrorClass.prototype))))
+    expect(refusals.map(([name]) => name)).toEqual(['AttemptFenced', 'CommandRefused'])
   })
 
   it.each(classes)('%s arrives as itself', (name, ErrorClass) => {
