@@ -7,10 +7,20 @@ import { repeat } from 'lit/directives/repeat.js'
 import type { AppInfo, Session } from '../../src/http/wire.ts'
 import { ChatMemory, pageStorage } from '../chat/index.ts'
 import { baseOf, LiveResource, LiveTopic } from '../client/index.ts'
-import { CapsuleElement, define, EverySecond, format, type IconName, icon, logo, pageIcon } from '../shared/index.ts'
+import {
+  blank,
+  CapsuleElement,
+  define,
+  EverySecond,
+  format,
+  type IconName,
+  icon,
+  logo,
+  pageIcon,
+} from '../shared/index.ts'
+import { styles } from './app.styles.ts'
 import { groupSessions, timeOf, titleOf, workOf } from './conversations.ts'
 import { pathOf, type Route, routeOf } from './routes.ts'
-import { styles } from './styles.ts'
 import { applyTheme, nextTheme, storedTheme, type Theme } from './theme.ts'
 
 /** Below this width of the shell the conversations move into a drawer and the navigation to the bottom. */
@@ -36,6 +46,7 @@ const THEMES: { readonly [theme in Theme]: { icon: IconName; label: string } } =
  * @csspart main - what the URL names
  */
 export class CapsuleApp extends CapsuleElement {
+  static override styles = [...CapsuleElement.styles, blank, styles]
   static override properties = {
     src: {},
     basePath: { attribute: 'base-path' },
@@ -428,8 +439,6 @@ export class CapsuleApp extends CapsuleElement {
   readonly #closeOnScrim = (event: Event): void => {
     if (event.target === event.currentTarget) this.#drawer?.close()
   }
-
-  static override styles = [...CapsuleElement.styles, styles]
 }
 
 define('capsule-app', CapsuleApp)

@@ -2,12 +2,13 @@
  * <capsule-chat>: one conversation with an app. This file joins its parts: the live transcript of the connection, the
  * outbox of what is on its way, the log that shows both, and the composer.
  */
-import { css, html, nothing, type PropertyValues } from 'lit'
+import { html, nothing, type PropertyValues } from 'lit'
 import type { AppInfo, Session, Transcript, TranscriptItem } from '../../src/http/wire.ts'
 import { baseOf, type Connection, LiveResource, LiveTopic, newId, ProblemError } from '../client/index.ts'
-import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
+import { announce, blank, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
 import './composer.ts'
 import './transcript-view.ts'
+import { styles } from './chat.styles.ts'
 import { ChatMemory, pageStorage } from './memory.ts'
 import { Outbox, type OutboxEntry } from './outbox.ts'
 import { lastOwnText, newItems, type Row, rowsOf } from './transcript.ts'
@@ -38,6 +39,7 @@ const NO_ITEMS: readonly TranscriptItem[] = []
  * @cssprop [--capsule-accent] - and every other token of tokens.css
  */
 export class CapsuleChat extends CapsuleElement {
+  static override styles = [...CapsuleElement.styles, blank, styles]
   static override properties = {
     src: { reflect: true },
     session: { reflect: true, converter: { fromAttribute: (text: string | null) => text || 'auto' } },
@@ -212,7 +214,11 @@ export class CapsuleChat extends CapsuleElement {
       )
     }
     if (!this.#absent && this.#transcript === undefined) {
-      return html`<div class="blank loading"><p>${status === 'offline' ? 'The conversation appears when the server can be reached again.' : 'Opening the conversation'}</p></div>`
+      const words =
+        status === 'offline'
+          ? 'The conversation appears when the server can be reached again.'
+          : 'Opening the conversation'
+      return html`<div class="blank"><p class="late">${words}</p></div>`
     }
     const name = this.#info.data?.name
     return this.#blank(
@@ -236,7 +242,7 @@ export class CapsuleChat extends CapsuleElement {
   }
 
   #blank(title: string, body: unknown) {
-    return html`<div class="blank"><div class="words"><h3>${title}</h3>${body}</div></div>`
+    return html`<div class="blank"><h3>${title}</h3>${body}</div>`
   }
 
   /** A conversation nobody has named is known by how it began: what was said last would change under the reader. */
@@ -448,143 +454,6 @@ export class CapsuleChat extends CapsuleElement {
   #tellSession(title: string | null, started: boolean): void {
     this.emit('session', { id: this.sessionId, title, started })
   }
-
-  static override styles = [
-    ...CapsuleElement.styles,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        min-width: 0;
-        height: var(--capsule-chat-height, 100%);
-        min-height: 240px;
-        overflow: hidden;
-        container: chat / inline-size;
-        background: var(--capsule-surface);
-      }
-      header {
-        display: flex;
-        align-items: center;
-        gap: 12px;
-        height: 56px;
-        flex: none;
-        padding: 0 20px;
-        border-block-end: 1px solid var(--capsule-border);
-      }
-      h2 {
-        font-size: var(--capsule-text-m);
-        line-height: 1.25rem;
-        letter-spacing: -0.005em;
-      }
-      capsule-transcript {
-        flex: 1;
-      }
-      /* In a low window it gives way, and with it the text that is being written: Send stays in view. */
-      .compose {
-        display: flex;
-        flex-direction: column;
-        flex: 0 1 auto;
-        min-height: 0;
-        padding: 0 24px 16px;
-      }
-      .compose > * {
-        width: 100%;
-        max-width: 728px;
-        margin-inline: auto;
-      }
-      .trouble {
-        display: flex;
-        align-items: center;
-        gap: 8px;
-        padding: 0 2px 8px;
-      }
-      .blank {
-        flex: 1;
-        min-height: 0;
-        overflow-y: auto;
-        display: flex;
-        padding: 24px;
-      }
-      .words {
-        display: flex;
-        flex-direction: column;
-        gap: 8px;
-        width: 100%;
-        max-width: 480px;
-        margin: auto;
-      }
-      .blank h3 {
-        font-size: var(--capsule-text-xl);
-        line-height: var(--capsule-line-xl);
-        letter-spacing: -0.02em;
-        overflow-wrap: anywhere;
-      }
-      .blank p {
-        color: var(--capsule-muted);
-        font-size: var(--capsule-text-m);
-        line-height: var(--capsule-line-m);
-      }
-      .loading p {
-        margin: auto;
-        animation: late 400ms step-end;
-      }
-      @keyframes late {
-        0% {
-          opacity: 0;
-        }
-      }
-      .try {
-        margin-top: 12px;
-        border: 1px solid var(--capsule-border);
-        border-radius: var(--capsule-radius-l);
-        background: var(--capsule-raised);
-        overflow: hidden;
-      }
-      .try li + li {
-        border-block-start: 1px solid var(--capsule-border);
-      }
-      .try button {
-        display: flex;
-        align-items: center;
-        gap: 12px;
-        width: 100%;
-        min-height: 44px;
-        padding: 10px 14px;
-      }
-      .try button:hover {
-        background: var(--capsule-hover);
-      }
-      .try button:focus-visible {
-        outline-offset: -2px;
-        border-radius: var(--capsule-radius-l);
-      }
-      .try .icon {
-        color: var(--capsule-muted);
-      }
-      .say {
-        display: block;
-        font-family: var(--capsule-font-mono);
-        font-size: var(--capsule-text-s);
-        font-weight: var(--capsule-weight-medium);
-        overflow-wrap: anywhere;
-      }
-      .what {
-        display: block;
-        color: var(--capsule-muted);
-      }
-      @container chat (max-width: 480px) {
-        header {
-          padding: 0 16px;
-        }
-        .compose {
-          padding: 0 12px 12px;
-        }
-        capsule-transcript {
-          --chat-gutter: 16px;
-        }
-      }
-    `,
-  ]
 }
 
 export interface Suggestion {

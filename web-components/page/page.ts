@@ -1,9 +1,10 @@
 /** <capsule-page>: a page the app has declared, drawn from its blocks. */
-import { css, html, nothing, type TemplateResult } from 'lit'
+import { html, nothing, type TemplateResult } from 'lit'
 import type { Page, PageBlock } from '../../src/http/wire.ts'
 import { LiveResource } from '../client/index.ts'
-import { CapsuleElement, define } from '../shared/index.ts'
+import { blank, CapsuleElement, define } from '../shared/index.ts'
 import '../task-board/index.ts'
+import { styles } from './page.styles.ts'
 
 /**
  * A page of the app: its task boards, headings, texts and dividers. A page that is one board gives it all its height.
@@ -15,6 +16,7 @@ import '../task-board/index.ts'
  * @prop {Page | undefined} page - the page as data, for one who has it already; then nothing is fetched
  */
 export class CapsulePage extends CapsuleElement {
+  static override styles = [...CapsuleElement.styles, blank, styles]
   static override properties = {
     src: {},
     slug: {},
@@ -80,105 +82,6 @@ export class CapsulePage extends CapsuleElement {
       <p>${missing ? `The app has no page “${this.slug}”.` : problem.detail}</p>
     </div>`
   }
-
-  static override styles = [
-    ...CapsuleElement.styles,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        height: 100%;
-        min-height: 0;
-        background: var(--capsule-surface);
-        container: page / inline-size;
-      }
-      .whole,
-      .blocks {
-        flex: 1;
-        min-height: 0;
-        display: flex;
-        flex-direction: column;
-      }
-      .whole capsule-task-board {
-        flex: 1;
-        min-height: 0;
-      }
-      .blocks {
-        overflow-y: auto;
-        padding-block: 8px 24px;
-        scrollbar-width: thin;
-      }
-      .blocks:focus-visible {
-        outline-offset: -2px;
-      }
-      .blocks capsule-task-board {
-        flex: none;
-        height: clamp(360px, 70vh, 640px);
-      }
-      h2,
-      .blocks p {
-        padding-inline: 20px;
-        max-width: 728px;
-        flex: none;
-      }
-      h2 {
-        padding-block: 12px 4px;
-        overflow-wrap: anywhere;
-        font-size: var(--capsule-text-l);
-        line-height: var(--capsule-line-l);
-        letter-spacing: -0.012em;
-      }
-      .blocks p {
-        padding-block-end: 8px;
-        font-size: var(--capsule-text-m);
-        line-height: var(--capsule-line-m);
-        white-space: pre-wrap;
-        overflow-wrap: anywhere;
-      }
-      hr {
-        flex: none;
-        height: 1px;
-        border: 0;
-        margin: 20px;
-        background: var(--capsule-border);
-      }
-      .blank {
-        flex: 1;
-        display: flex;
-        flex-direction: column;
-        justify-content: center;
-        width: 100%;
-        max-width: 528px;
-        margin: 0 auto;
-        padding: 24px;
-      }
-      .blank h2 {
-        padding-inline: 0;
-        font-size: var(--capsule-text-xl);
-        line-height: var(--capsule-line-xl);
-      }
-      .blank p {
-        color: var(--capsule-muted);
-        font-size: var(--capsule-text-m);
-        line-height: var(--capsule-line-m);
-      }
-      .late {
-        text-align: center;
-        animation: late 400ms step-end;
-      }
-      @keyframes late {
-        0% {
-          opacity: 0;
-        }
-      }
-      @container page (max-width: 640px) {
-        h2,
-        .blocks p {
-          padding-inline: 16px;
-        }
-      }
-    `,
-  ]
 }
 
 define('capsule-page', CapsulePage)

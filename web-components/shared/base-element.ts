@@ -87,6 +87,9 @@ const controls = css`
     border-radius: var(--capsule-radius-full); background: var(--tint); color: var(--status);
     font-weight: var(--capsule-weight-medium);
   }
+  /* That something is on its way is not worth reading when it is here in a moment. */
+  .late { animation: late 400ms step-end; }
+  @keyframes late { 0% { opacity: 0; } }
   @keyframes turn { to { transform: rotate(1turn); } }
   [data-status="running"] .arc, .busy .arc { transform-origin: 12px 12px; animation: turn 1.6s linear infinite; }
 

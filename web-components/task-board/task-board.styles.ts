@@ -123,13 +123,8 @@ export const styles = css`
   .menu .mark { width: 14px; flex: none; color: var(--capsule-accent); }
   .menu p { padding: 6px 12px; }
 
-  .blank {
-    flex: 1; min-height: 0; overflow: auto; display: flex; flex-direction: column; justify-content: safe center; gap: 20px;
-    width: 100%; max-width: 528px; margin: 0 auto; padding: 24px;
-  }
-  .blank h3 { font-size: var(--capsule-text-xl); line-height: var(--capsule-line-xl); letter-spacing: -0.02em; }
+  .blank { gap: 20px; }
   .blank h3 + p { margin-top: 8px; }
-  .blank p { font-size: var(--capsule-text-m); line-height: var(--capsule-line-m); color: var(--capsule-muted); }
   .ghosts { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 8px; }
   .ghosts div {
     display: flex; justify-content: space-between; gap: 4px; height: 84px; padding: 8px 12px; color: var(--capsule-muted);

@@ -5,7 +5,17 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { Board, BoardColumn, BoardColumnSpec, BoardFilter, Job, TaskInfo } from '../../src/http/wire.ts'
 import { LiveTopic, ProblemError } from '../client/index.ts'
-import { announce, CapsuleElement, connectionState, define, EverySecond, format, icon, jobs } from '../shared/index.ts'
+import {
+  announce,
+  blank,
+  CapsuleElement,
+  connectionState,
+  define,
+  EverySecond,
+  format,
+  icon,
+  jobs,
+} from '../shared/index.ts'
 import { openDetail } from '../task-card/index.ts'
 import { noMatch, nothingYet, refused } from './blank.ts'
 import { outcome } from './bulk.ts'
@@ -49,7 +59,7 @@ interface FocusedCard {
  * @cssprop [--capsule-board-height=40rem] - Its height, unless the page sets one
  */
 export class CapsuleTaskBoard extends CapsuleElement {
-  static override styles = [...CapsuleElement.styles, styles]
+  static override styles = [...CapsuleElement.styles, blank, styles]
   static override properties = {
     src: { type: String },
     heading: { type: String },

@@ -187,36 +187,6 @@ export const styles = css`
     text-underline-offset: 3px;
     white-space: nowrap;
   }
-  .blank {
-    display: flex;
-    flex-direction: column;
-    align-items: flex-start;
-    justify-content: center;
-    gap: 8px;
-    width: 100%;
-    max-width: 528px;
-    margin: 0 auto;
-    padding: 24px;
-  }
-  .blank h2 {
-    font-size: var(--capsule-text-xl);
-    line-height: var(--capsule-line-xl);
-    letter-spacing: -0.02em;
-  }
-  .blank p {
-    color: var(--capsule-muted);
-    font-size: var(--capsule-text-m);
-    line-height: var(--capsule-line-m);
-  }
-  .late {
-    align-self: center;
-    animation: late 400ms step-end;
-  }
-  @keyframes late {
-    0% {
-      opacity: 0;
-    }
-  }
 
   .shell.narrow {
     grid-template-columns: minmax(0, 1fr);
