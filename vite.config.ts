@@ -14,6 +14,15 @@ export default defineConfig({
       enforce: 'pre',
       load: (id) => (id.includes('vite/preload-helper') ? 'export const __vitePreload = (load) => load()' : undefined),
     },
+    // Nothing takes the indentation and the comments out of a sheet in a template.
+    {
+      name: 'plain-sheets',
+      enforce: 'pre',
+      transform: (code, id) =>
+        id.endsWith('.styles.ts')
+          ? { code: code.replaceAll(/\/\*.*?\*\//gs, '').replaceAll(/\n\s+/g, '\n'), map: null }
+          : undefined,
+    },
   ],
   build: {
     outDir: path('dist/web-components'),

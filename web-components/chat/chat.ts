@@ -4,17 +4,18 @@
  */
 import { html, nothing, type PropertyValues } from 'lit'
 import type { AppInfo, Session, Transcript, TranscriptItem } from '../../src/http/wire.ts'
-import { baseOf, type Connection, LiveResource, LiveTopic, newId, ProblemError } from '../client/index.ts'
+import { baseOf, type Connection, LiveResource, LiveTopic, newId } from '../client/index.ts'
 import { announce, blank, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
 import './composer.ts'
 import './transcript-view.ts'
 import { styles } from './chat.styles.ts'
 import { ChatMemory, pageStorage } from './memory.ts'
 import { Outbox, type OutboxEntry } from './outbox.ts'
+import { reasonOf, Sender } from './sender.ts'
+import { sentencesOf } from './spoken.ts'
+import { parseSuggestions, type Suggestion } from './suggestions.ts'
 import { lastOwnText, newItems, type Row, rowsOf } from './transcript.ts'
 
-/** Longest part of a reply that is read out; the rest is there to be read in the log. */
-const LONGEST_ANNOUNCEMENT = 300
 const NO_ITEMS: readonly TranscriptItem[] = []
 
 /**
@@ -72,7 +73,17 @@ export class CapsuleChat extends CapsuleElement {
   /** What the server says of the app. Without it the chat says "Message": nothing worse. */
   readonly #info = new LiveResource<AppInfo>(this, { src: () => this.src, path: () => '/api/v1/info' })
   #memory = new ChatMemory(pageStorage(), '')
-  #outbox = new Outbox(pageStorage(), '')
+  readonly #sender = new Sender(new Outbox(pageStorage(), ''), {
+    connection: () => this.#live.connection,
+    onTaken: () => {
+      this.#absent = false
+    },
+    onForeign: ({ text }) => {
+      this.newConversation()
+      this.#post(text, true)
+    },
+    onChange: () => this.requestUpdate(),
+  })
   /** What was opened as which; another than at first where a page had set them before this code was loaded. */
   #opened = { src: '', session: '' }
   /** The server does not know this conversation (yet): it begins with the first message. */
@@ -80,8 +91,6 @@ export class CapsuleChat extends CapsuleElement {
   /** The transcript before the last change, of this conversation. */
   #before: Transcript | undefined
   #drawn: { items: readonly TranscriptItem[]; outgoing: readonly OutboxEntry[]; rows: readonly Row[] } | undefined
-  /** What was handed to which connection, so that an element that comes back does not hand it over twice. */
-  readonly #handedOver = new WeakMap<Connection, Set<string>>()
 
   constructor() {
     super()
@@ -117,7 +126,7 @@ export class CapsuleChat extends CapsuleElement {
   /** Sends a message as if it had been typed. */
   send(text: string): void {
     if (!this.emit('message', { session: this.sessionId, text })) return
-    this.#post({ id: newId(), text, at: new Date().toISOString(), create: this.#transcript === undefined })
+    this.#post(text, this.#transcript === undefined)
   }
 
   protected override willUpdate(): void {
@@ -129,13 +138,13 @@ export class CapsuleChat extends CapsuleElement {
   }
 
   protected override updated(): void {
-    this.#sendOutbox()
+    this.#sender.flush()
   }
 
   protected override render() {
     const transcript = this.#transcript
     const session = transcript?.session
-    const rows = this.#rowsOf(transcript?.items ?? NO_ITEMS, this.#outbox.entries)
+    const rows = this.#rowsOf(transcript?.items ?? NO_ITEMS, this.#sender.entries)
     const offline = this.#live.state.status !== 'live'
     return html`
       <header part="header">
@@ -179,7 +188,7 @@ export class CapsuleChat extends CapsuleElement {
           .status=${this.#status(session)}
           .running=${session?.turn?.status === 'running'}
           .stopping=${this.stopping}
-          .recall=${() => lastOwnText(this.#transcript?.items ?? NO_ITEMS, this.#outbox.entries)}
+          .recall=${() => lastOwnText(this.#transcript?.items ?? NO_ITEMS, this.#sender.entries)}
           @send=${(event: CustomEvent<string>) => this.send(event.detail)}
           @stop=${() => this.#stop()}
           @draft=${(event: CustomEvent<string>) => this.#memory.setDraft(this.#draftKey, event.detail)}
@@ -253,7 +262,7 @@ export class CapsuleChat extends CapsuleElement {
 
   /** What is going on, in place of the keyboard hint: no row comes and goes for it. */
   #status(session: Session | undefined): string | null {
-    const waiting = this.#outbox.unanswered.length
+    const waiting = this.#sender.unanswered.length
     const { status } = this.#live.state
     if (status !== 'live' && waiting > 0) return `${format.plural(waiting, 'message')} waiting to send`
     if (status === 'offline') return 'Offline. What you send is kept and goes out once.'
@@ -305,7 +314,7 @@ export class CapsuleChat extends CapsuleElement {
     this.sessionId = id
     this.#absent = absent
     this.#before = undefined
-    this.#outbox = new Outbox(pageStorage(), this.#memory.outboxKey(id))
+    this.#sender.enter(id, new Outbox(pageStorage(), this.#memory.outboxKey(id)))
     this.retrying = new Set()
     this.stopping = false
     this.trouble = null
@@ -318,49 +327,13 @@ export class CapsuleChat extends CapsuleElement {
     if (composer) composer.value = this.#memory.draft(this.#draftKey)
   }
 
-  #post(entry: OutboxEntry): void {
-    const first = this.#transcript === undefined && this.#outbox.entries.length === 0
+  #post(text: string, create: boolean): void {
+    const first = this.#transcript === undefined && this.#sender.entries.length === 0
     if (this.#draftKey === 'new') this.#memory.setDraft('new', '')
-    this.#outbox.add(entry)
     this.trouble = null
-    this.requestUpdate()
-    this.#sendOutbox()
+    this.#sender.send(text, create)
     if (first) this.#tellSession(null, true)
     void this.updateComplete.then(() => this.renderRoot.querySelector('capsule-transcript')?.toEnd())
-  }
-
-  /** Hands everything unanswered to the connection, which repeats it under its id until the server answers. */
-  #sendOutbox(): void {
-    const connection = this.#live.connection
-    if (!connection) return
-    const handed = this.#handedOver.get(connection) ?? new Set()
-    this.#handedOver.set(connection, handed)
-    for (const entry of this.#outbox.unanswered) {
-      if (handed.has(entry.id)) continue
-      handed.add(entry.id)
-      void this.#handOver(connection, this.#outbox, this.sessionId, entry)
-    }
-  }
-
-  async #handOver(connection: Connection, outbox: Outbox, session: string, entry: OutboxEntry): Promise<void> {
-    const payload = { session_id: session, text: entry.text, ...(entry.create ? { create: true } : {}) }
-    try {
-      const { message_id } = await connection.command('message.send', payload, entry.id)
-      outbox.acknowledge(entry.id, message_id)
-      if (outbox === this.#outbox) this.#absent = false
-      this.#forgetSeen()
-    } catch (error) {
-      // One that is to begin with this message and yet is not to be found is somebody else's.
-      if (outbox === this.#outbox && entry.create && error instanceof ProblemError && error.status === 404) {
-        outbox.remove(entry.id)
-        this.newConversation()
-        this.#post({ ...entry, id: newId() })
-        return
-      }
-      outbox.refuse(entry.id, reasonOf(error))
-      announce(`Not sent: ${reasonOf(error)}`)
-    }
-    this.requestUpdate()
   }
 
   #suggested(text: string): void {
@@ -368,18 +341,16 @@ export class CapsuleChat extends CapsuleElement {
     this.focus()
   }
 
+  /** A new attempt at what was refused is a new command: under the old id the server would only repeat its refusal. */
   #resend(id: string): void {
-    const entry = this.#outbox.entries.find((candidate) => candidate.id === id)
+    const entry = this.#sender.take(id)
     if (!entry) return
-    this.#outbox.remove(id)
-    // A new attempt at what was refused is a new command: under the old id the server would only repeat its refusal.
-    this.#post({ id: newId(), text: entry.text, at: new Date().toISOString(), create: entry.create })
+    this.#post(entry.text, entry.create)
     this.focus()
   }
 
   #discard(id: string): void {
-    this.#outbox.remove(id)
-    this.requestUpdate()
+    this.#sender.take(id)
     this.focus()
   }
 
@@ -413,42 +384,10 @@ export class CapsuleChat extends CapsuleElement {
     if (transcript.session.id !== this.sessionId) return
     const before = this.#before
     this.#before = transcript
-    if (before) {
-      for (const item of newItems(before.items, transcript.items)) {
-        if (item.kind === 'message') this.#outbox.appeared(item.id, item.text)
-      }
-      this.#announceReplies(before, transcript)
-    }
+    this.#sender.arrived(transcript.items, before ? newItems(before.items, transcript.items) : NO_ITEMS)
+    if (before) for (const sentence of sentencesOf(before.items, transcript.items)) announce(sentence)
     const title = this.#title(transcript)
     if (!before || title !== this.#title(before)) this.#tellSession(title, true)
-    this.#forgetSeen()
-  }
-
-  #forgetSeen(): void {
-    const items = this.#before?.items ?? []
-    this.#outbox.seen(new Set(items.filter((item) => item.kind === 'message').map((item) => item.id)))
-  }
-
-  /** Whole replies and failures, as sentences; never the tokens of one that is being written. */
-  #announceReplies(before: Transcript, now: Transcript): void {
-    const earlier = new Map(before.items.map((item) => [item.id, item]))
-    for (const item of now.items) {
-      const was = earlier.get(item.id)
-      if (was === item) continue
-      if (item.kind === 'reply' && !item.streaming && (was?.kind !== 'reply' || was.streaming)) {
-        const { text } = item
-        announce(
-          `Reply: ${text.length > LONGEST_ANNOUNCEMENT ? `${text.slice(0, LONGEST_ANNOUNCEMENT)}, and more` : text}`,
-        )
-      } else if (
-        item.kind === 'message' &&
-        item.state === 'failed' &&
-        was?.kind === 'message' &&
-        was.state !== 'failed'
-      ) {
-        announce(item.error ? `No answer: ${item.error}` : 'No answer: the turn failed.')
-      }
-    }
   }
 
   #tellSession(title: string | null, started: boolean): void {
@@ -456,34 +395,9 @@ export class CapsuleChat extends CapsuleElement {
   }
 }
 
-export interface Suggestion {
-  text: string
-  description?: string
-}
-
 function firstLine(transcript: Transcript): string | undefined {
   const first = transcript.items.find((item) => item.kind === 'message')
   return first?.kind === 'message' ? first.text.trim().split('\n', 1)[0] : undefined
-}
-
-function parseSuggestions(value: string | null): readonly Suggestion[] {
-  try {
-    const parsed: unknown = JSON.parse(value ?? '[]')
-    return Array.isArray(parsed) ? parsed.flatMap(toSuggestion) : []
-  } catch {
-    return []
-  }
-}
-
-function toSuggestion(value: unknown): Suggestion[] {
-  if (typeof value === 'string') return [{ text: value }]
-  if (typeof value !== 'object' || value === null || !('text' in value) || typeof value.text !== 'string') return []
-  const described = 'description' in value && typeof value.description === 'string'
-  return [{ text: value.text, ...(described ? { description: String(value.description) } : {}) }]
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof ProblemError || error instanceof Error ? error.message : String(error)
 }
 
 define('capsule-chat', CapsuleChat)
