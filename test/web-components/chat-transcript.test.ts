@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { OutboxEntry } from '../../web-components/chat/outbox.ts'
-import { lastOwnText, newItems, rowsOf, turnTrouble } from '../../web-components/chat/transcript.ts'
+import { lastOwnText, newItems, rowsOf, turnTrouble } from '../../web-components/chat/rows.ts'
 import { aMessage, aReply } from './chat-fake-server.ts'
 
 const day = (at: string) => at.slice(0, 10)

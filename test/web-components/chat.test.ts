@@ -1,6 +1,7 @@
 import axe from 'axe-core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
+import type { TranscriptItem } from '../../src/http/wire.ts'
 import { CapsuleChat } from '../../web-components/chat/index.ts'
 import { aJob, aMessage, aNotice, aReply, aTaskItem, FakeServer, problemOf } from './chat-fake-server.ts'
 import { atRest, gapAtRight, rightToLeft } from './support.ts'
@@ -438,6 +439,62 @@ test('a shown task is a live card, a block is drawn or shown as data', async () 
   await expect.element(page.getByText(/"rows": 3/)).toBeVisible()
 })
 
+describe('an image', () => {
+  const at = new Date().toISOString()
+  const picture = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" width="900" height="90"/>')}`
+  const anImage = (url: string, alt = 'Sales by month', index = 0): TranscriptItem => ({
+    ...{ kind: 'block', id: `image-${index}`, index, at },
+    block: { kind: 'image', url, alt },
+  })
+
+  test('is shown, with its words for those who do not see it, no wider than the log', async () => {
+    server.startSession('s1', [anImage(picture)])
+    await openChat()
+    const image = page.getByRole('img', { name: 'Sales by month' })
+    await expect.poll(() => image.element().getBoundingClientRect().height).toBeGreaterThan(30)
+    expect(image.element().getBoundingClientRect().width).toBeLessThanOrEqual(728)
+    expect(image.element().closest('a')).toBeNull()
+  })
+
+  test('of an address without a host is the server’s, opens whole, and says so in words when it cannot be had', async () => {
+    server.startSession('s1', [anImage('/charts/october.png')])
+    const chat = await openChat()
+    const address = `${server.base}/charts/october.png`
+    const link = await vi.waitUntil(() => view(chat)?.querySelector('figure a'))
+    expect(link.getAttribute('href')).toBe(address)
+    expect(link.getAttribute('rel')).toContain('noopener')
+    expect(link.querySelector('img')?.src).toBe(address)
+    await expect.element(page.getByText('The image cannot be shown: Sales by month')).toBeVisible()
+    expect(link).not.toBeVisible()
+    server.say('s1', anImage(picture))
+    await expect.element(page.getByRole('img', { name: 'Sales by month' })).toBeVisible()
+    await expect.element(page.getByText('The image cannot be shown')).not.toBeInTheDocument()
+  })
+
+  test.each([
+    'javascript:alert(1)',
+    'data:text/html,<script>alert(1)</script>',
+    'file:///etc/passwd',
+    'blob:https://example.org/1',
+    'https://',
+  ])('of %s is not fetched: it is shown as the data it is', async (url) => {
+    server.startSession('s1', [anImage(url)])
+    const chat = await openChat()
+    await expect.poll(() => view(chat)?.querySelector('.json')?.textContent).toContain(url)
+    expect(view(chat)?.querySelector('img, a')).toBeNull()
+  })
+})
+
+test('data reads from left to right in a page that does not', async () => {
+  const at = new Date().toISOString()
+  server.startSession('s1', [{ kind: 'block', id: 'b1', index: 0, at, block: { kind: 'metric', value: 42 } }])
+  await rightToLeft(async () => {
+    const chat = await openChat()
+    const data = await vi.waitUntil(() => view(chat)?.querySelector('.json'))
+    expect(getComputedStyle(data).direction).toBe('ltr')
+  })
+})
+
 describe('scrolling', () => {
   const long = (count: number) =>
     Array.from({ length: count }, (_, index) =>
@@ -588,6 +645,7 @@ describe('for screen readers', () => {
         aMessage({ id: 'm2', index: 4, state: 'queued' }),
         aReply({ id: 'r2', index: 5, text: 'Being **writ', streaming: true }),
         { kind: 'block', id: 'b2', index: 6, at, block: { kind: 'unheard-of', rows: 3 } },
+        { kind: 'block', id: 'b3', index: 7, at, block: { kind: 'image', url: '/october.png', alt: 'Sales' } },
       ],
       { title: 'October close', turn: { id: 't', status: 'running', started_at: null } },
     )

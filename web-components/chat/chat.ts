@@ -7,14 +7,14 @@ import type { AppInfo, Session, Transcript, TranscriptItem } from '../../src/htt
 import { baseOf, type Connection, LiveResource, LiveTopic, newId } from '../client/index.ts'
 import { announce, blank, CapsuleElement, connectionState, define, EverySecond, format, icon } from '../shared/index.ts'
 import './composer.ts'
-import './transcript-view.ts'
+import './transcript.ts'
 import { styles } from './chat.styles.ts'
 import { ChatMemory, pageStorage } from './memory.ts'
 import { Outbox, type OutboxEntry } from './outbox.ts'
+import { lastOwnText, newItems, type Row, rowsOf } from './rows.ts'
 import { reasonOf, Sender } from './sender.ts'
 import { sentencesOf } from './spoken.ts'
 import { parseSuggestions, type Suggestion } from './suggestions.ts'
-import { lastOwnText, newItems, type Row, rowsOf } from './transcript.ts'
 
 const NO_ITEMS: readonly TranscriptItem[] = []
 

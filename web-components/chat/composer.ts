@@ -33,6 +33,8 @@ export class CapsuleComposer extends CapsuleElement {
   declare empty: boolean
   /** The last message, for the up arrow; null when there is none. */
   recall: () => string | null = () => null
+  /** The text until there is a field for it. */
+  #initial = ''
 
   constructor() {
     super()
@@ -109,8 +111,6 @@ export class CapsuleComposer extends CapsuleElement {
       </div>
     `
   }
-
-  #initial = ''
 
   get #field(): HTMLTextAreaElement | null {
     return this.renderRoot?.querySelector('textarea') ?? null

@@ -230,6 +230,28 @@ export const styles = css`
     border-radius: var(--capsule-radius-m);
     background: var(--capsule-sunken);
   }
+  .image img {
+    display: block;
+    max-width: 100%;
+    max-height: 360px;
+    border: 1px solid var(--capsule-border);
+    border-radius: var(--capsule-radius-l);
+  }
+  .image a {
+    display: block;
+    width: fit-content;
+    max-width: 100%;
+    border-radius: var(--capsule-radius-l);
+  }
+  .image figcaption {
+    display: flex;
+    gap: 8px;
+    color: var(--capsule-muted);
+    overflow-wrap: anywhere;
+  }
+  .image figcaption svg {
+    margin-block-start: 2px;
+  }
   hr {
     height: 1px;
     border: 0;
