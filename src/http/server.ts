@@ -1,5 +1,4 @@
 /** The HTTP server of a running app: routes, live socket, pages; who is let in; how errors are told; how it ends. */
-import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import { userInfo } from 'node:os'
@@ -7,29 +6,18 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type Clock, systemClock } from '../actors/index.ts'
 import { type RunningApp, tellTrouble } from '../app/index.ts'
 import { type Access, assertLoopback, keyedAccess, openAccess } from './access.ts'
-import { auditRoutes } from './audit.ts'
 import { Auth, type AuthOptions } from './auth.ts'
-import { boardRoutes } from './board.ts'
-import { traceparentOf } from './caller.ts'
-import { jobRoutes } from './jobs.ts'
+import { noSchemas, takeJson, takeTheRest } from './bodies.ts'
+import { allowOrigin, preflight, requestId, standardHeaders } from './headers.ts'
 import { LIVE_PATH, Live } from './live.ts'
 import { LIVE_LIMITS, type LiveLimits } from './live-limits.ts'
-import { lockRoutes } from './locks.ts'
-import { metricsRoutes } from './metrics.ts'
 import { openApi } from './openapi.ts'
-import { pageRoutes } from './pages.ts'
 import { HttpRefusal, toProblem } from './problems.ts'
 import { rawAnswer } from './raw-answer.ts'
-import { readModelRoutes } from './read-models.ts'
 import { RequestTally } from './request-tally.ts'
-import type { Route } from './route.ts'
-import { scheduleRoutes } from './schedules.ts'
-import { sessionRoutes } from './sessions.ts'
-import { signInRoutes } from './sign-in.ts'
+import { methodsOf, ROUTES } from './routes.ts'
 import { Streams } from './sse.ts'
 import { BUILT_WEB, serveStatic, wantsPage } from './static.ts'
-import { systemRoutes } from './system.ts'
-import { taskRoutes } from './tasks.ts'
 import { signedIn, type User } from './users.ts'
 
 export interface ServerLimits extends LiveLimits {
@@ -93,28 +81,12 @@ export interface Server {
   readonly inject: FastifyInstance['inject']
 }
 
-export const ROUTES: readonly Route[] = [
-  ...taskRoutes,
-  ...jobRoutes,
-  ...boardRoutes,
-  ...sessionRoutes,
-  ...scheduleRoutes,
-  ...lockRoutes,
-  ...pageRoutes,
-  ...systemRoutes,
-  ...readModelRoutes,
-  ...metricsRoutes,
-  ...auditRoutes,
-  ...signInRoutes,
-]
-
 interface Room {
   underWay: number
   readonly most: number
 }
 
 const HEARTBEAT_MS = 15_000
-const REQUEST_ID = /^[\w.:/+=-]{1,128}$/
 
 /**
  * @throws HttpRefusal `loopback-only` for a host that others can reach, without `auth`
@@ -160,13 +132,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
   })
 
-  const parseJson = fastify.getDefaultJsonParser('error', 'error')
-  fastify.removeAllContentTypeParsers()
-  fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // Clients that always send the header send it without a body, too.
-    if (body === '') done(null, undefined)
-    else parseJson(request, body, (error, parsed) => done(error && isJson(body) ? namesRefused() : error, parsed))
-  })
+  takeJson(fastify)
 
   fastify.addHook('onRequest', (request, reply, done) => {
     standardHeaders(request, reply)
@@ -245,20 +211,6 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
   }
 }
 
-/** Input is checked by zod: Fastify's own compilers, which take 40 ms to load, stay out of the start. */
-function noSchemas(): never {
-  throw new TypeError('Routes are described in zod (see route.ts), not by a Fastify schema.')
-}
-
-/**
- * A client that still sends would find its connection gone, and never read why: what is left of the body is thrown away as
- * it comes, for as long as a request may take.
- */
-function takeTheRest(request: FastifyRequest, reply: FastifyReply): void {
-  reply.removeHeader('connection')
-  request.raw.resume()
-}
-
 function systemUser(): string {
   try {
     return userInfo().username
@@ -276,11 +228,6 @@ function reporting(): (error: unknown, context: string) => void {
   }
 }
 
-function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
-  const given = request.headers['x-request-id']
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
-}
-
 /** An upgrade to anything else is an offer that the client does without: Java's and curl's make one for HTTP/2. */
 function isWebSocket({ headers }: { headers: IncomingHttpHeaders }): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket'
@@ -289,64 +236,6 @@ function isWebSocket({ headers }: { headers: IncomingHttpHeaders }): boolean {
 /** Some clients encode the `$` of `$submit`, which the router would take for another path. */
 function plainDollar(url: string): string {
   return url.includes('/%24') ? url.replaceAll('/%24', '/$') : url
-}
-
-function standardHeaders(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id)
-  const traceparent = traceparentOf(request.headers)
-  if (traceparent !== undefined) reply.header('traceparent', traceparent)
-  // A cache on the way takes everybody with a key for the same one. Files, which are, say so themselves.
-  reply.header('cache-control', 'no-store')
-  // Those of other origins are named in their answers: a file kept for one page is no answer to another one's.
-  reply.header('vary', 'Origin')
-  reply.header('x-content-type-options', 'nosniff')
-  reply.header('cross-origin-resource-policy', 'same-origin')
-  reply.header('referrer-policy', 'no-referrer')
-}
-
-const EXPOSED = 'Link, Location, Preference-Applied, Retry-After, X-Position, X-Request-ID, X-Total-Count'
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Of JSON that is not taken for what it would do to objects that it is copied into. */
-function namesRefused(): HttpRefusal {
-  return new HttpRefusal(
-    'malformed-json',
-    'The body has a member __proto__, or a constructor with a prototype in it, which is not taken. Give it another name.',
-  )
-}
-
-function allowOrigin(reply: FastifyReply, origin: string): void {
-  reply.header('access-control-allow-origin', origin)
-  reply.header('access-control-expose-headers', EXPOSED)
-  reply.header('cross-origin-resource-policy', 'cross-origin')
-}
-
-function preflight(request: FastifyRequest, reply: FastifyReply, allowed: boolean): void {
-  if (allowed) {
-    reply.header('access-control-allow-methods', 'GET, POST, DELETE')
-    reply.header('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '')
-    reply.header('access-control-max-age', 600)
-  }
-  reply.code(204).send()
-}
-
-let patterns: readonly { readonly method: string; readonly pattern: RegExp }[] | undefined
-
-/** The methods that some route takes at a path. Only asked for paths that no route answers. */
-function methodsOf(path: string): string[] {
-  patterns ??= ROUTES.map((route) => ({
-    method: route.method,
-    pattern: new RegExp(`^${route.path.replaceAll('$', '\\$').replaceAll(/:\w+/g, '[^/]+')}$`),
-  }))
-  return patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
 }
 
 function serveOpenApi(

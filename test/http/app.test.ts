@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ROUTES } from '../../src/http/routes.ts'
 import * as schemas from '../../src/http/schemas/index.ts'
-import { ROUTES } from '../../src/http/server.ts'
 import { at, scheduleView } from './fake-app.ts'
 import { codeOf, serving, until } from './serving.ts'
 
