@@ -6,7 +6,7 @@ import { isEnded, type JsonObject, type JsonValue, type Position } from '../even
 import { type JobFilter, type JobView, jobOfFirst } from '../projections/index.ts'
 import { assertOwnJob, findJob } from './own.ts'
 import { toProblem } from './problems.ts'
-import { acknowledge, type Call, paging, position, type Route, route, staysIn } from './route.ts'
+import { acknowledge, type Call, pagingBy, position, type Route, route, staysIn } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toHistoryEvent, toJob, toLogLines } from './serialise.ts'
 import { visibleTo } from './users.ts'
@@ -56,7 +56,7 @@ export const jobRoutes: readonly Route[] = [
         ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
         ...(query.offset === undefined ? {} : { offset: query.offset }),
       })
-      paging({ request, reply }, page.next === undefined ? undefined : { cursor: page.next }, page.total)
+      pagingBy({ request, reply }, page)
       return page.items.map((view) => toJob(view, app))
     },
   }),

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Caller, RunningApp } from '../app/index.ts'
 import { type Position, parsePosition } from '../events/index.ts'
+import type { Page } from '../projections/index.ts'
 import type { Access } from './access.ts'
 import { callerOf, traceparentOf } from './caller.ts'
 import type { ErrorCode } from './errors.ts'
@@ -191,4 +192,12 @@ export function paging(
   const url = new URL(call.request.url, 'http://localhost')
   for (const [name, value] of Object.entries(next)) url.searchParams.set(name, String(value))
   call.reply.header('link', `<${url.pathname}${url.search}>; rel="next"`)
+}
+
+/** The same for a list whose pages lead on by a cursor. */
+export function pagingBy(
+  call: Pick<Call<unknown, unknown>, 'request' | 'reply'>,
+  { next, total }: Pick<Page<unknown>, 'next' | 'total'>,
+): void {
+  paging(call, next === undefined ? undefined : { cursor: next }, total)
 }

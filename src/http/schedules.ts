@@ -4,7 +4,7 @@ import { NotFound } from '../actors/index.ts'
 import type { Caller, RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import { fresh } from './fresh.ts'
-import { acknowledge, paging, type Route, route } from './route.ts'
+import { acknowledge, pagingBy, type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toOccurrence, toSchedule } from './serialise.ts'
 import { jobPath } from './tasks.ts'
@@ -61,7 +61,7 @@ export const scheduleRoutes: readonly Route[] = [
     async handle({ app, query, param, request, reply }) {
       await findSchedule(app, param('name'))
       const page = await app.reads.occurrences(param('name'), query)
-      paging({ request, reply }, page.next === undefined ? undefined : { cursor: page.next }, page.total)
+      pagingBy({ request, reply }, page)
       return page.items.map(toOccurrence)
     },
   }),

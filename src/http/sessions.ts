@@ -5,7 +5,7 @@ import type { RunningApp } from '../app/index.ts'
 import type { Position } from '../events/index.ts'
 import type { SessionView } from '../projections/index.ts'
 import { assertOwnSession, findSession } from './own.ts'
-import { acknowledge, paging, preferredWait, type Route, route } from './route.ts'
+import { acknowledge, paging, pagingBy, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toItem, toSession } from './serialise.ts'
 import { assertOwner, type User } from './users.ts'
@@ -48,7 +48,7 @@ export const sessionRoutes: readonly Route[] = [
       const { owner_id = user.id, ...shown } = query
       assertOwner(user, owner_id)
       const page = await app.reads.sessions({ ownerId: owner_id, ...shown })
-      paging({ request, reply }, page.next === undefined ? undefined : { cursor: page.next }, page.total)
+      pagingBy({ request, reply }, page)
       return page.items.map(toSession)
     },
   }),
