@@ -1,24 +1,10 @@
 /** Runs an app: its commands and reads over the actors, the node and the read models. */
-import {
-  type ActorSystem,
-  CommandRefused,
-  decideTask,
-  InvalidInput,
-  isEnded,
-  LockHeldError,
-  NotFound,
-  scheduleKind,
-  sessionKind,
-  type TaskCommand,
-  type TaskContext,
-  taskKind,
-} from '../actors/index.ts'
+import { type ActorSystem, CommandRefused, NotFound, scheduleKind, sessionKind } from '../actors/index.ts'
 import {
   type EventStore,
   isWaiting,
   type JsonObject,
   type LogVerdict,
-  nestsTooDeep,
   newId,
   type Position,
   type RecordedEvent,
@@ -27,15 +13,15 @@ import {
   streamName,
   streamPrefix,
   verifyLog,
-  WAITING_STATUSES,
 } from '../events/index.ts'
-import { type AttemptTally, cronInWords, describeError, type Node, onFailureTask } from '../execution/index.ts'
-import type { JobFilter, JobStatus, JobView, ReadModels } from '../projections/index.ts'
+import { type AttemptTally, cronInWords, type Node, onFailureTask } from '../execution/index.ts'
+import type { JobFilter, JobView, ReadModels } from '../projections/index.ts'
 import type { App, Runs } from './app.ts'
-import { forEachJob } from './bulk.ts'
 import { notAnId, originOf, sessionIdOf, VALID_ID } from './callers.ts'
 import type { PageDefinition, TaskDefinition } from './definition.ts'
+import { executeOnce } from './execute.ts'
 import { healthOf } from './health.ts'
+import { JobCommands } from './job-commands.ts'
 import { releaseLock } from './locks.ts'
 import { type RetireOutcome, type RetireRequest, retireFrom } from './retention/index.ts'
 import type {
@@ -50,7 +36,7 @@ import type {
   Submitted,
 } from './running.ts'
 import { Submits } from './submits.ts'
-import { caughtUp, type TaskApi, taskApiOf, taskState, untilEnded } from './task-api.ts'
+import { type TaskApi, taskApiOf, untilEnded } from './task-api.ts'
 import { untilTurnEnded } from './turn-end.ts'
 
 export interface EngineParts {
@@ -74,6 +60,7 @@ export interface EngineParts {
 export class Engine implements RunningApp, Runs {
   readonly #parts: EngineParts
   readonly #submits: Submits
+  readonly #jobs: JobCommands
   /** By task: one serves all its submits. */
   readonly #taskApis = new Map<string, TaskApi<unknown>>()
   #stopped: { readonly clean: boolean } | undefined
@@ -81,6 +68,7 @@ export class Engine implements RunningApp, Runs {
   constructor(parts: EngineParts) {
     this.#parts = parts
     this.#submits = new Submits(parts)
+    this.#jobs = new JobCommands(parts)
   }
 
   get name(): string {
@@ -143,80 +131,32 @@ export class Engine implements RunningApp, Runs {
     return this.#parts.node.isPaused(name)
   }
 
-  async execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed> {
-    this.#submits.definition(name)
-    let submitted: Submitted
-    try {
-      submitted = await this.#submits.once(name, params, caller)
-    } catch (error) {
-      if (!(error instanceof InvalidInput || error instanceof LockHeldError)) throw error
-      const { type, message, stack = '' } = describeError(error, false)
-      const refused = { type: error instanceof InvalidInput ? 'ValidationError' : type, message, stack }
-      // Of an input that is refused for its depth no answer could be written.
-      const told = nestsTooDeep(params) ? {} : params
-      return { taskId: undefined, params: told, outcome: { kind: 'error', error: refused } }
-    }
-    const { taskId } = submitted
-    await untilEnded(this.#parts, taskId, waitMs)
-    const { state } = await this.#parts.system.read(taskKind, taskId)
-    const recorded = state.context.submission?.params ?? params
-    if (!isEnded(state.value)) return { taskId, params: recorded, outcome: { kind: 'pending' } }
-    if (state.value === 'completed') {
-      return { taskId, params: recorded, outcome: { kind: 'result', result: state.context.result ?? null } }
-    }
-    const error = state.context.error ?? { type: 'CancelledError', message: 'The task was cancelled.' }
-    return { taskId, params: recorded, outcome: { kind: 'error', error } }
+  execute(name: string, params: JsonObject, caller: Caller, waitMs?: number): Promise<Executed> {
+    return executeOnce(this.#parts, this.#submits, { name, params }, caller, waitMs)
   }
 
-  async cancelJob(id: string, caller: Caller, reason?: string): Promise<Position> {
-    return this.#command(id, { type: 'cancel', ...(reason === undefined ? {} : { reason }) }, caller)
+  cancelJob(id: string, caller: Caller, reason?: string): Promise<Position> {
+    return this.#jobs.cancel(id, caller, reason)
   }
 
-  async cancelWaiting(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
-    await caughtUp(this, this.#parts)
-    const status = WAITING_STATUSES.filter((waiting) => filter.status === undefined || filter.status.includes(waiting))
-    if (status.length === 0) return { count: 0, position: this.reads.position }
-    return forEachJob(this.reads, { ...filter, status }, caller, (id, each) =>
-      this.#command(id, { type: 'cancel', onlyWaiting: true }, each),
-    )
+  cancelWaiting(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
+    return this.#jobs.cancelWaiting(filter, caller)
   }
 
-  async retryEnded(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
-    await caughtUp(this, this.#parts)
-    const status = filter.status?.filter((wanted) => RETRYABLE.includes(wanted)) ?? FAILED
-    if (status.length === 0) return { count: 0, position: this.reads.position }
-    return forEachJob(this.reads, { ...filter, status }, caller, (id, each) => this.retryJob(id, each))
+  retryEnded(filter: JobFilter, caller: Caller): Promise<BulkOutcome> {
+    return this.#jobs.retryEnded(filter, caller)
   }
 
-  async retryJob(id: string, caller: Caller): Promise<Position> {
-    const { context, value } = await taskState(this.#parts, id)
-    const { submission } = context
-    if (context.deleted) throw new NotFound('job', id)
-    // A repeat is answered as it was the first time, whatever the task does by now.
-    if (submission?.lockKey === undefined || isRepeated(caller, context))
-      return this.#command(id, { type: 'requeue' }, caller)
-    const { refusal } = decideTask({ type: 'requeue' }, { value, context }, { key: id, now: 0, by: caller.by, newId })
-    if (refusal) throw refusal
-    const position = await this.#parts.node.submitter.requeue(id, submission, context.run, originOf(caller))
-    // Deleted or retired meanwhile.
-    if (position === undefined) throw new NotFound('job', id)
-    return position
+  retryJob(id: string, caller: Caller): Promise<Position> {
+    return this.#jobs.retry(id, caller)
   }
 
-  async refreshJob(id: string, caller: Caller): Promise<Position> {
-    return this.#command(id, { type: 'refresh' }, caller)
+  refreshJob(id: string, caller: Caller): Promise<Position> {
+    return this.#jobs.refresh(id, caller)
   }
 
-  async deleteJob(id: string, caller: Caller): Promise<Position> {
-    const { value, context } = await taskState(this.#parts, id)
-    const isRepeat = isRepeated(caller, context)
-    if (context.deleted && !isRepeat) throw new NotFound('job', id)
-    if (!isEnded(value) && !isRepeat) {
-      // The client's id is that of the deletion: a repeat may find the task cancelled, and not deleted yet.
-      const { commandId: _, ...canceller } = caller
-      await unlessRefused(this.#command(id, { type: 'cancel', reason: 'Deleted' }, canceller))
-    }
-    return (await this.#parts.system.execute(taskKind, id, { type: 'delete' }, originOf(caller))).position
+  deleteJob(id: string, caller: Caller): Promise<Position> {
+    return this.#jobs.delete(id, caller)
   }
 
   async waitForJob(id: string, timeoutMs: number): Promise<JobView | undefined> {
@@ -415,26 +355,5 @@ export class Engine implements RunningApp, Runs {
 
   #schedule(name: string): void {
     if (!this.#parts.app.schedules.has(name)) throw new NotFound('schedule', name)
-  }
-
-  async #command(id: string, command: TaskCommand, caller: Caller): Promise<Position> {
-    const { context } = await taskState(this.#parts, id)
-    if (context.deleted) throw new NotFound('job', id)
-    return (await this.#parts.system.execute(taskKind, id, command, originOf(caller))).position
-  }
-}
-
-const FAILED: readonly JobStatus[] = ['failed', 'timeout']
-const RETRYABLE: readonly JobStatus[] = [...FAILED, 'cancelled']
-
-function isRepeated({ commandId }: Caller, { commandIds }: TaskContext): boolean {
-  return commandId !== undefined && commandIds.includes(commandId)
-}
-
-async function unlessRefused(work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    if (!(error instanceof CommandRefused)) throw error
   }
 }

@@ -83,12 +83,12 @@ export function taskApiOf<Result>(name: string, running: RunningApp, parts: Task
       const { limit = 100, offset = 0, ...filter } = options
       const query = { ...filterOf(name, filter), offset: wholeNumber('offset', offset) }
       const most = limit === Number.POSITIVE_INFINITY ? limit : wholeNumber('limit', limit)
-      await caughtUp(running, parts)
+      await caughtUp({ reads: running.reads, store: parts.store })
       return jobsOf(running, query, most)
     },
     count: async (filter) => {
       const query = filterOf(name, filter)
-      await caughtUp(running, parts)
+      await caughtUp({ reads: running.reads, store: parts.store })
       return running.reads.countJobs(query)
     },
     cancel: async (filter) => (await running.cancelWaiting(filterOf(name, filter), SYSTEM)).count,
@@ -97,7 +97,7 @@ export function taskApiOf<Result>(name: string, running: RunningApp, parts: Task
 }
 
 /** Resolves when reads include all that is in the log now. */
-export async function caughtUp({ reads }: Pick<RunningApp, 'reads'>, { store }: Pick<TaskApiParts, 'store'>) {
+export async function caughtUp({ reads, store }: Pick<RunningApp, 'reads'> & Pick<TaskApiParts, 'store'>) {
   await reads.waitFor(await store.head())
 }
 
