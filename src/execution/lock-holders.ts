@@ -1,10 +1,16 @@
 /** Who holds which lock, as the log says. */
-import type { LockFact } from '../events/index.ts'
+import { lockKind } from '../actors/index.ts'
+import { type LockFact, streamName } from '../events/index.ts'
 
 interface Holder {
   readonly taskId: string
   /** The fencing token: the revision at which the lock came to the holder. */
   readonly fence: string
+}
+
+/** The stream of a lock, by which it is known here: what the log says of a lock comes with it. */
+export function lockStream(app: string, key: string): string {
+  return streamName(app, lockKind.kind, key)
 }
 
 export class LockHolders {

@@ -133,7 +133,7 @@ export class Node {
       patience,
       report,
     })
-    this.submitter = new Submitter(system, this.#dispatcher, this.locks, report)
+    this.submitter = new Submitter(system, this.#dispatcher.starts, this.locks, report)
     const { submitter } = this
     const { callbacks } = options
     this.#aftermath = new Aftermath({

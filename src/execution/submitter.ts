@@ -21,8 +21,8 @@ import {
   StreamDeleted,
   type Submission,
 } from '../events/index.ts'
-import type { Dispatcher } from './dispatcher.ts'
 import type { LockKeeper, LockTurn } from './locks.ts'
+import type { Starts } from './starts.ts'
 
 export interface Submitted {
   readonly taskId: string
@@ -35,14 +35,14 @@ export interface Submitted {
 
 export class Submitter {
   readonly #system: ActorSystem
-  readonly #dispatcher: Dispatcher
+  readonly #starts: Starts
   readonly #locks: LockKeeper
   readonly #report: Report
 
-  constructor(system: ActorSystem, dispatcher: Dispatcher, locks: LockKeeper, report: Report) {
+  constructor(system: ActorSystem, starts: Starts, locks: LockKeeper, report: Report) {
     this.#report = report
     this.#system = system
-    this.#dispatcher = dispatcher
+    this.#starts = starts
     this.#locks = locks
   }
 
@@ -144,16 +144,16 @@ export class Submitter {
     lock: { readonly place: number; readonly fence: string | undefined } | undefined,
   ): Promise<Outcome<TaskContext>> {
     const mayStart = submission.runAt === undefined && (lock === undefined || lock.place === 0)
-    const start = mayStart ? this.#dispatcher.reserve(taskId, submission.name, lock?.fence) : undefined
+    const start = mayStart ? this.#starts.reserve(taskId, submission.name, lock?.fence) : undefined
     try {
       const outcome = await this.#system.execute(taskKind, taskId, { type: 'submit', submission, start }, origin)
       if (start) {
-        if (outcome.facts.length > 1) this.#dispatcher.begin(taskId, outcome.state, lock?.fence)
-        else this.#dispatcher.abandon(taskId)
+        if (outcome.facts.length > 1) this.#starts.begin(taskId, outcome.state, lock?.fence)
+        else this.#starts.abandon(taskId)
       }
       return outcome
     } catch (error) {
-      if (start) this.#dispatcher.abandon(taskId)
+      if (start) this.#starts.abandon(taskId)
       throw error instanceof StreamDeleted ? new TaskRetired(taskId, submission.idempotencyKey) : error
     }
   }

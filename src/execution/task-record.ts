@@ -1,8 +1,32 @@
-/** What the dispatcher knows of one live task. A million of them may wait, so there is nothing in it that is not asked for. */
+/**
+ * What this node knows of one live task. A million of them may wait, so there is nothing in it that is not asked for. It is a
+ * hint: the log decides.
+ */
+import { isEnded, type State, type TaskContext } from '../actors/index.ts'
+import type { Submission } from '../events/index.ts'
 import type { WaitingTask } from '../projections/index.ts'
 
-/** `gone`: ended, though a queue may still hold it. */
+/** Where it waits is told in backlog.ts. `gone`: ended, though a queue may still hold it. */
 export type RecordState = 'delayed' | 'ready' | 'held' | 'limited' | 'parked' | 'claiming' | 'running' | 'gone'
+
+/** What a record is made of. */
+export interface LiveTask {
+  readonly id: string
+  readonly name: string
+  readonly ownerId: string
+  readonly priority: number
+  /** Which run of it waits, from 1. */
+  readonly run: number
+  /** Processes that died while they ran this run of it. */
+  readonly crashes: number
+  /** Not before this, milliseconds since the epoch. */
+  readonly runAt: number | undefined
+  /** Not worth a first start after this, milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
+  readonly lockKey: string | undefined
+  /** The lock's stream knows that it wants the lock. */
+  readonly hasAskedForLock: boolean
+}
 
 /** One live task. A class, so that a million of them share one shape. */
 export class TaskRecord {
@@ -10,55 +34,67 @@ export class TaskRecord {
   readonly name: string
   readonly ownerId: string
   readonly priority: number
+  /** The stream of its lock. */
   readonly lock: string | undefined
   runAt: number | undefined
   /** When it is due by the monotonic clock, once it has been delayed. */
   due = 0
   state: RecordState = 'delayed'
-  /** The lock's stream knows that this task waits for it. */
-  asked: boolean
+  hasAskedForLock: boolean
   /** Id of the TaskStarted event of the attempt under way, wherever it runs. */
   claim: string | undefined = undefined
   /** That attempt is this node's. */
   ours = false
-  /** Which run of it waits, or runs. */
   run: number
-  /** Processes that died while they ran this run of it. */
   crashes: number
   /** How long it was left to nodes that come before this one in its order, which had their time. */
   leftMs = 0
-  /** Not worth a first start after this. */
-  expiresAt: number | undefined = undefined
+  expiresAt: number | undefined
 
-  constructor(
-    id: string,
-    of: { name: string; ownerId: string; priority: number; crashes: number; run: number },
-    lock: string | undefined,
-    runAt: number | undefined,
-    asked: boolean,
-  ) {
-    this.id = flat(id)
-    this.name = of.name
-    this.ownerId = of.ownerId
-    this.priority = of.priority
+  constructor(task: LiveTask, lock: string | undefined) {
+    this.id = flat(task.id)
+    this.name = task.name
+    this.ownerId = task.ownerId
+    this.priority = task.priority
     this.lock = lock
-    this.crashes = of.crashes
-    this.run = of.run
-    this.runAt = runAt
-    this.asked = asked
+    this.crashes = task.crashes
+    this.run = task.run
+    this.runAt = task.runAt
+    this.expiresAt = task.expiresAt
+    this.hasAskedForLock = task.hasAskedForLock
   }
 }
 
-/** What the dispatcher needs to know of a task, from its submission or from a read model. */
-export type NewTask = Pick<WaitingTask, 'name' | 'ownerId' | 'priority'> & {
-  readonly lockKey?: string | undefined
-  readonly expiresAt?: string | number | undefined
-  readonly crashes?: number
+/** As its submission says, in its first run. */
+export function ofSubmission(id: string, submission: Submission): LiveTask {
+  const { name, ownerId, priority, lockKey, runAt, expiresAt } = submission
+  return {
+    id,
+    name,
+    ownerId,
+    priority,
+    run: 1,
+    crashes: 0,
+    runAt: runAt === undefined ? undefined : Date.parse(runAt),
+    expiresAt: expiresAt === undefined ? undefined : Date.parse(expiresAt),
+    lockKey,
+    // One that may start at once has asked before it was recorded; a delayed one asks when it is due.
+    hasAskedForLock: runAt === undefined,
+  }
 }
 
-/** A run that has started does not expire any more. */
-export function startedBefore(task: NewTask): NewTask {
-  return { ...task, expiresAt: undefined }
+/** As a read model knows it. */
+export function ofWaiting(task: WaitingTask, hasAskedForLock: boolean): LiveTask {
+  return { ...task, expiresAt: task.status === 'retry' ? undefined : task.expiresAt, hasAskedForLock }
+}
+
+/** As its stream knows it; undefined unless it waits. A run that has started does not expire any more. */
+export function ofState(id: string, { value, context }: State<TaskContext>): LiveTask | undefined {
+  const { submission, runAt, crashes, attempt, run } = context
+  if (!submission || isEnded(value) || value === 'running') return undefined
+  const first = ofSubmission(id, submission)
+  const expiresAt = attempt > 0 ? undefined : first.expiresAt
+  return { ...first, run, crashes, runAt, expiresAt, hasAskedForLock: false }
 }
 
 /** Waits, though it is due. */
