@@ -1,6 +1,7 @@
 /** Actors: machines, their deciders, and the system that runs them against the log. The only door into this folder. */
 export * from './audit/index.ts'
 export { type Clock, ManualClock, settled, systemClock, type Timer } from './clock.ts'
+export type { AppliedFact, Origin, Outcome } from './command.ts'
 export * from './errors.ts'
 export type { ActorKind, State } from './kind.ts'
 export * from './limit/index.ts'
@@ -12,11 +13,5 @@ export * from './schedule/index.ts'
 export * from './session/index.ts'
 export * from './setting/index.ts'
 export { MemorySnapshots, openSqliteSnapshots, type Snapshot, type SnapshotStore } from './snapshots/index.ts'
-export {
-  ActorSystem,
-  type ActorSystemOptions,
-  type AppliedFact,
-  type Origin,
-  type Outcome,
-} from './system.ts'
+export { ActorSystem, type ActorSystemOptions } from './system.ts'
 export * from './task/index.ts'

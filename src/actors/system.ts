@@ -5,65 +5,31 @@
  * comes back from its stream. Its state is only ever what its stream says. With `inspect` a real XState actor of the
  * same machine runs beside each resident, for inspectors to attach to.
  */
-import { type AnyActor, type AnyStateMachine, createActor, type InspectionEvent } from 'xstate'
+import type { InspectionEvent } from 'xstate'
 import {
-  type Actor,
-  currentVersion,
-  type EventData,
-  type EventMetadata,
   type EventStore,
-  type JsonObject,
   newId,
   type Position,
   type ReadStreamOptions,
   type RecordedEvent,
   type Revision,
-  StoreError,
   type StoreUnavailable,
-  seal,
   streamName,
   WrongExpectedRevision,
 } from '../events/index.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { CommandIdTaken, MailboxFull, TooContended } from './errors.ts'
+import type { Origin, Outcome } from './command.ts'
+import { MailboxFull, TooContended } from './errors.ts'
 import { evolutionOf } from './evolve.ts'
 import { type ActorKind, type Applied, type Decision, type Fact, nothing, type State } from './kind.ts'
+import { Loader } from './loader.ts'
 import { type NoAnswer, PatientStore } from './patient-store.ts'
 import { RecentlyUsed } from './recently-used.ts'
-import { applyAppended, beginning, put, type Resident, replay, type Standing } from './resident.ts'
+import { recordedAs } from './repeats.ts'
+import { applyAppended, type Resident } from './resident.ts'
+import { sealed } from './sealing.ts'
 import { SnapshotKeeper, type SnapshotOptions } from './snapshots/index.ts'
-
-/** Where a command comes from. */
-export interface Origin {
-  readonly by: Actor
-  /** The id a client gave it; recorded, so that a repeat is recognised. */
-  readonly commandId?: string | undefined
-  /** The first cause. Default: the command itself. */
-  readonly correlationId?: string | undefined
-  /** What led here. Default: the command itself. */
-  readonly causationId?: string | undefined
-  readonly traceparent?: string | undefined
-  /** The stream is new: spare the look. Harmless when wrong. */
-  readonly fresh?: boolean
-  /**
-   * Ends a run, or claims one: bypasses a full mailbox, and is retried until the store answers, since half the world
-   * hangs on it. Others give up after `patienceMs`.
-   */
-  readonly mustLand?: boolean
-}
-
-export type AppliedFact = Pick<EventData, 'id' | 'type' | 'data' | 'metadata'>
-
-export interface Outcome<Context> {
-  readonly state: State<Context>
-  /** What this command added; none if it changed nothing. */
-  readonly facts: readonly AppliedFact[]
-  /** Of a client's command that is repeated: what it was recorded as, where its kind tells it from others. */
-  readonly repeated?: AppliedFact | undefined
-  /** Of the actor's last event that this node knows, START if it has none. */
-  readonly position: Position
-}
 
 export interface ActorSystemOptions {
   readonly app: string
@@ -87,11 +53,7 @@ export interface ActorSystemOptions {
 
 const READER: Origin = { by: 'system' }
 const PATIENT_READER: Origin = { by: 'system', mustLand: true }
-/** Events read at a time, back from the end of a stream, for what a command was recorded as. */
-const LOOK_BACK = 200
 const DECIDE_AGAIN = 20
-/** Events of a stream that are in memory at once. */
-const PAGE = 2000
 
 interface Letter<Command, Context> {
   /** Undefined: only a look. */
@@ -130,8 +92,8 @@ export class ActorSystem {
   readonly #limit: number
   readonly #mailbox: number
   readonly #newId: () => string
-  readonly #inspect: ((event: InspectionEvent) => void) | undefined
   readonly #snapshots: SnapshotKeeper | undefined
+  readonly #loader: Loader
   readonly #residents = new RecentlyUsed<AnyWorker>()
   readonly #acknowledged = new Acknowledged()
   readonly #conflicts = new Map<string, number>()
@@ -149,8 +111,8 @@ export class ActorSystem {
     this.#limit = options.residents ?? 4_000
     this.#mailbox = options.mailbox ?? 1000
     this.#newId = options.newId ?? newId
-    this.#inspect = options.inspect
     this.#snapshots = options.snapshots && new SnapshotKeeper(options.snapshots)
+    this.#loader = new Loader(this.#store, this.#snapshots, options.inspect)
   }
 
   /**
@@ -279,8 +241,8 @@ export class ActorSystem {
       stream,
       mailbox: [],
       evolution,
-      ...beginning(evolution, this.#firstSnapshotDue),
-      mirror: this.#mirror(kind.machine, evolution.initial),
+      ...this.#loader.beginning(evolution),
+      mirror: this.#loader.mirror(kind.machine, evolution.initial),
       loaded: false,
       busy: false,
     }
@@ -288,15 +250,6 @@ export class ActorSystem {
     this.#residents.trim(this.#limit - 1, passivate)
     this.#residents.add(stream, resident as unknown as AnyWorker)
     return resident
-  }
-
-  #mirror(machine: AnyStateMachine, state: State<Applied>): AnyActor | undefined {
-    if (!this.#inspect) return undefined
-    return createActor(machine, { inspect: this.#inspect, snapshot: machine.resolveState(state) }).start()
-  }
-
-  get #firstSnapshotDue(): number {
-    return this.#snapshots?.firstDue ?? Number.POSITIVE_INFINITY
   }
 
   async #work<Command, Context extends Applied>(resident: Worker<Command, Context>): Promise<void> {
@@ -323,43 +276,44 @@ export class ActorSystem {
     resident: Worker<Command, Context>,
     { mustLand = false }: Origin,
   ): Promise<Outcome<Context>> {
-    if (!resident.loaded || !this.#exclusive) await this.#catchUp(resident, mustLand)
+    if (!resident.loaded || !this.#exclusive) await this.#loader.catchUp(resident, mustLand)
     return { state: resident.state, facts: [], position: resident.position }
   }
 
+  /**
+   * Decides by what is known of the stream, and appends at the revision up to which it is known. If somebody else was ahead, what
+   * they appended is applied, and the command is decided again.
+   */
   async #handle<Command, Context extends Applied>(
     resident: Worker<Command, Context>,
     command: Command,
     origin: Origin,
   ): Promise<Outcome<Context>> {
-    const { mustLand = false } = origin
+    const { by, commandId, mustLand = false } = origin
     if (!resident.loaded) {
       if (origin.fresh && resident.state.context.revision < 0) resident.loaded = true
-      else await this.#catchUp(resident, mustLand)
+      else await this.#loader.catchUp(resident, mustLand)
     }
-    let known = this.#exclusive
+    let isCurrent = this.#exclusive
     for (let tries = 0; tries < DECIDE_AGAIN || mustLand; tries++) {
-      const state = resident.state
-      const isRepeat = origin.commandId !== undefined && state.context.commandIds.includes(origin.commandId)
-      const repeated = isRepeat ? await this.#recordedAs(resident, command, origin) : undefined
+      const { state } = resident
+      const isRepeat = commandId !== undefined && state.context.commandIds.includes(commandId)
+      const repeated = isRepeat ? await recordedAs(this.#store, resident, command, origin) : undefined
       const now = this.clock.now()
-      const decision: Decision<Fact> = isRepeat
+      const { facts, refusal }: Decision<Fact> = isRepeat
         ? nothing
-        : resident.kind.decide(command, state, { key: resident.key, now, by: origin.by, newId: this.#newId })
-      if (decision.facts.length === 0 && !known) {
+        : resident.kind.decide(command, state, { key: resident.key, now, by, newId: this.#newId })
+      if (facts.length === 0) {
         // Others append and delete too: a refusal, or "nothing to do", must not rest on what has been overtaken.
-        known = true
-        if (await this.#catchUp(resident, mustLand)) continue
-      }
-      if (decision.facts.length === 0) {
-        if (decision.refusal) throw decision.refusal
+        const wasCurrent = isCurrent
+        isCurrent = true
+        if (!wasCurrent && (await this.#loader.catchUp(resident, mustLand))) continue
+        if (refusal) throw refusal
         return { state, facts: [], repeated, position: resident.position }
       }
-      const events = this.#seal(resident, decision, origin, now)
-      const { revision } = resident.state.context
-      const expected = revision < 0 ? 'no-stream' : BigInt(revision)
+      const events = sealed(resident, facts, origin, now, this.#newId)
       try {
-        const { position } = await this.#store.append(resident.stream, expected, events, mustLand)
+        const { position } = await this.#store.append(resident.stream, revisionOf(resident), events, mustLand)
         resident.position = position
         this.#acknowledged.note(resident.stream, position)
       } catch (error) {
@@ -368,135 +322,19 @@ export class ActorSystem {
           resident.loaded = false
           throw error
         }
-        const type = events[0]?.type ?? ''
-        this.#conflicts.set(type, (this.#conflicts.get(type) ?? 0) + 1)
-        await this.#catchUp(resident, mustLand)
+        this.#noteConflict(events[0]?.type ?? '')
+        await this.#loader.catchUp(resident, mustLand)
         continue
       }
       applyAppended(resident, events, now)
-      if (decision.refusal) throw decision.refusal
+      if (refusal) throw refusal
       return { state: resident.state, facts: events, position: resident.position }
     }
     throw new TooContended(resident.stream, DECIDE_AGAIN)
   }
 
-  /**
-   * What a command that is repeated led to the first time. It was a while ago, so the stream is read from its end.
-   * @throws CommandIdTaken if the id is that of another command: it must not be answered as if this one were done
-   */
-  async #recordedAs<Command, Context extends Applied>(
-    { kind, stream }: Worker<Command, Context>,
-    command: Command,
-    { commandId = '', mustLand = false }: Origin,
-  ): Promise<AppliedFact | undefined> {
-    if (!kind.leadsTo) return undefined
-    let page: ReadStreamOptions | undefined = { direction: 'backwards', limit: LOOK_BACK }
-    while (page) {
-      const events: readonly RecordedEvent[] = await this.#store.readStream(stream, page, mustLand)
-      const itsOwn = events.filter(({ metadata }) => metadata.commandId === commandId)
-      const found = itsOwn.find((event) => kind.leadsTo?.(command, event))
-      if (found) return found
-      if (itsOwn.length > 0) throw new CommandIdTaken(commandId, kind.kind)
-      const oldest = events.at(-1)?.revision ?? 0n
-      page = oldest > 0n ? { ...page, from: oldest - 1n } : undefined
-    }
-    return undefined
-  }
-
-  #seal<Context extends Applied>(
-    resident: Resident<Context>,
-    decision: Decision<Fact>,
-    origin: Origin,
-    now: number,
-  ): EventData[] {
-    const commandId = origin.commandId ?? this.#newId()
-    const at = new Date(now).toISOString()
-    let { hash } = resident
-    let revision = BigInt(resident.state.context.revision)
-    return decision.facts.map((fact) => {
-      // In the order of their names, which the hash takes them in.
-      const metadata: EventMetadata = {
-        at,
-        by: fact.by ?? origin.by,
-        causationId: origin.causationId ?? commandId,
-        ...(origin.commandId === undefined ? {} : { commandId: origin.commandId }),
-        correlationId: origin.correlationId ?? origin.causationId ?? commandId,
-        ...(origin.traceparent === undefined ? {} : { traceparent: origin.traceparent }),
-        v: currentVersion(resident.kind.kind, fact.type),
-      }
-      revision += 1n
-      const data = fact.data as JsonObject
-      const sealed = seal(resident.stream, revision, hash, {
-        id: fact.id ?? this.#newId(),
-        type: fact.type,
-        data,
-        metadata,
-      })
-      hash = sealed.metadata.hash
-      return sealed
-    })
-  }
-
-  /** Applies what the log has beyond what the actor knows. @returns whether there was anything */
-  async #catchUp<Context extends Applied>(resident: Resident<Context>, mustLand: boolean): Promise<boolean> {
-    if (!resident.loaded) {
-      if (await this.#resume(resident, mustLand)) return true
-      this.#renew(resident, beginning(resident.evolution, this.#firstSnapshotDue))
-    }
-    const before = resident.state.context.revision
-    if (!(await this.#follow(resident, mustLand))) {
-      resident.loaded = false
-      await this.#catchUp(resident, mustLand)
-      return true
-    }
-    resident.loaded = true
-    return resident.state.context.revision > before
-  }
-
-  /**
-   * Applies what follows in the stream, a page at a time: all that a long stream says need not be in memory at once.
-   * @returns false if the last event that is known is gone, and with it the stream and all that was known
-   */
-  async #follow<Context extends Applied>(resident: Resident<Context>, mustLand: boolean): Promise<boolean> {
-    for (;;) {
-      const { revision } = resident.state.context
-      // From the last event that is known: also what was read of a stream that is deleted between two pages is nothing.
-      const from = BigInt(Math.max(revision, 0))
-      const page = await this.#read(resident, from, mustLand)
-      if (revision >= 0 && page[0]?.revision !== from) return false
-      for (const event of revision < 0 ? page : page.slice(1)) replay(resident, event)
-      if (page.length < PAGE) return true
-    }
-  }
-
-  /**
-   * Starts from the stream's snapshot, if the log has the event it ends with at its place: after a backup was restored,
-   * or beside another log, it has not. A snapshot after which the rest does not fit is not believed either.
-   */
-  async #resume<Context extends Applied>(resident: Resident<Context>, mustLand: boolean): Promise<boolean> {
-    const kept = this.#snapshots?.find(resident)
-    if (!kept) return false
-    const [last, ...rest] = await this.#read(resident, BigInt(kept.revision), mustLand)
-    if (last?.revision === BigInt(kept.revision) && last.id === kept.id && last.metadata.hash === kept.hash) {
-      const { state, id: eventId, hash, nextDue: snapshotDue } = kept
-      this.#renew(resident, { state, eventId, hash, snapshotDue, position: last.position })
-      try {
-        for (const event of rest) replay(resident, event)
-        if (rest.length + 1 < PAGE || (await this.#follow(resident, mustLand))) {
-          resident.loaded = true
-          return true
-        }
-      } catch (error) {
-        if (error instanceof StoreError) throw error
-        // If it is the log that cannot be read, reading all of it says so.
-      }
-    }
-    this.#snapshots?.drop(resident.stream)
-    return false
-  }
-
-  #read<Context extends Applied>({ stream }: Resident<Context>, from: bigint, mustLand: boolean) {
-    return this.#store.readStream(stream, { from, limit: PAGE }, mustLand)
+  #noteConflict(type: string): void {
+    this.#conflicts.set(type, (this.#conflicts.get(type) ?? 0) + 1)
   }
 
   /** While one command waits for the store, those behind it wait no longer than they would by themselves. */
@@ -509,10 +347,10 @@ export class ActorSystem {
       else letter.reject(error)
     }
   }
+}
 
-  #renew<Context extends Applied>(resident: Resident<Context>, standing: Standing<Context>): void {
-    resident.mirror?.stop()
-    resident.mirror = this.#mirror(resident.kind.machine, standing.state)
-    put(resident, standing)
-  }
+/** Up to where the stream is known. */
+function revisionOf({ state }: { readonly state: State<Applied> }): Revision | 'no-stream' {
+  const { revision } = state.context
+  return revision < 0 ? 'no-stream' : BigInt(revision)
 }
