@@ -9,6 +9,7 @@ const who = await fetch('/api/v1/user')
 if (who.ok) {
   document.querySelector('#name').textContent = (await who.json()).name
   document.querySelector('#go').href = next
+  document.querySelector('h1').textContent = 'Signed in'
   signIn.hidden = true
   signOut.hidden = false
 } else signIn.elements.key.focus()
