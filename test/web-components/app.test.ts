@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
 import { CapsuleApp } from '../../web-components/app/index.ts'
 import { aMessage, aReply, aSchedule, FakeServer } from './chat-fake-server.ts'
-import { atRest, emulate } from './support.ts'
+import { atRest, emulate, frames } from './support.ts'
 
 let server: FakeServer
 const home = window.location.href
@@ -55,6 +55,23 @@ describe('the navigation', () => {
     history.back()
     await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
     await expect.element(link('Schedules')).toHaveAttribute('aria-current', 'page')
+  })
+
+  test('moves nothing aside when it is known what the app has', async () => {
+    const shifts: PerformanceEntry[] = []
+    const observer = new PerformanceObserver((list) => shifts.push(...list.getEntries()))
+    observer.observe({ type: 'layout-shift' })
+    server.startSession('s1', [aMessage()])
+    const answer = server.delayAnswers()
+    await openApp('/')
+    await expect.element(page.getByText('Connecting')).toBeVisible()
+    await frames(3)
+    answer()
+    await expect.element(link('Chat')).toBeVisible()
+    await expect.element(page.getByRole('complementary', { name: 'Conversations' })).toBeVisible()
+    await frames(3)
+    observer.disconnect()
+    expect(shifts).toEqual([])
   })
 
   test('marks what is shown also where colours are forced', async () => {

@@ -48,6 +48,7 @@ export class FakeServer {
   readonly #sockets = new Set<FakeSocket>()
   #position = 100
   #online = true
+  #mayAnswer: Promise<void> | undefined
   readonly #realSocket = window.WebSocket
   readonly #realFetch = window.fetch
 
@@ -63,6 +64,7 @@ export class FakeServer {
       },
     })
     window.fetch = async (input, init) => {
+      await this.#mayAnswer
       const url = input instanceof Request ? input.url : String(input)
       return url.startsWith(this.base) ? this.#fetch(new URL(url)) : RealFetch(input, init)
     }
@@ -107,6 +109,13 @@ export class FakeServer {
   setSchedule(schedule: Schedule): void {
     this.schedules = this.schedules.map((known) => (known.name === schedule.name ? schedule : known))
     this.#tell('schedules', {}, [schedule])
+  }
+
+  /** Lets everybody wait who asks by HTTP, until what it gives back is called. */
+  delayAnswers(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#mayAnswer = promise
+    return resolve
   }
 
   goOffline(): void {

@@ -254,6 +254,7 @@ export const styles = css`
     flex: none;
     height: 44px;
     margin: 0 8px 8px;
+    padding: 0 8px;
   }
   .drawer .sidebar-head .button {
     width: 40px;

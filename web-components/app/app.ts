@@ -3,6 +3,7 @@
  * each at a URL of its own. What is shown is decided by the URL alone, so Back, reload and a shared link do what one expects.
  */
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
+import { keyed } from 'lit/directives/keyed.js'
 import { repeat } from 'lit/directives/repeat.js'
 import type { AppInfo, Session } from '../../src/http/wire.ts'
 import { ChatMemory, pageStorage } from '../chat/index.ts'
@@ -128,9 +129,14 @@ export class CapsuleApp extends CapsuleElement {
             ? html`<aside class="sidebar" part="sidebar" aria-label="Conversations">${this.#conversations(route)}</aside>`
             : nothing
         }
-        <main part="main" tabindex="-1">
-          <h1 class="sr">${info?.name ?? 'Capsule'}</h1>
-          ${this.#main(info, route)}${this.#banner()}</main>
+        ${keyed(
+          // Another one once it is known what there is: what said "Connecting" would move aside for the conversations.
+          info === undefined,
+          html`<main part="main" tabindex="-1">
+            <h1 class="sr">${info?.name ?? 'Capsule'}</h1>
+            ${this.#main(info, route)}${this.#banner()}
+          </main>`,
+        )}
       </div>
       ${
         this.narrow
@@ -221,7 +227,7 @@ export class CapsuleApp extends CapsuleElement {
                     )}
                   </ul>`,
               )
-            : html`<p class="xs muted none">${this.#noConversations(all)}</p>`
+            : html`<p class=${`xs muted none ${all ? '' : 'late'}`}>${this.#noConversations(all)}</p>`
         }
       </div>
     `
