@@ -379,6 +379,14 @@ describe('turns', () => {
     expect(retry?.top).toBeGreaterThanOrEqual(reason?.bottom ?? 0)
   })
 
+  test('the reason of a failed one is right under what was said', async () => {
+    server.startSession('s1', [aMessage({ state: 'failed', error: 'ledger locked' })])
+    const chat = await openChat()
+    const trouble = await vi.waitUntil(() => view(chat)?.querySelector('.trouble'))
+    const said = view(chat)?.querySelector('.bubble')?.getBoundingClientRect()
+    expect(trouble.getBoundingClientRect().top - (said?.bottom ?? 0)).toBeLessThanOrEqual(8)
+  })
+
   test('a refused retry says why', async () => {
     server.startSession('s1', [aMessage({ state: 'stopped' })])
     server.answer = () => ({ problem: problemOf('turn-running', 'Running', 'A turn is running.', 409) })
@@ -464,11 +472,20 @@ describe('an image', () => {
     expect(link.getAttribute('href')).toBe(address)
     expect(link.getAttribute('rel')).toContain('noopener')
     expect(link.querySelector('img')?.src).toBe(address)
+    link.querySelector('img')?.dispatchEvent(new Event('error'))
     await expect.element(page.getByText('The image cannot be shown: Sales by month')).toBeVisible()
     expect(link).not.toBeVisible()
     server.say('s1', anImage(picture))
     await expect.element(page.getByRole('img', { name: 'Sales by month' })).toBeVisible()
     await expect.element(page.getByText('The image cannot be shown')).not.toBeInTheDocument()
+  })
+
+  test('without a size of its own has one all the same', async () => {
+    // A file that the server of the tests has.
+    server.startSession('s1', [anImage(new URL('/src/http/static/icon.svg', window.location.href).href)])
+    await openChat()
+    const image = page.getByRole('img', { name: 'Sales by month' })
+    await expect.poll(() => image.element().getBoundingClientRect().width).toBeGreaterThan(100)
   })
 
   test.each([

@@ -240,6 +240,8 @@ export const styles = css`
   .image a {
     display: block;
     width: fit-content;
+    /* A drawing without a size of its own takes what there is. */
+    min-width: min(240px, 100%);
     max-width: 100%;
     border-radius: var(--capsule-radius-l);
   }

@@ -224,13 +224,12 @@ export class CapsuleTranscript extends CapsuleElement {
     return html`<div class="entry mine" role="article" aria-label="You" part="message">
       <div class="line">
         <p class="bubble">${item.text}</p>
-        <div class="under">
-          ${item.state === 'queued' ? html`<span class="waits">${icon('scheduled', 's')}Queued behind the answer before it</span>` : nothing}
-          ${trouble === null ? html`${when(item.at)}` : nothing}
-        </div>
         ${
           trouble === null
-            ? nothing
+            ? html`<div class="under">
+                ${item.state === 'queued' ? html`<span class="waits">${icon('scheduled', 's')}Queued behind the answer before it</span>` : nothing}
+                ${when(item.at)}
+              </div>`
             : html`<div class=${`trouble ${item.state}`}>
                 <p>${icon(TROUBLE_ICONS[item.state])}<span>${trouble}</span></p>
                 <button
