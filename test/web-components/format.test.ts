@@ -109,3 +109,9 @@ test('what ended while it waited took no time of an attempt, and its wait is not
 test('a value cut to one line ends with a whole character', () => {
   expect(format.oneLine('😀'.repeat(100), 11)).toBe(`"${'😀'.repeat(4)}…`)
 })
+
+test('a task that timed out does not name the error that its status is', () => {
+  const error = { type: 'TimeoutError', message: 'The attempt did not end within its timeout of 2 s.', retryable: true }
+  expect(jobs.errorLine(aJob({ status: 'timeout', error }))).toBe(error.message)
+  expect(jobs.errorLine(aJob({ status: 'failed', error }))).toBe(`TimeoutError: ${error.message}`)
+})

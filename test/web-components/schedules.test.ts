@@ -1,11 +1,11 @@
 import axe from 'axe-core'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { page } from 'vitest/browser'
 import type { Occurrence } from '../../src/http/wire.ts'
 import { CapsuleSchedules } from '../../web-components/schedules/index.ts'
 import { nextWords, outcome, summary } from '../../web-components/schedules/words.ts'
 import { aJob, aSchedule, FakeServer, problemOf } from './chat-fake-server.ts'
-import { atRest } from './support.ts'
+import { atRest, readsFromLeft, rightToLeft } from './support.ts'
 
 let server: FakeServer
 
@@ -67,6 +67,10 @@ describe('the words of a schedule', () => {
     expect(nextWords(new Date(now + 30 * 86_400_000).toISOString(), now)).toEqual({
       lead: '22 Dec 12:00',
       detail: 'in 30 d',
+    })
+    expect(nextWords(new Date(now + 43 * 3_600_000).toISOString(), now)).toEqual({
+      lead: '24 Nov 07:00',
+      detail: 'in 1 d 19 h',
     })
     expect(nextWords(new Date(now - 1).toISOString(), now).lead).toBe('Due now')
   })
@@ -133,6 +137,28 @@ describe('the list', () => {
     await page.getByRole('button', { name: 'Resume weekday_digest' }).click()
     await expect.element(page.getByRole('button', { name: 'Trigger weekday_digest' })).toBeVisible()
     expect(server.commands.map(({ name }) => name)).toEqual(['schedule.trigger', 'schedule.pause', 'schedule.resume'])
+  })
+
+  test('reads its dates in their order, and opens towards the text, in a page that reads from right to left', async () => {
+    server.schedules = [aSchedule({ next_at: new Date(Date.now() + 30 * 86_400_000).toISOString() })]
+    await rightToLeft(async () => {
+      const schedules = open()
+      const row = await vi.waitUntil(() => schedules.shadowRoot?.querySelector('.one'))
+      for (const each of row.querySelectorAll('.next > *'))
+        expect(readsFromLeft(each), each.textContent ?? '').toBe(true)
+      const arrow = row.querySelector('.icon') ?? row
+      expect(getComputedStyle(arrow).transform).toBe('matrix(-1, 0, 0, 1, 0, 0)')
+    })
+  })
+
+  test('has its lines on those of the columns beside it', async () => {
+    server.schedules = [aSchedule({ last: [anOccurrence({ status: 'failed' })] })]
+    const schedules = open()
+    const row = await vi.waitUntil(() => schedules.shadowRoot?.querySelector('.one'))
+    const tops = ['.when > :last-child', '.past > :last-child'].map(
+      (each) => row.querySelector(each)?.getBoundingClientRect().top,
+    )
+    expect(tops[0]).toBe(tops[1])
   })
 
   test('can be searched once it is long', async () => {

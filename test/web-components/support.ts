@@ -102,6 +102,24 @@ export async function rightToLeft(look: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Whether the first character of the element's text stands left of its last: it reads as what it is written in does. */
+export function readsFromLeft(element: Element): boolean {
+  const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT)
+  const written: Text[] = []
+  while (texts.nextNode()) {
+    if (texts.currentNode instanceof Text && texts.currentNode.data.trim() !== '') written.push(texts.currentNode)
+  }
+  const leftOf = (text: Text | undefined, at: number) => {
+    const range = document.createRange()
+    range.setStart(text ?? element, at)
+    range.setEnd(text ?? element, at + 1)
+    return range.getBoundingClientRect().left
+  }
+  const [first, last] = [written[0], written.at(-1)]
+  const start = first?.data.search(/\S/) ?? 0
+  return leftOf(first, start) < leftOf(last, (last?.data.trimEnd().length ?? 1) - 1)
+}
+
 /** How far from the right of the element its text begins, in pixels. */
 export function gapAtRight(element: Element): number {
   const text = document.createRange()

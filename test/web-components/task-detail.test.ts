@@ -7,7 +7,18 @@ import '../../web-components/task-card/index.ts'
 import { TRANSITIONS } from '../../web-components/task-card/path.ts'
 import { CapsuleTaskDetail } from '../../web-components/task-card/task-detail.ts'
 import { aJob, FakeBoardServer } from './fake-board-server.ts'
-import { all, emulate, eventually, expectAccessible, inside, one, show, words } from './support.ts'
+import {
+  all,
+  emulate,
+  eventually,
+  expectAccessible,
+  inside,
+  one,
+  readsFromLeft,
+  rightToLeft,
+  show,
+  words,
+} from './support.ts'
 
 let server: FakeBoardServer
 
@@ -346,4 +357,48 @@ test('says so where the browser does not let it copy, as on a page without https
   await eventually(() => words(root).includes('The browser did not allow copying.'))
   if (clipboard) Object.defineProperty(navigator, 'clipboard', clipboard)
   else Reflect.deleteProperty(navigator, 'clipboard')
+})
+
+describe('the dialog', () => {
+  const failed: Partial<Job> = {
+    status: 'failed',
+    error: { type: 'LedgerClosedError', message: 'period 2026-10 is locked', retryable: true },
+    error_traceback: 'LedgerClosedError: locked\n    at close (ledger.ts:23:9)',
+    started_at: '2026-11-22T14:00:00.000Z',
+    finished_at: '2026-11-22T14:00:00.300Z',
+  }
+
+  test('reads facts, refusals and traces in their own order in a page that reads from right to left', async () => {
+    await rightToLeft(async () => {
+      const { root } = await detail(failed)
+      for (const each of [...all(root, '.facts dd'), one(root, '.refused span')]) {
+        if (words(each).length > 1) expect(readsFromLeft(each), words(each)).toBe(true)
+      }
+      one(root, '#tab-values').click()
+      const values = await eventually(() => all(root, '.values pre').length > 1 && all(root, '.values pre'))
+      for (const each of values) expect(getComputedStyle(each).direction).toBe('ltr')
+    })
+  })
+
+  test('cuts off no title on a phone: there is no hovering over the rest', async () => {
+    await page.viewport(360, 800)
+    const title = 'Statement of the warehouse in Antwerp, the hall behind the second dock'
+    const { root } = await detail({ ...failed, title })
+    const heading = one(root, 'h2')
+    expect(heading.scrollWidth).toBeLessThanOrEqual(heading.clientWidth)
+    expect(heading.clientHeight).toBeGreaterThan(30)
+  })
+
+  test('underlines the tab shown and no other where colours are forced', async () => {
+    const { root } = await detail(failed)
+    await emulate({ name: 'forced-colors', value: 'active' })
+    try {
+      const [shown, other] = all(root, '.tabs button').map((each) => getComputedStyle(each).borderBottomColor)
+      const page = getComputedStyle(one(root, 'dialog')).backgroundColor
+      expect(other).toBe(page)
+      expect(shown).not.toBe(page)
+    } finally {
+      await emulate()
+    }
+  })
 })

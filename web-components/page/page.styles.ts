@@ -65,5 +65,8 @@ export const styles = css`
     .blocks p {
       padding-inline: 16px;
     }
+    hr {
+      margin-inline: 16px;
+    }
   }
 `

@@ -73,13 +73,13 @@ export const styles = css`
     display: flex;
     gap: 3px;
     align-items: center;
-    height: 24px;
+    height: var(--capsule-line-s);
   }
   .strip i {
     position: relative;
     flex: 0 1 10px;
     min-width: 3px;
-    height: 20px;
+    height: 18px;
     border-radius: 2px;
     background: var(--status);
   }
@@ -90,7 +90,7 @@ export const styles = css`
   .strip .timeout::after {
     content: '';
     position: absolute;
-    inset: auto 0 -5px;
+    inset: auto 0 -4px;
     height: 2px;
     border-radius: 1px;
     background: var(--status);

@@ -136,7 +136,7 @@ export class CapsuleSchedules extends CapsuleElement {
     const now = this.#live.now()
     return html`<div class="list">
       <div class="columns xs muted" aria-hidden="true">
-        <span></span><span>Schedule</span><span>When</span><span>Next run</span><span>Last ${STRIP}, newest right</span>
+        <span></span><span>Schedule</span><span>When</span><span>Next run</span><span>Last ${STRIP}, newest last</span>
       </div>
       <ul>
         ${repeat(

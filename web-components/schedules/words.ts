@@ -74,10 +74,10 @@ export function whyOf(occurrence: Occurrence): string {
   return ''
 }
 
-/** When it runs next: within a day a span that counts down and the instant, later the instant and a rough span. */
+/** When it runs next: within a day a span that counts down and the instant, later the instant and the span. */
 export function nextWords(nextAt: string, now: number): { lead: string; detail: string } {
   const left = format.millis(nextAt) - now
   if (left <= 0) return { lead: 'Due now', detail: format.instant(nextAt, now) }
   if (left < DAY) return { lead: `in ${format.elapsed(left)}`, detail: format.instant(nextAt, now) }
-  return { lead: `${format.day(nextAt, now)} ${format.clock(nextAt)}`, detail: `in ${format.rough(left)}` }
+  return { lead: `${format.day(nextAt, now)} ${format.clock(nextAt)}`, detail: `in ${format.elapsed(left)}` }
 }

@@ -47,8 +47,9 @@ export const controls = css`
   }
   .icon.s { width: 14px; height: 14px; stroke-width: 2; }
   .icon.l { width: 20px; height: 20px; stroke-width: 1.6; }
+  .icon.points:dir(rtl) { transform: scaleX(-1); }
   /* Names, numbers and units keep their own order in a page that reads from right to left. */
-  .num, .num > span, .mono, .truncate, .why, time {
+  .num, .num > :is(span, div), .mono, .truncate, .why, .refused > span, dd, time {
     unicode-bidi: plaintext;
     /* Chromium knows it by the first name only. */
     text-align: -webkit-match-parent; text-align: match-parent;

@@ -54,7 +54,8 @@ export type IconName = keyof typeof shapes
 
 /** An icon beside words: hidden from screen readers. `s` is 14 px, `l` 20 px, else 16 px. */
 export function icon(name: IconName, size?: 's' | 'l'): TemplateResult {
-  return html`<svg class="icon ${size ?? ''}" viewBox="0 0 24 24" aria-hidden="true">${shapes[name]}</svg>`
+  const turns = name === 'right' || name === 'left'
+  return html`<svg class="icon ${size ?? ''} ${turns ? 'points' : ''}" viewBox="0 0 24 24" aria-hidden="true">${shapes[name]}</svg>`
 }
 
 /** The strokes alone, for a picture: 24 x 24 units. */

@@ -119,7 +119,8 @@ export function errorLine(job: Job): string | undefined {
   if (!job.error) return undefined
   const { type, message } = job.error
   if (!message) return type
-  return type === 'Error' || message.startsWith(type) ? message : `${type}: ${message}`
+  const said = type === 'Error' || (job.status === 'timeout' && type === 'TimeoutError')
+  return said || message.startsWith(type) ? message : `${type}: ${message}`
 }
 
 /** How long the attempt took that ended it; undefined when it ended while it waited, for that is no attempt's time. */

@@ -26,11 +26,11 @@ export const styles = css`
 
   .columns {
     flex: 1; min-height: 0; display: grid; grid-auto-flow: column; grid-auto-columns: minmax(200px, 1fr); gap: 12px;
-    padding: 0 20px; overflow: auto hidden; position: relative; overscroll-behavior-x: contain;
+    padding: 0 20px 16px; overflow: auto hidden; position: relative; overscroll-behavior-x: contain;
   }
   .column {
     display: flex; flex-direction: column; min-height: 0; min-width: 0; background: var(--capsule-sunken);
-    border-radius: var(--capsule-radius-l) var(--capsule-radius-l) 0 0; contain: layout style; container-type: inline-size;
+    border-radius: var(--capsule-radius-l); contain: layout style; container-type: inline-size;
   }
   .column > header { display: flex; align-items: center; gap: 8px; height: 37px; padding: 3px 8px 0 12px; flex: none; }
   .column h3 { font-weight: var(--capsule-weight-medium); }
@@ -89,7 +89,7 @@ export const styles = css`
   .stage { position: absolute; inset: 0; overflow: hidden; pointer-events: none; z-index: 2; }
 
   .float {
-    position: absolute; inset-inline: 0; bottom: 44px; display: flex; flex-direction: column; align-items: center; gap: 8px;
+    position: absolute; inset-inline: 0; bottom: 60px; display: flex; flex-direction: column; align-items: center; gap: 8px;
     pointer-events: none; z-index: 3;
   }
   .bulk, .said {
@@ -134,6 +134,7 @@ export const styles = css`
     display: flex; align-items: flex-start; gap: 8px; padding: 10px 10px 10px 14px; background: var(--capsule-sunken);
     border: 1px solid var(--capsule-border); border-radius: var(--capsule-radius-l);
   }
+  .code .button { margin-block: -4px; }
   .code pre { font: 0.75rem / 1.25rem var(--capsule-font-mono); overflow-x: auto; }
   .only-narrow { display: none; }
 

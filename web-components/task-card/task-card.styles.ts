@@ -25,7 +25,6 @@ export const styles = css`
   .refused { grid-column: 2 / -1; display: flex; gap: 8px; margin-top: 6px; color: var(--capsule-text); }
   .refused .icon { margin-top: 2px; color: var(--capsule-muted); }
   .blank { color: var(--capsule-muted); }
-  .blank .skeleton { height: 8px; border-radius: 4px; background: var(--capsule-hover); margin: 6px 0; width: 60%; }
 
   @container (max-width: 480px) {
     .card { padding: 12px; column-gap: 10px; }

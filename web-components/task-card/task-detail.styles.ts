@@ -23,7 +23,7 @@ export const styles = css`
   .ids { gap: 6px; color: var(--capsule-muted); margin-top: 2px; min-width: 0; }
   .ids .button { height: 24px; width: 24px; }
   .actions { align-items: flex-start; }
-  .refused { grid-column: 1 / -1; gap: 6px; color: var(--capsule-muted); justify-content: flex-end; text-align: end; }
+  .refused { grid-column: 1 / -1; gap: 6px; padding-inline-end: 8px; color: var(--capsule-muted); justify-content: flex-end; }
   .body { flex: 1; min-height: 0; display: flex; flex-direction: column; }
   .chart {
     flex: none; margin: 0 24px; padding: 10px 12px 8px; overflow: hidden;
@@ -84,11 +84,13 @@ export const styles = css`
   pre {
     font: 0.75rem / 1.25rem var(--capsule-font-mono); white-space: pre-wrap; overflow-wrap: anywhere; padding: 10px 14px;
     background: var(--capsule-sunken); border: 1px solid var(--capsule-border); border-radius: var(--capsule-radius-m);
+    direction: ltr; text-align: left;
   }
   .why { overflow-wrap: anywhere; margin-bottom: 8px; }
   .note { padding: 24px 12px; color: var(--capsule-muted); }
 
   @media (forced-colors: active) {
+    .tabs button:not([aria-selected="true"]) { border-color: Canvas; }
     .statechart text, .statechart rect { forced-color-adjust: none; }
     .state.current > rect { fill: Highlight; stroke: Highlight; }
     .state.current { color: HighlightText; forced-color-adjust: none; }
@@ -100,7 +102,9 @@ export const styles = css`
     .actions { grid-column: 1 / -1; grid-row: 2; flex-wrap: wrap; }
     .actions .shut { position: absolute; inset-block-start: 14px; inset-inline-end: 12px; }
     .names { padding-inline-end: 36px; grid-column: 1 / -1; }
-    .refused { justify-content: flex-start; text-align: start; }
+    .refused { justify-content: flex-start; }
+    .names > .row:not(.ids) { flex-wrap: wrap; }
+    h2.truncate { white-space: normal; overflow-wrap: anywhere; }
     .tabs { padding: 0 16px; }
     .body { display: block; overflow: auto; overscroll-behavior: contain; }
     .chart { margin: 0 16px; padding-inline: 8px; }
