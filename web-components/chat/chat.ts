@@ -29,7 +29,7 @@ const NO_ITEMS: readonly TranscriptItem[] = []
  * @attr placeholder - of the composer; "Message <app>" by default
  * @attr suggestions - what one could type first, as a JSON array of strings or of `{text, description}`
  * @attr theme - `light`, `dark` or `auto`; the page's `color-scheme` by default
- * @prop {string} sessionId - the conversation shown (read only)
+ * @prop sessionId - the conversation shown (read only)
  * @fires capsule-session - the conversation shown has changed, or exists from now on. detail: `{id, title, started}`
  * @fires capsule-message - the reader sent a message. detail: `{session, text}`. Preventing it keeps it from being sent
  * @slot start - before the title

@@ -30,7 +30,7 @@ export class CapsuleComposer extends CapsuleElement {
   /** A turn runs: Stop is offered. */
   declare running: boolean
   declare stopping: boolean
-  declare empty: boolean
+  declare protected empty: boolean
   /** The last message, for the up arrow; null when there is none. */
   recall: () => string | null = () => null
   /** The text until there is a field for it. */

@@ -54,8 +54,8 @@ export class CapsuleTranscript extends CapsuleElement {
   declare offline: boolean
   /** Ids of the messages whose retry is under way. */
   declare retrying: ReadonlySet<string>
-  declare limit: number
-  declare atEnd: boolean
+  declare protected limit: number
+  declare protected atEnd: boolean
 
   readonly #keeper = new ScrollKeeper(
     (atEnd) => {

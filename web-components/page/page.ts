@@ -13,7 +13,7 @@ import { styles } from './page.styles.ts'
  * @attr src - base URL of the server; the page's own origin by default
  * @attr slug - of the page, as in its URL
  * @attr theme - `light`, `dark` or `auto`; the page's `color-scheme` by default
- * @prop {Page | undefined} page - the page as data, for one who has it already; then nothing is fetched
+ * @prop page - the page as data, for one who has it already; then nothing is fetched
  */
 export class CapsulePage extends CapsuleElement {
   static override styles = [...CapsuleElement.styles, blank, styles]

@@ -43,20 +43,20 @@ interface FocusedCard {
 
 /**
  * @element capsule-task-board
- * @attr {string} src - Base URL of the server; empty: the page's own origin
- * @attr {string} heading - What the board is called; "Tasks" by default
- * @attr {BoardFilter} filter - JSON; what the board is about: `{"task_name": "build_report"}`. Its own search and
+ * @attr src - base URL of the server; the page's own origin by default
+ * @attr heading - what the board is called; "Tasks" by default
+ * @attr filter - JSON; what the board is about: `{"task_name": "build_report"}`. Its own search and
  *   chips narrow it further
- * @attr {BoardColumnSpec[]} columns - JSON; `[{"label": "Done", "statuses": ["completed"]}]`. By default five
- * @attr {number} refresh-ms - Shows changes this often instead of as they come
- * @fires capsule-task-open - A card was opened; `detail: { id }`. Preventing it keeps the own dialog shut
- * @fires capsule-task-action - The server accepted an action; `detail: { id, action }`
- * @slot actions - Buttons at the end of the header
- * @slot timeline - Below the columns
- * @csspart card - Each card
- * @csspart column - Each column
- * @csspart connection - The state of the connection
- * @cssprop [--capsule-board-height=40rem] - Its height, unless the page sets one
+ * @attr columns - JSON; `[{"label": "Done", "statuses": ["completed"]}]`. By default five
+ * @attr refresh-ms - shows changes this often instead of as they come
+ * @fires capsule-task-open - a card was opened; `detail: { id }`. Preventing it keeps the own dialog shut
+ * @fires capsule-task-action - the server accepted an action; `detail: { id, action }`
+ * @slot actions - buttons at the end of the header
+ * @slot timeline - below the columns
+ * @csspart card - each card
+ * @csspart column - each column
+ * @csspart connection - the state of the connection
+ * @cssprop [--capsule-board-height=40rem] - its height, unless the page sets one
  */
 export class CapsuleTaskBoard extends CapsuleElement {
   static override styles = [...CapsuleElement.styles, blank, styles]
@@ -66,9 +66,9 @@ export class CapsuleTaskBoard extends CapsuleElement {
     filter: { type: Object },
     columns: { type: Array },
     refreshMs: { type: Number, attribute: 'refresh-ms' },
-    _tasks: { state: true },
-    _here: { state: true },
-    _said: { state: true },
+    tasks: { state: true },
+    here: { state: true },
+    said: { state: true },
   }
 
   declare src: string | undefined
@@ -76,11 +76,11 @@ export class CapsuleTaskBoard extends CapsuleElement {
   declare filter: BoardFilter | undefined
   declare columns: BoardColumnSpec[] | undefined
   declare refreshMs: number | undefined
-  declare _tasks: TaskInfo[] | undefined
+  declare protected tasks: TaskInfo[] | undefined
   /** Narrow form: the column shown. */
-  declare _here: number
+  declare protected here: number
   /** What was just done or refused. */
-  declare _said: string | undefined
+  declare protected said: string | undefined
 
   readonly #live = new LiveTopic(this, {
     src: () => this.src,
@@ -125,7 +125,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
   constructor() {
     super()
     this.heading = ''
-    this._here = 0
+    this.here = 0
     new EverySecond(this, () => this.#live.data !== undefined || this.#live.state.status === 'offline')
   }
 
@@ -159,8 +159,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
       view.take(column)
       return view
     })
-    if (!this.#drawn) this._here = whereToBegin(board)
-    this._here = Math.min(this._here, Math.max(0, board.columns.length - 1))
+    if (!this.#drawn) this.here = whereToBegin(board)
+    this.here = Math.min(this.here, Math.max(0, board.columns.length - 1))
     this.#selection.refresh(board)
     this.#tellFocused(board)
     this.#drawn = board
@@ -269,7 +269,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
   #filterBar(): TemplateResult {
     return this.#filters.render({
       given: this.filter ?? {},
-      tasks: this._tasks,
+      tasks: this.tasks,
       askForTasks: () => void this.#loadTasks(),
       now: () => this.#live.now(),
     })
@@ -280,7 +280,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     if (this.#tasksAsked || !this.#live.connection) return
     this.#tasksAsked = true
     try {
-      this._tasks = await this.#live.connection.rest<TaskInfo[]>('/api/v1/tasks')
+      this.tasks = await this.#live.connection.rest<TaskInfo[]>('/api/v1/tasks')
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
       this.#say(`The names of tasks are not known: ${error.message}`)
@@ -302,8 +302,8 @@ export class CapsuleTaskBoard extends CapsuleElement {
     if (isUnused(board)) {
       const labels = board.columns.map((column) => column.label)
       void this.#loadTasks()
-      const named = this._tasks?.find((task) => task.name === this.filter?.task_name)
-      return nothingYet(labels, this.#live.connection?.base ?? '', named ?? this._tasks?.[0], {
+      const named = this.tasks?.find((task) => task.name === this.filter?.task_name)
+      return nothingYet(labels, this.#live.connection?.base ?? '', named ?? this.tasks?.[0], {
         copy: (command) => void this.#copy(command, 'Command copied.'),
         submit: (task) => void this.#submit(task),
       })
@@ -315,9 +315,9 @@ export class CapsuleTaskBoard extends CapsuleElement {
             html`<button
               role="tab"
               type="button"
-              aria-selected=${at === this._here}
+              aria-selected=${at === this.here}
               aria-controls="column-${at}"
-              tabindex=${at === this._here ? 0 : -1}
+              tabindex=${at === this.here ? 0 : -1}
               @click=${() => this.#show(at)}
             >
               ${column.label}<span class="num">${format.count(column.count)}</span>
@@ -341,7 +341,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     if (!view) return nothing
     return columnOf(column, at, {
       view,
-      shown: at === this._here,
+      shown: at === this.here,
       tabStop: this.#tabStop(at, column, view),
       selected: (id) => this.#selection.has(id),
       menu: this.#columnMenu(column, at, view),
@@ -372,7 +372,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
   }
 
   #show(at: number): void {
-    this._here = at
+    this.here = at
     const tab = this.renderRoot.querySelectorAll('[role="tab"]')[at]
     tab?.scrollIntoView({ block: 'nearest', inline: 'center' })
   }
@@ -382,7 +382,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
     const count = this.#views.length
     if (step === 0 || count === 0) return
     event.preventDefault()
-    this.#show((this._here + step + count) % count)
+    this.#show((this.here + step + count) % count)
     void this.updateComplete.then(() =>
       this.renderRoot.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')?.focus(),
     )
@@ -555,7 +555,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
   #notice(): TemplateResult | typeof nothing {
     // Cards that move no more are not to pass for live ones.
     const ended = this.#live.data && this.#live.problem?.detail
-    const said = this._said ?? ended
+    const said = this.said ?? ended
     if (!said) return nothing
     return html`<div class="said">
       ${icon('info', 's')}<span>${said}</span>
@@ -566,7 +566,7 @@ export class CapsuleTaskBoard extends CapsuleElement {
               type="button"
               aria-label="Dismiss"
               @click=${() => {
-                this._said = undefined
+                this.said = undefined
               }}
             >
               ${icon('close', 's')}
@@ -576,11 +576,11 @@ export class CapsuleTaskBoard extends CapsuleElement {
   }
 
   #say(sentence: string): void {
-    this._said = sentence
+    this.said = sentence
     announce(sentence)
     window.clearTimeout(this.#noticeTimer)
     this.#noticeTimer = window.setTimeout(() => {
-      this._said = undefined
+      this.said = undefined
     }, NOTICE_STAYS)
   }
 

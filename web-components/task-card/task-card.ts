@@ -10,14 +10,14 @@ import { styles } from './task-card.styles.ts'
 
 /**
  * @element capsule-task-card
- * @attr {string} src - Base URL of the server; empty: the page's own origin
- * @attr {string} job-id - The job to follow
- * @attr {string} message - What to call it, in place of its title
- * @prop {Job | undefined} job - The job as data, for one who follows it already; then nothing is subscribed
- * @fires capsule-task-open - Details were asked for; `detail: { id }`. Preventing it keeps the own dialog shut
- * @fires capsule-task-action - An action was accepted by the server; `detail: { id, action }`
- * @csspart card - The card
- * @csspart action - Each button
+ * @attr src - base URL of the server; the page's own origin by default
+ * @attr job-id - the job to follow
+ * @attr message - what to call it, in place of its title
+ * @prop job - the job as data, for one who follows it already; then nothing is subscribed
+ * @fires capsule-task-open - details were asked for; `detail: { id }`. Preventing it keeps the own dialog shut
+ * @fires capsule-task-action - an action was accepted by the server; `detail: { id, action }`
+ * @csspart card - the card
+ * @csspart action - each button
  */
 export class CapsuleTaskCard extends CapsuleElement {
   static override styles = [...CapsuleElement.styles, styles]
@@ -26,8 +26,8 @@ export class CapsuleTaskCard extends CapsuleElement {
     jobId: { type: String, attribute: 'job-id' },
     message: { type: String },
     job: { attribute: false },
-    _asked: { state: true },
-    _refused: { state: true },
+    asked: { state: true },
+    refused: { state: true },
   }
 
   declare src: string | undefined
@@ -35,9 +35,9 @@ export class CapsuleTaskCard extends CapsuleElement {
   declare message: string | undefined
   declare job: Job | undefined
   /** The action that awaits its answer. */
-  declare _asked: JobAction | undefined
+  declare protected asked: JobAction | undefined
   /** Why the last action was refused. */
-  declare _refused: string | undefined
+  declare protected refused: string | undefined
 
   readonly #live = new LiveTopic(this, {
     src: () => this.src,
@@ -58,7 +58,7 @@ export class CapsuleTaskCard extends CapsuleElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('jobId')) {
-      this._refused = undefined
+      this.refused = undefined
       this.#said = undefined
     }
   }
@@ -96,8 +96,8 @@ export class CapsuleTaskCard extends CapsuleElement {
       <div class="body num">${this.#body(job, title, now)}</div>
       <div class="actions">${this.#actions(job)}</div>
       ${
-        this._refused
-          ? html`<p class="refused" role="alert">${icon('info', 's')}<span>${this._refused}</span></p>`
+        this.refused
+          ? html`<p class="refused" role="alert">${icon('info', 's')}<span>${this.refused}</span></p>`
           : nothing
       }
     </article>`
@@ -161,14 +161,14 @@ export class CapsuleTaskCard extends CapsuleElement {
     const action = (name: JobAction) =>
       jobs.mayDo(job, name)
         ? html`<button
-            class="button small ${this._asked === name ? 'busy' : ''}"
+            class="button small ${this.asked === name ? 'busy' : ''}"
             part="action"
             type="button"
-            aria-disabled=${this._asked ? 'true' : nothing}
+            aria-disabled=${this.asked ? 'true' : nothing}
             @click=${() => this.#act(job, name)}
           >
             ${name === 'retry' ? icon('retry', 's') : nothing}${
-              this._asked === name ? (name === 'cancel' ? 'Cancelling' : 'Retrying') : jobs.ACTION_WORDS[name]
+              this.asked === name ? (name === 'cancel' ? 'Cancelling' : 'Retrying') : jobs.ACTION_WORDS[name]
             }
           </button>`
         : nothing
@@ -205,17 +205,17 @@ export class CapsuleTaskCard extends CapsuleElement {
 
   async #act(job: Job, action: JobAction): Promise<void> {
     const { connection } = this.#live
-    if (this._asked || !connection || (action !== 'cancel' && action !== 'retry')) return
-    this._asked = action
-    this._refused = undefined
+    if (this.asked || !connection || (action !== 'cancel' && action !== 'retry')) return
+    this.asked = action
+    this.refused = undefined
     try {
       await connection.command(`job.${action}`, { id: job.id })
       this.emit('task-action', { id: job.id, action })
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
-      this._refused = error.message
+      this.refused = error.message
     } finally {
-      this._asked = undefined
+      this.asked = undefined
     }
   }
 

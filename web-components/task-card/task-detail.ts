@@ -17,35 +17,35 @@ const ACTIONS: readonly JobAction[] = ['refresh', 'cancel', 'retry']
 
 /**
  * @element capsule-task-detail
- * @attr {string} src - Base URL of the server; empty: the page's own origin
- * @attr {string} job-id - The job shown
- * @fires capsule-task-close - The dialog was closed
- * @csspart dialog - The dialog
+ * @attr src - base URL of the server; the page's own origin by default
+ * @attr job-id - the job shown
+ * @fires capsule-task-close - the dialog was closed
+ * @csspart dialog - the dialog
  */
 export class CapsuleTaskDetail extends CapsuleElement {
   static override styles = [...CapsuleElement.styles, styles]
   static override properties = {
     src: { type: String },
     jobId: { type: String, attribute: 'job-id' },
-    _tab: { state: true },
-    _events: { state: true },
-    _problem: { state: true },
-    _refused: { state: true },
-    _asked: { state: true },
-    _width: { state: true },
+    tab: { state: true },
+    events: { state: true },
+    problem: { state: true },
+    refused: { state: true },
+    asked: { state: true },
+    width: { state: true },
   }
 
   declare src: string | undefined
   declare jobId: string | undefined
-  declare _tab: Tab
-  declare _events: HistoryEvent[] | undefined
+  declare protected tab: Tab
+  declare protected events: HistoryEvent[] | undefined
   /** Why the history could not be had. */
-  declare _problem: string | undefined
+  declare protected problem: string | undefined
   /** Why the last action was refused. */
-  declare _refused: string | undefined
-  declare _asked: JobAction | undefined
+  declare protected refused: string | undefined
+  declare protected asked: JobAction | undefined
   /** Of the dialog, inside its border, in CSS pixels; 0 until it was measured. */
-  declare _width: number
+  declare protected width: number
 
   readonly #live = new LiveTopic(this, {
     src: () => this.src,
@@ -55,19 +55,19 @@ export class CapsuleTaskDetail extends CapsuleElement {
   })
   /** The position of the job that the history on show was fetched for. */
   #loaded: string | undefined
-  /** The job that `_events` are of. */
+  /** The job that `events` are of. */
   #historyOf: string | undefined
   #loading = false
   #returnFocus: HTMLElement | undefined
   /** The dialog has a size of its own: what is drawn for its width does not change it. */
   readonly #size = new ResizeObserver(([entry]) => {
-    if (entry) this._width = entry.contentRect.width
+    if (entry) this.width = entry.contentRect.width
   })
 
   constructor() {
     super()
-    this._tab = 'history'
-    this._width = 0
+    this.tab = 'history'
+    this.width = 0
     new EverySecond(this, () => this.#live.data !== undefined)
   }
 
@@ -111,11 +111,11 @@ export class CapsuleTaskDetail extends CapsuleElement {
         role="tab"
         type="button"
         id="tab-${name}"
-        aria-selected=${this._tab === name}
+        aria-selected=${this.tab === name}
         aria-controls="panel"
-        tabindex=${this._tab === name ? 0 : -1}
+        tabindex=${this.tab === name ? 0 : -1}
         @click=${() => {
-          this._tab = name
+          this.tab = name
         }}
       >
         ${words}
@@ -144,12 +144,12 @@ export class CapsuleTaskDetail extends CapsuleElement {
       <div class="body">
         ${this.#states(job, now)}
         <div class="tabs" role="tablist" aria-label="Parts" @keydown=${this.#switchTab}>
-          ${tab('history', html`History <span class="muted num">${this._events?.length ?? nothing}</span>`)}
+          ${tab('history', html`History <span class="muted num">${this.events?.length ?? nothing}</span>`)}
           ${tab('values', 'Input and result')}
         </div>
         <div class="content">
-          <div class="panel" id="panel" role="tabpanel" aria-labelledby="tab-${this._tab}" tabindex="0">
-            ${this._tab === 'history' ? this.#history(now) : this.#values(job)}
+          <div class="panel" id="panel" role="tabpanel" aria-labelledby="tab-${this.tab}" tabindex="0">
+            ${this.tab === 'history' ? this.#history(now) : this.#values(job)}
           </div>
           ${this.#facts(job, now)}
         </div>
@@ -157,12 +157,12 @@ export class CapsuleTaskDetail extends CapsuleElement {
   }
 
   #states(job: Job, now: number): TemplateResult | typeof nothing {
-    if (this._width === 0) return nothing
-    const room = this._width - (this._width > NARROW ? CHART_INSET.wide : CHART_INSET.narrow)
+    if (this.width === 0) return nothing
+    const room = this.width - (this.width > NARROW ? CHART_INSET.wide : CHART_INSET.narrow)
     const scale = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16
     const family = getComputedStyle(this).fontFamily
     return html`<div class="chart">
-      ${statechart(job.status, walk(this._events ?? []), now, { room, scale, family })}
+      ${statechart(job.status, walk(this.events ?? []), now, { room, scale, family })}
     </div>`
   }
 
@@ -171,9 +171,9 @@ export class CapsuleTaskDetail extends CapsuleElement {
     // A deadline that is not there is no action refused.
     if (action === 'refresh' && !allowed) return nothing
     return html`<button
-      class="button ${this._asked === action ? 'busy' : ''}"
+      class="button ${this.asked === action ? 'busy' : ''}"
       type="button"
-      aria-disabled=${allowed && !this._asked ? nothing : 'true'}
+      aria-disabled=${allowed && !this.asked ? nothing : 'true'}
       aria-describedby=${allowed ? nothing : 'refusals'}
       @click=${() => allowed && this.#act(job, action)}
     >
@@ -186,17 +186,17 @@ export class CapsuleTaskDetail extends CapsuleElement {
     const reasons = refused.map(
       (action) => `No ${jobs.ACTION_WORDS[action].toLowerCase()}: ${lowerFirst(jobs.refusal(job, action))}`,
     )
-    const words = this._refused ?? reasons.join(' ')
+    const words = this.refused ?? reasons.join(' ')
     if (!words) return nothing
     return html`<p class="row refused xs" id="refusals">${icon('info', 's')}<span>${words}</span></p>`
   }
 
   #history(now: number): TemplateResult {
-    if (!this._events) {
-      return html`<p class="note">${this._problem ? `The history is not available. ${this._problem}` : 'Loading the history'}</p>`
+    if (!this.events) {
+      return html`<p class="note">${this.problem ? `The history is not available. ${this.problem}` : 'Loading the history'}</p>`
     }
     return html`<ol aria-label="History, newest first">
-      ${entriesOf(this._events).map(({ event, reports }) => {
+      ${entriesOf(this.events).map(({ event, reports }) => {
         const { what, who, status, icon: kind } = tell(event, now)
         return html`<li class="event" data-status=${status ?? nothing}>
           ${status ? statusIcon(status) : html`<span class="kind">${icon(kind)}</span>`}
@@ -294,24 +294,24 @@ export class CapsuleTaskDetail extends CapsuleElement {
 
   #switchTab(event: KeyboardEvent): void {
     if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return
-    this._tab = TABS[(TABS.indexOf(this._tab) + 1) % TABS.length] ?? 'history'
+    this.tab = TABS[(TABS.indexOf(this.tab) + 1) % TABS.length] ?? 'history'
     void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus())
   }
 
   async #act(job: Job, action: JobAction): Promise<void> {
     const { connection } = this.#live
-    if (!connection || this._asked) return
-    this._asked = action
-    this._refused = undefined
+    if (!connection || this.asked) return
+    this.asked = action
+    this.refused = undefined
     try {
       if (action === 'cancel' || action === 'retry') await connection.command(`job.${action}`, { id: job.id })
       else await connection.rest(`/api/v1/jobs/${encodeURIComponent(job.id)}/$refresh`, { method: 'POST' })
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
-      this._refused = error.message
+      this.refused = error.message
       announce(error.message)
     } finally {
-      this._asked = undefined
+      this.asked = undefined
     }
   }
 
@@ -320,8 +320,8 @@ export class CapsuleTaskDetail extends CapsuleElement {
       await navigator.clipboard.writeText(id)
       announce('Id copied')
     } catch {
-      this._refused = 'The browser did not allow copying.'
-      announce(this._refused)
+      this.refused = 'The browser did not allow copying.'
+      announce(this.refused)
     }
   }
 
@@ -332,15 +332,15 @@ export class CapsuleTaskDetail extends CapsuleElement {
     this.#loading = true
     try {
       // A history may be long, and changes with every word of progress: only what is new of it is fetched.
-      const known = this.#historyOf === job.id ? (this._events ?? []) : []
+      const known = this.#historyOf === job.id ? (this.events ?? []) : []
       const after = known.at(-1)
       const path = `/api/v1/jobs/${encodeURIComponent(job.id)}/$events${after ? `?after=${after.revision}` : ''}`
-      this._events = [...known, ...(await connection.rest<HistoryEvent[]>(path))]
+      this.events = [...known, ...(await connection.rest<HistoryEvent[]>(path))]
       this.#historyOf = job.id
-      this._problem = undefined
+      this.problem = undefined
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error
-      this._problem = error.message
+      this.problem = error.message
     } finally {
       this.#loading = false
       this.#loaded = job.position
