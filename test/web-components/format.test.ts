@@ -1,6 +1,7 @@
 /** Spans, instants and values in words. */
 import { expect, test } from 'vitest'
 import { format, jobs } from '../../web-components/shared/index.ts'
+import { tell } from '../../web-components/task-card/history.ts'
 import { aJob } from './fake-board-server.ts'
 
 const S = 1000
@@ -114,4 +115,8 @@ test('a task that timed out does not name the error that its status is', () => {
   const error = { type: 'TimeoutError', message: 'The attempt did not end within its timeout of 2 s.', retryable: true }
   expect(jobs.errorLine(aJob({ status: 'timeout', error }))).toBe(error.message)
   expect(jobs.errorLine(aJob({ status: 'failed', error }))).toBe(`TimeoutError: ${error.message}`)
+  const event = { type: 'TaskTimedOut', at: '', by: 'system', position: '1', revision: 0, data: { error }, hash: null }
+  expect(tell(event, 0).who).toBe(error.message)
+  const refused_actions = { cancel: 'The task has ended already: it is timeout.' }
+  expect(jobs.refusal(aJob({ status: 'timeout', refused_actions }), 'cancel')).toBe('It has ended: timed out.')
 })

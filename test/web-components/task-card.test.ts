@@ -326,6 +326,12 @@ describe('looks', () => {
     }
   })
 
+  test('gives the result the room that actions would have', async () => {
+    const { root } = await card({ status: 'completed', result: { invoice: 'Invoice 2026-118349', pages: 3 } })
+    const [body, fact] = ['.body', '.fact'].map((each) => one(root, each).getBoundingClientRect().right)
+    expect(body).toBe(fact)
+  })
+
   test('a narrow one cuts no reason off and lets what is secondary go', async () => {
     const { element, root } = await card({
       status: 'retry',

@@ -116,6 +116,7 @@ export const controls = css`
   }
   .field input::placeholder { color: var(--capsule-muted); opacity: 1; }
   .field input::-webkit-search-cancel-button { display: none; }
+  .field:focus-within .kbd, input:not(:placeholder-shown) + .kbd { display: none; }
   .kbd {
     font: var(--capsule-text-xs) / 16px var(--capsule-font-mono); border: 1px solid var(--capsule-border);
     border-radius: var(--capsule-radius-s); padding: 0 5px; color: var(--capsule-muted);

@@ -142,7 +142,8 @@ export function mayDo(job: Job, action: JobAction): boolean {
 /** Why an action is not offered: what the server says, else what its status implies. */
 export function refusal(job: Job, action: JobAction): string {
   const said = job.refused_actions[action]
-  if (said) return said
+  // The server names the status by its code.
+  if (said && !(action === 'cancel' && isTerminal(job.status))) return said
   if (action === 'retry' && !isTerminal(job.status)) return 'It has not ended yet.'
   if (action === 'retry' && job.status === 'completed') return 'It completed, there is nothing to retry.'
   return isTerminal(job.status) ? `It has ended: ${STATUS_WORDS[job.status].toLowerCase()}.` : 'Not allowed now.'

@@ -19,12 +19,15 @@ type Data = { [key: string]: Json | undefined }
 const text = (value: Json | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 const number = (value: Json | undefined): number | undefined => (typeof value === 'number' ? value : undefined)
 
-/** The message of the `error` an event carries. */
-function error(data: Data): string {
+/** The message of the `error` an event carries, with its type unless the event `says` it. */
+function error(data: Data, says = 'Error'): string {
   const value = data.error
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'No reason was recorded'
   const [type, message] = [text(value.type), text(value.message)]
-  return [type === 'Error' ? undefined : type, message].filter(Boolean).join(': ') || 'No reason was recorded'
+  return (
+    [type === 'Error' || type === says ? undefined : type, message].filter(Boolean).join(': ') ||
+    'No reason was recorded'
+  )
 }
 
 const INTERRUPTIONS: { readonly [cause: string]: string } = {
@@ -121,7 +124,7 @@ export function tell(event: HistoryEvent, now: number): Told {
     case 'TaskFailed':
       return { what: 'Failed', who: error(data), status: 'failed', icon: 'failed' }
     case 'TaskTimedOut':
-      return { what: 'Timed out', who: error(data), status: 'timeout', icon: 'timeout' }
+      return { what: 'Timed out', who: error(data, 'TimeoutError'), status: 'timeout', icon: 'timeout' }
     case 'TaskCancelled':
       return { what: 'Cancelled', who: because, status: 'cancelled', icon: 'cancelled' }
     case 'TaskRequeued':

@@ -17,6 +17,8 @@ export const styles = css`
   .title .mono { flex: none; max-width: 50%; color: var(--capsule-muted); }
   .fact { color: var(--capsule-muted); text-align: end; white-space: nowrap; }
   .body { grid-column: 2; min-width: 0; color: var(--capsule-muted); min-height: var(--capsule-line-s); }
+  .body:has(+ .actions:empty) { grid-column: 2 / -1; }
+  .actions:empty { display: none; }
   .body .why, .refused { overflow-wrap: anywhere; }
   .body .why { color: var(--capsule-text); white-space: pre-line; }
   .body .result { display: block; line-height: var(--capsule-line-s); }
@@ -34,7 +36,6 @@ export const styles = css`
     .button.small.square { width: 36px; }
     .wordy .body { grid-column: 2 / -1; }
     .wordy .actions { grid-column: 2; justify-content: flex-start; margin-top: 8px; }
-    .actions:empty { display: none; }
   }
   @media (pointer: coarse) {
     .button.small { height: 36px; }
