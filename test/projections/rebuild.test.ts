@@ -17,7 +17,7 @@ import {
   readWork,
   UnknownReadModel,
 } from '../../src/projections/index.ts'
-import { JOBS } from '../../src/projections/models/jobs.ts'
+import { JOBS } from '../../src/projections/models/jobs-table.ts'
 import { cut, historyOf, steps } from './random-history.ts'
 import { APP, completed, History, ManualClock, started, submitted } from './support.ts'
 

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { openMemoryStore, StoreClosed, StoreUnavailable } from '../../src/events/index.ts'
 import { openReadCore } from '../../src/projections/index.ts'
-import { JOBS } from '../../src/projections/models/jobs.ts'
+import { JOBS } from '../../src/projections/models/jobs-table.ts'
 import { Rebuilder } from '../../src/projections/rebuilder.ts'
 import { APP, append, ManualClock, submitted } from './support.ts'
 

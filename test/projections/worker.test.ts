@@ -17,7 +17,7 @@ import {
   type WatchSink,
   WatchTargetMissing,
 } from '../../src/projections/index.ts'
-import { JOBS } from '../../src/projections/models/jobs.ts'
+import { JOBS } from '../../src/projections/models/jobs-table.ts'
 import { APP, append, completed, started, submitted } from './support.ts'
 
 let directory: string

@@ -5,7 +5,17 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { JsonValue } from '../../events/index.ts'
 import { int, maybeInt } from '../columns.ts'
-import { COUNTS, HIDDEN, INPUTS, JOB_INDEX, JOBS, OWNER_COUNTS, STATUS_CODE, statusOf, WORDS } from '../models/jobs.ts'
+import {
+  COUNTS,
+  HIDDEN,
+  INPUTS,
+  JOB_INDEX,
+  JOBS,
+  OWNER_COUNTS,
+  STATUS_CODE,
+  statusOf,
+  WORDS,
+} from '../models/jobs-table.ts'
 import type { JobFilter, JobStatus } from '../views.ts'
 
 /** A filter with its words looked up, ready to be put into statements about `jobs j`. */

@@ -4,7 +4,7 @@ import { isWaiting, type Position } from '../../events/index.ts'
 import { int, type Row, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { viewOf } from '../models/job-fold.ts'
-import { CARD_COLUMNS, COUNTS, JOB_COLUMNS, JOB_JOINS, JOBS, jobOf, statusOf, WORDS } from '../models/jobs.ts'
+import { CARD_COLUMNS, COUNTS, JOB_COLUMNS, JOB_JOINS, JOBS, jobTable, statusOf, WORDS } from '../models/jobs-table.ts'
 import { PARTIES } from '../models/locks.ts'
 import type { IdPage, JobFilter, JobQuery, JobTally, JobView, Page } from '../views.ts'
 import { fromWhere, keptCounts, selectionOf, sumOf } from './filter.ts'
@@ -12,7 +12,7 @@ import { fromWhere, keptCounts, selectionOf, sumOf } from './filter.ts'
 export function findJob(db: DatabaseSync, id: string): JobView | undefined {
   const row = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`).get(id)
   if (row === undefined) return undefined
-  const job = jobOf(row)
+  const job = jobTable.read(row)
   return job.hidden ? undefined : withLockWait(db, viewOf(job))
 }
 
@@ -85,7 +85,7 @@ export function cardsAt(db: DatabaseSync, ns: readonly number[]): JobView[] {
 }
 
 function jobIn(db: DatabaseSync, row: Row): JobView {
-  return withLockWait(db, viewOf(jobOf(row)))
+  return withLockWait(db, viewOf(jobTable.read(row)))
 }
 
 function withLockWait(db: DatabaseSync, job: JobView): JobView {

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { int, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
-import { HIDDEN, JOBS, STATUS_CODE } from '../models/jobs.ts'
+import { HIDDEN, JOBS, STATUS_CODE } from '../models/jobs-table.ts'
 import { SESSIONS } from '../models/sessions.ts'
 import type { IdPage, RetirableQuery } from '../views.ts'
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type Position, TASK_STATUSES } from '../../events/index.ts'
 import { int, maybeInt, maybeText, position as positionOf, type Row, text } from '../columns.ts'
-import { HIDDEN, JOBS, statusOf } from '../models/jobs.ts'
+import { HIDDEN, JOBS, statusOf } from '../models/jobs-table.ts'
 import { OCCURRENCES, SCHEDULES } from '../models/schedules.ts'
 import type { OccurrenceView, Page, ScheduleView } from '../views.ts'
 import { pageSize, parseCursor } from './jobs.ts'

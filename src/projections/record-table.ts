@@ -1,0 +1,226 @@
+/**
+ * A table that holds records of one type. Each field of the record says once in which column it stands, as what, and
+ * when that is written; the table's SQL, its statements and the way back from a row follow from this when the module is
+ * loaded. A field that is left out does not compile, and no two places can differ in the order of the columns.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { JsonValue, Position } from '../events/index.ts'
+import { int, json, maybeInt, maybeText, position, type Row, text, type Value } from './columns.ts'
+
+/** How a value stands in a column. `By` is what writing needs beside it. */
+export interface Format<T, By = unknown> {
+  /** The column's type and constraints. */
+  readonly sql: string
+  read(value: Value): T
+  write(value: T, by: By): SQLInputValue
+}
+
+export const TEXT: Format<string> = { sql: 'TEXT NOT NULL', read: text, write: (value) => value }
+export const MAYBE_TEXT: Format<string | undefined> = { sql: 'TEXT', read: maybeText, write: orNull }
+export const INT: Format<number> = { sql: 'INTEGER NOT NULL', read: int, write: (value) => value }
+export const MAYBE_INT: Format<number | undefined> = { sql: 'INTEGER', read: maybeInt, write: orNull }
+export const FLAG: Format<boolean> = { sql: 'INTEGER NOT NULL', read: (value) => value === 1, write: Number }
+export const POSITION: Format<Position> = { sql: 'INTEGER NOT NULL', read: position, write: Number }
+/** The value null takes no room. */
+export const JSON_OR_NULL: Format<JsonValue> = {
+  sql: 'TEXT',
+  read: json,
+  write: (value) => (value === null ? null : JSON.stringify(value)),
+}
+
+/** What only this column writes, and so comes back as the type that it was. */
+export function asJson<T>(): Format<T> {
+  return {
+    sql: 'TEXT NOT NULL',
+    read: (value) => JSON.parse(text(value)) as T,
+    write: (value) => JSON.stringify(value),
+  }
+}
+
+export function maybeJson<T>(): Format<T | undefined> {
+  const { read } = asJson<T>()
+  return {
+    sql: 'TEXT',
+    read: (value) => (value === null ? undefined : read(value)),
+    write: (value) => (value === undefined ? null : JSON.stringify(value)),
+  }
+}
+
+/** A list as JSON; the empty one takes no room. */
+export function listOf<T>(): Format<readonly T[]> {
+  const { read } = asJson<readonly T[]>()
+  return {
+    sql: 'TEXT',
+    read: (value) => (value === null ? [] : read(value)),
+    write: (value) => (value.length === 0 ? null : JSON.stringify(value)),
+  }
+}
+
+function orNull<T extends SQLInputValue>(value: T | undefined): T | null {
+  return value ?? null
+}
+
+/**
+ * When a column is written: once, with the row; at each write of the row; or only at one that moves it. SQLite rewrites
+ * the index entries of every column that an UPDATE names, changed or not, so an indexed column should not be in each.
+ */
+type Written = 'once' | 'always' | 'on a move'
+
+interface Column<R, By> {
+  readonly sql: string
+  readonly written: Written
+  write(record: R, by: By): SQLInputValue
+}
+
+/** A field with a column of its own, named like it unless `column` says otherwise. */
+interface Plain<T, By> {
+  readonly format: Format<T, By>
+  readonly written: Written
+  readonly column: string | undefined
+}
+
+/** A field with several columns, a share in another's, or none. */
+interface Composed<R, T, By> {
+  readonly columns: Readonly<Record<string, Column<R, By>>>
+  read(row: Row): T
+}
+
+type Field<R, T, By> = Plain<T, By> | Composed<R, T, By>
+
+/** By the name of the field, in the order of the columns. */
+export type Fields<R, By = unknown> = { readonly [F in keyof R]: Field<R, R[F], By> }
+
+export function once<T, By>(format: Format<T, By>, column?: string): Plain<T, By> {
+  return { format, written: 'once', column }
+}
+
+export function always<T, By>(format: Format<T, By>, column?: string): Plain<T, By> {
+  return { format, written: 'always', column }
+}
+
+export function composed<R, T, By = unknown>(
+  columns: Readonly<Record<string, Column<R, By>>>,
+  read: (row: Row) => T,
+): Composed<R, T, By> {
+  return { columns, read }
+}
+
+/** A column of a composed field. */
+export function column<R, T, By = unknown>(
+  written: Written,
+  format: Format<T, By>,
+  of: (record: R) => T,
+): Column<R, By> {
+  return { sql: format.sql, written, write: (record, by) => format.write(of(record), by) }
+}
+
+/** A field that the row has from elsewhere, by a join or from another field's column. */
+export function readOnly<R, T>(read: (row: Row) => T): Composed<R, T, unknown> {
+  return { columns: {}, read }
+}
+
+export class RecordTable<R extends object, By = unknown> {
+  readonly name: string
+  readonly #columns: (Column<R, By> & { readonly name: string })[] = []
+  readonly #readers: ((record: Partial<R>, row: Row) => void)[] = []
+
+  constructor(name: string, fields: Fields<R, By>) {
+    this.name = name
+    for (const field in fields) {
+      const how = fields[field]
+      if (how !== undefined) this.#add(field, how)
+    }
+  }
+
+  #add<F extends keyof R & string>(field: F, how: Field<R, R[F], By>): void {
+    if ('columns' in how) {
+      for (const [name, of] of Object.entries(how.columns)) this.#columns.push({ ...of, name })
+      this.#readers.push((record, row) => {
+        record[field] = how.read(row)
+      })
+      return
+    }
+    const { format, written, column: name = snakeCase(field) } = how
+    const write = (record: R, by: By): SQLInputValue => format.write(record[field], by)
+    this.#columns.push({ name, sql: format.sql, written, write })
+    this.#readers.push((record, row) => {
+      record[field] = format.read(row[name])
+    })
+  }
+
+  /** CREATE TABLE: the row's number `n`, then the columns. */
+  get definition(): string {
+    const columns = this.#columns.map(({ name, sql }) => `${name} ${sql}`)
+    return `CREATE TABLE ${this.name} (
+      ${['n INTEGER PRIMARY KEY', ...columns].join(',\n      ')}
+    )`
+  }
+
+  /** What to select for {@link read}. `instead` has expressions for columns that stand elsewhere, or in another form. */
+  select(alias: string, instead: Readonly<Record<string, string>> = {}): string {
+    const own = this.#columns.filter(({ name }) => !(name in instead)).map(({ name }) => `${alias}.${name}`)
+    return [`${alias}.n`, ...own, ...Object.entries(instead).map(([name, from]) => `${from} AS ${name}`)].join(', ')
+  }
+
+  read(row: Row): R {
+    const record: Partial<R> = {}
+    for (const read of this.#readers) read(record, row)
+    return record as R // Fields asks for each field of R.
+  }
+
+  open(db: DatabaseSync): RowWriter<R, By> {
+    return new RowWriter(db, this.name, this.#columns)
+  }
+}
+
+/** Writes the rows of a RecordTable. */
+export class RowWriter<R, By> {
+  readonly #all: Statement<R, By>
+  readonly #moved: Statement<R, By>
+  readonly #changed: Statement<R, By>
+  readonly #delete: StatementSync
+
+  constructor(db: DatabaseSync, table: string, columns: readonly (Column<R, By> & { readonly name: string })[]) {
+    const changing = columns.filter(({ written }) => written === 'always')
+    const moving = columns.filter(({ written }) => written !== 'once')
+    const names = columns.map(({ name }) => name)
+    const values = names.map(() => '?')
+    this.#all = {
+      sql: db.prepare(`INSERT INTO ${table} (${[...names, 'n'].join(', ')}) VALUES (${[...values, '?'].join(', ')})`),
+      columns,
+    }
+    const update = (some: typeof columns): StatementSync =>
+      db.prepare(`UPDATE ${table} SET ${some.map(({ name }) => `${name} = ?`).join(', ')} WHERE n = ?`)
+    this.#moved = { sql: update(moving), columns: moving }
+    this.#changed = { sql: update(changing), columns: changing }
+    this.#delete = db.prepare(`DELETE FROM ${table} WHERE n = ?`)
+  }
+
+  /** @param n null for the next free one. @returns the row's number */
+  insert(n: number | null, record: R, by: By): number {
+    return Number(this.#run(this.#all, n, record, by).lastInsertRowid)
+  }
+
+  /** @param moved whether what is written on a move has changed, too */
+  update(n: number, record: R, by: By, moved = false): void {
+    this.#run(moved ? this.#moved : this.#changed, n, record, by)
+  }
+
+  delete(n: number): void {
+    this.#delete.run(n)
+  }
+
+  #run({ sql, columns }: Statement<R, By>, n: number | null, record: R, by: By) {
+    const values = columns.map((column) => column.write(record, by))
+    return sql.run(...values, n)
+  }
+}
+
+interface Statement<R, By> {
+  readonly sql: StatementSync
+  readonly columns: readonly Column<R, By>[]
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
