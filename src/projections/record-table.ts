@@ -168,57 +168,66 @@ export class RecordTable<R extends object, By = unknown> {
     return record as R // Fields asks for each field of R.
   }
 
-  open(db: DatabaseSync): RowWriter<R, By> {
-    return new RowWriter(db, this.name, this.#columns)
+  /** @param by what writing a value needs beside it */
+  open(db: DatabaseSync, by: By): RowWriter<R> {
+    const columns = this.#columns.map(({ write, ...column }) => ({
+      ...column,
+      write: (record: R) => write(record, by),
+    }))
+    return new RowWriter(db, this.name, columns)
   }
 }
 
 /** Writes the rows of a RecordTable. */
-export class RowWriter<R, By> {
-  readonly #all: Statement<R, By>
-  readonly #moved: Statement<R, By>
-  readonly #changed: Statement<R, By>
+export class RowWriter<R> {
+  readonly #insert: Statement<R>
+  readonly #move: Statement<R>
+  readonly #change: Statement<R>
   readonly #delete: StatementSync
 
-  constructor(db: DatabaseSync, table: string, columns: readonly (Column<R, By> & { readonly name: string })[]) {
-    const changing = columns.filter(({ written }) => written === 'always')
-    const moving = columns.filter(({ written }) => written !== 'once')
-    const names = columns.map(({ name }) => name)
-    const values = names.map(() => '?')
-    this.#all = {
-      sql: db.prepare(`INSERT INTO ${table} (${[...names, 'n'].join(', ')}) VALUES (${[...values, '?'].join(', ')})`),
-      columns,
+  constructor(db: DatabaseSync, table: string, columns: readonly BoundColumn<R>[]) {
+    const names = [...columns.map(({ name }) => name), 'n']
+    const places = names.map(() => '?')
+    const insert = `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')})`
+    const update = (some: typeof columns): Statement<R> => {
+      const set = some.map(({ name }) => `${name} = ?`)
+      return { prepared: db.prepare(`UPDATE ${table} SET ${set.join(', ')} WHERE n = ?`), columns: some }
     }
-    const update = (some: typeof columns): StatementSync =>
-      db.prepare(`UPDATE ${table} SET ${some.map(({ name }) => `${name} = ?`).join(', ')} WHERE n = ?`)
-    this.#moved = { sql: update(moving), columns: moving }
-    this.#changed = { sql: update(changing), columns: changing }
+    this.#insert = { prepared: db.prepare(insert), columns }
+    this.#move = update(columns.filter(({ written }) => written !== 'once'))
+    this.#change = update(columns.filter(({ written }) => written === 'always'))
     this.#delete = db.prepare(`DELETE FROM ${table} WHERE n = ?`)
   }
 
-  /** @param n null for the next free one. @returns the row's number */
-  insert(n: number | null, record: R, by: By): number {
-    return Number(this.#run(this.#all, n, record, by).lastInsertRowid)
+  /** @param n undefined for the next free one. @returns the row's number */
+  insert(n: number | undefined, record: R): number {
+    return Number(run(this.#insert, n ?? null, record).lastInsertRowid)
   }
 
-  /** @param moved whether what is written on a move has changed, too */
-  update(n: number, record: R, by: By, moved = false): void {
-    this.#run(moved ? this.#moved : this.#changed, n, record, by)
+  /** @param moved whether what is written on a move may have changed, too */
+  update(n: number, record: R, moved = false): void {
+    run(moved ? this.#move : this.#change, n, record)
   }
 
   delete(n: number): void {
     this.#delete.run(n)
   }
-
-  #run({ sql, columns }: Statement<R, By>, n: number | null, record: R, by: By) {
-    const values = columns.map((column) => column.write(record, by))
-    return sql.run(...values, n)
-  }
 }
 
-interface Statement<R, By> {
-  readonly sql: StatementSync
-  readonly columns: readonly Column<R, By>[]
+interface BoundColumn<R> {
+  readonly name: string
+  readonly written: Written
+  write(record: R): SQLInputValue
+}
+
+/** Takes the values of the columns, in their order, then the row's number. */
+interface Statement<R> {
+  readonly prepared: StatementSync
+  readonly columns: readonly BoundColumn<R>[]
+}
+
+function run<R>({ prepared, columns }: Statement<R>, n: number | null, record: R) {
+  return prepared.run(...columns.map((column) => column.write(record)), n)
 }
 
 function snakeCase(name: string): string {

@@ -68,7 +68,7 @@ const parcels = new RecordTable('parcels', FIELDS)
 function opened() {
   const db = new DatabaseSync(':memory:')
   db.exec(parcels.definition)
-  const rows = parcels.open(db)
+  const rows = parcels.open(db, undefined)
   const select = db.prepare(`SELECT ${parcels.select('p', { shown: 'upper(p.id)' })} FROM parcels p WHERE p.n = ?`)
   const read = (n: number): Parcel => parcels.read(select.get(n) ?? {})
   return { rows, read, select }
@@ -105,7 +105,7 @@ describe('a table of records', () => {
     const { rows, read } = opened()
     fc.assert(
       fc.property(parcel, (written) => {
-        expect(read(rows.insert(null, written, undefined))).toStrictEqual(written)
+        expect(read(rows.insert(undefined, written))).toStrictEqual(written)
       }),
     )
   })
@@ -114,8 +114,8 @@ describe('a table of records', () => {
     fc.assert(
       fc.property(parcel, parcel, fc.boolean(), (before, after, moved) => {
         const { rows, read } = opened()
-        const n = rows.insert(7, before, undefined)
-        rows.update(n, after, undefined, moved)
+        const n = rows.insert(7, before)
+        rows.update(n, after, moved)
         const { id, depot, sentAt } = before
         const { arrivedAt } = moved ? after : before
         expect(read(7)).toStrictEqual({ ...after, id, depot, sentAt, arrivedAt })
@@ -128,8 +128,8 @@ describe('a table of records', () => {
     const { rows, select } = opened()
     const [one] = fc.sample(parcel, 1)
     if (one === undefined) throw new Error('no sample')
-    const first = rows.insert(null, one, undefined)
-    const second = rows.insert(null, one, undefined)
+    const first = rows.insert(undefined, one)
+    const second = rows.insert(undefined, one)
     rows.delete(first)
     expect([select.get(first), select.get(second)?.n]).toEqual([undefined, second])
   })

@@ -63,7 +63,7 @@ class JobsProjection implements Projection {
   readonly #words: Words
   readonly #tally: JobTally
   readonly #sessions: SessionTally
-  readonly #rows: RowWriter<JobRecord, Words>
+  readonly #rows: RowWriter<JobRecord>
   readonly #lastN: StatementSync
   readonly #select: StatementSync
   readonly #insertInput: StatementSync
@@ -73,7 +73,7 @@ class JobsProjection implements Projection {
     this.#words = new Words(db, WORDS)
     this.#tally = new JobTally(db, this.#words)
     this.#sessions = new SessionTally(db, SESSION_JOBS)
-    this.#rows = jobTable.open(db)
+    this.#rows = jobTable.open(db, this.#words)
     this.#lastN = db.prepare(`SELECT max(n) AS n FROM ${JOBS}`)
     this.#nextN = this.#readNextN()
     this.#select = db.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOBS} j ${JOB_JOINS} WHERE j.id = ?`)
@@ -166,7 +166,7 @@ class JobsProjection implements Projection {
 
   #add(n: number, job: JobRecord): void {
     const params = JSON.stringify(job.params)
-    this.#rows.insert(n, job, this.#words)
+    this.#rows.insert(n, job)
     this.#insertInput.run(n, params)
     if (!isEnded(job.status)) this.#keep({ n, job, weight: params.length })
   }
@@ -174,7 +174,7 @@ class JobsProjection implements Projection {
   #update(n: number, before: JobRecord, after: JobRecord): void {
     const moved =
       after.status !== before.status || after.hidden !== before.hidden || sortTime(after) !== sortTime(before)
-    this.#rows.update(n, after, this.#words, moved)
+    this.#rows.update(n, after, moved)
     const resident = this.#residents.get(after.id)
     // An ended job rarely comes back.
     if (isEnded(after.status)) this.#drop(resident)

@@ -1,98 +1,21 @@
 /** The sessions read model: a row for each conversation and a row for each item of its transcript. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { ATTEMPT_END_EVENTS } from '../../events/index.ts'
-import { int, jsonObject, maybeText, position, type Row, text } from '../columns.ts'
+import { int, text } from '../columns.ts'
 import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
+import type { RowWriter } from '../record-table.ts'
 import { retiredOf } from '../retired.ts'
 import type { ItemView } from '../views.ts'
 import { attemptEnded, type SessionHead, type SessionStep, sessionStep, taskRetired } from './session-fold.ts'
-
-const VERSION = 4
-const V = `sessions_v${VERSION}`
-export const SESSIONS = `${V}_rows`
-export const ITEMS = `${V}_items`
-/** Whether work waits in it: a start of a node looks only at these. */
-export const OPEN = { no: 0, queued: 1, running: 2 } as const
+import { ITEMS, itemOf, SESSION_TABLES, SESSIONS, SESSIONS_VERSION, sessionTable } from './sessions-table.ts'
 
 export const sessionsModel: ReadModel = {
   name: 'sessions',
-  version: VERSION,
+  version: SESSIONS_VERSION,
   // An attempt that ends stops writing what it had begun to say.
   kinds: ['session', 'task', 'audit'],
-  tables: `
-    CREATE TABLE ${SESSIONS} (
-      n INTEGER PRIMARY KEY,
-      id TEXT NOT NULL UNIQUE,
-      owner TEXT NOT NULL,
-      title TEXT,
-      started_at INTEGER NOT NULL,
-      updated_at INTEGER NOT NULL,
-      opening TEXT,
-      preview TEXT,
-      ended INTEGER NOT NULL,
-      open INTEGER NOT NULL,
-      next_index INTEGER NOT NULL,
-      position INTEGER NOT NULL,
-      turn TEXT,
-      queue TEXT,
-      streaming TEXT,
-      data TEXT NOT NULL
-    );
-    CREATE INDEX ${V}_by_update ON ${SESSIONS}(updated_at);
-    CREATE INDEX ${V}_by_owner ON ${SESSIONS}(owner, updated_at);
-    CREATE INDEX ${V}_by_streaming ON ${SESSIONS}(id) WHERE streaming IS NOT NULL;
-    CREATE INDEX ${V}_by_open ON ${SESSIONS}(open) WHERE open > 0;
-    CREATE TABLE ${ITEMS} (
-      session INTEGER NOT NULL,
-      idx INTEGER NOT NULL,
-      key TEXT NOT NULL,
-      position INTEGER NOT NULL,
-      item TEXT NOT NULL,
-      PRIMARY KEY (session, idx)
-    ) WITHOUT ROWID;
-    CREATE UNIQUE INDEX ${V}_by_key ON ${ITEMS}(session, key);
-  `,
+  tables: SESSION_TABLES,
   open: (db) => new SessionsProjection(db),
-}
-
-export function headOf(row: Row): SessionHead {
-  const turn = maybeText(row.turn)
-  const queue = maybeText(row.queue)
-  const streaming = maybeText(row.streaming)
-  return {
-    id: text(row.id),
-    title: maybeText(row.title),
-    ownerId: text(row.owner),
-    startedAt: int(row.started_at),
-    updatedAt: int(row.updated_at),
-    opening: maybeText(row.opening),
-    preview: maybeText(row.preview),
-    ended: row.ended === 1,
-    data: jsonObject(row.data),
-    turn: turn === undefined ? undefined : (JSON.parse(turn) as SessionHead['turn']),
-    queue: queue === undefined ? [] : (JSON.parse(queue) as SessionHead['queue']),
-    streaming: streaming === undefined ? [] : (JSON.parse(streaming) as SessionHead['streaming']),
-    nextIndex: int(row.next_index),
-    position: position(row.position),
-  }
-}
-
-export function itemOf(row: Row): ItemView {
-  return restored(JSON.parse(text(row.item)) as ItemView)
-}
-
-/** JSON drops members that are undefined; a view has them all. */
-function restored(item: ItemView): ItemView {
-  switch (item.kind) {
-    case 'message':
-      return { ...item, error: item.error }
-    case 'reply':
-      return { ...item, taskId: item.taskId }
-    case 'task':
-      return { ...item, message: item.message }
-    default:
-      return item
-  }
 }
 
 interface Resident {
@@ -120,28 +43,20 @@ class SessionsProjection implements Projection {
   readonly #residents = new Map<string, Resident>()
   /** By claim: the session in which the attempt is writing a reply. Undefined: to be read from the tables. */
   #writing: Map<string, string> | undefined
+  readonly #rows: RowWriter<SessionHead>
   readonly #selectWriting: StatementSync
   readonly #select: StatementSync
   readonly #selectItem: StatementSync
-  readonly #insert: StatementSync
-  readonly #update: StatementSync
   readonly #putItem: StatementSync
-  readonly #deleteRow: StatementSync
   readonly #deleteItems: StatementSync
 
   constructor(db: DatabaseSync) {
+    this.#rows = sessionTable.open(db, undefined)
     this.#select = db.prepare(`SELECT * FROM ${SESSIONS} WHERE id = ?`)
     this.#selectWriting = db.prepare(`SELECT * FROM ${SESSIONS} WHERE streaming IS NOT NULL`)
     this.#selectItem = db.prepare(`SELECT item FROM ${ITEMS} WHERE session = ? AND key = ?`)
-    this.#insert = db.prepare(`INSERT INTO ${SESSIONS}
-      (title, updated_at, opening, preview, ended, open, next_index, position, turn, queue, streaming, data, id, owner, started_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-    this.#update =
-      db.prepare(`UPDATE ${SESSIONS} SET title = ?, updated_at = ?, opening = ?, preview = ?, ended = ?, open = ?,
-      next_index = ?, position = ?, turn = ?, queue = ?, streaming = ?, data = ? WHERE n = ?`)
     this.#putItem = db.prepare(`INSERT INTO ${ITEMS} (session, idx, key, position, item) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (session, idx) DO UPDATE SET position = excluded.position, item = excluded.item`)
-    this.#deleteRow = db.prepare(`DELETE FROM ${SESSIONS} WHERE n = ?`)
     this.#deleteItems = db.prepare(`DELETE FROM ${ITEMS} WHERE session = ?`)
   }
 
@@ -210,7 +125,7 @@ class SessionsProjection implements Projection {
   #delete(id: string, n: number | undefined): void {
     if (n !== undefined) {
       this.#deleteItems.run(n)
-      this.#deleteRow.run(n)
+      this.#rows.delete(n)
     }
     this.#residents.delete(id)
     this.#writing = undefined
@@ -225,7 +140,7 @@ class SessionsProjection implements Projection {
   #readWriting(): Map<string, string> {
     const writing = new Map<string, string>()
     for (const row of this.#selectWriting.all()) {
-      for (const { claim, turn, left } of headOf(row).streaming) {
+      for (const { claim, turn, left } of sessionTable.read(row).streaming) {
         if (claim !== undefined && turn === undefined && !left) writing.set(claim, text(row.id))
       }
     }
@@ -236,7 +151,7 @@ class SessionsProjection implements Projection {
     const resident = this.#residents.get(id)
     if (resident !== undefined) return resident
     const row = this.#select.get(id)
-    return row === undefined ? undefined : this.#keep(id, { n: int(row.n), head: headOf(row) })
+    return row === undefined ? undefined : this.#keep(id, { n: int(row.n), head: sessionTable.read(row) })
   }
 
   #keep(id: string, resident: Resident): Resident {
@@ -252,26 +167,8 @@ class SessionsProjection implements Projection {
   }
 
   #write(id: string, known: number | undefined, head: SessionHead, items: Change['items']): void {
-    const changing = [
-      head.title ?? null,
-      head.updatedAt,
-      head.opening ?? null,
-      head.preview ?? null,
-      head.ended ? 1 : 0,
-      head.turn !== undefined ? OPEN.running : head.queue.length > 0 ? OPEN.queued : OPEN.no,
-      head.nextIndex,
-      Number(head.position),
-      head.turn === undefined ? null : JSON.stringify(head.turn),
-      head.queue.length === 0 ? null : JSON.stringify(head.queue),
-      head.streaming.length === 0 ? null : JSON.stringify(head.streaming),
-      JSON.stringify(head.data),
-    ]
-    let n = known
-    if (n === undefined) {
-      n = Number(this.#insert.run(...changing, id, head.ownerId, head.startedAt).lastInsertRowid)
-    } else {
-      this.#update.run(...changing, n)
-    }
+    const n = known ?? this.#rows.insert(undefined, head)
+    if (known !== undefined) this.#rows.update(n, head)
     for (const [key, { item, position }] of items) this.#putItem.run(n, item.index, key, position, JSON.stringify(item))
     this.#keep(id, { n, head })
   }

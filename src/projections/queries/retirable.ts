@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { int, text } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { HIDDEN, JOBS, STATUS_CODE } from '../models/jobs-table.ts'
-import { SESSIONS } from '../models/sessions.ts'
+import { SESSIONS } from '../models/sessions-table.ts'
 import type { IdPage, RetirableQuery } from '../views.ts'
 
 /** An onFailure task comes after the task it is about, and most of them complete. Deleted ones have ended like others. */

@@ -4,7 +4,7 @@ import type { Position } from '../../events/index.ts'
 import { int, maybeInt, type Row } from '../columns.ts'
 import { BadCursor } from '../errors.ts'
 import { SESSION_JOBS } from '../models/jobs-table.ts'
-import { headOf, ITEMS, itemOf, SESSIONS } from '../models/sessions.ts'
+import { ITEMS, itemOf, SESSIONS, sessionTable } from '../models/sessions-table.ts'
 import type { ItemView, Page, ReadModels, SessionView, TranscriptQuery, TranscriptView } from '../views.ts'
 import { pageSize } from './jobs.ts'
 
@@ -61,7 +61,7 @@ export function itemsSince(db: DatabaseSync, id: string, since: Position): ItemV
 }
 
 function sessionOf(row: Row): SessionView {
-  const head = headOf(row)
+  const head = sessionTable.read(row)
   const jobsPosition = BigInt(maybeInt(row.jobs_position) ?? -1) as Position
   const next = head.queue[0]
   return {

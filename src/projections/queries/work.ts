@@ -7,7 +7,7 @@ import { HIDDEN, JOBS, STATUS_CODE, statusOf, WORDS } from '../models/jobs-table
 import { PARTIES } from '../models/locks.ts'
 import { OWED, OWING } from '../models/owed.ts'
 import { OCCURRENCES } from '../models/schedules.ts'
-import { OPEN, SESSIONS } from '../models/sessions.ts'
+import { OPEN, SESSIONS } from '../models/sessions-table.ts'
 import { withNamesInUse } from '../tables.ts'
 import type { LockParty, LockView, WaitingTask, WorkSnapshot } from '../views.ts'
 
