@@ -151,6 +151,17 @@ describe('retry', () => {
       .refused(CommandRefused, /can be retried/)
   })
 
+  test('of one that was tried again in vain names it as before', () => {
+    const again: Given = { type: 'TurnStarted', data: { turn: 't2', messageId: 'm9', node: 'n', deadline: at(60_000) } }
+    const failed: Given = { type: 'TurnFailed', data: { ...ended('t1'), error } }
+    given(...answering, failed, message('m9', 'm1'), again, {
+      type: 'TurnFailed',
+      data: { turn: 't2', claim: 'f5', error },
+    })
+      .when({ ...retry, newMessageId: 'm10' })
+      .records({ type: 'MessageReceived', data: { messageId: 'm10', text: 'text of m9', retryOf: 'm1' } })
+  })
+
   test('of a message that was answered, waits or is being answered is refused', () => {
     given(...answering, completed('t1'))
       .when(retry)

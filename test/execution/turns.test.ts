@@ -81,6 +81,25 @@ describe('turns', () => {
     await expect(t.client.retryMessage('s', first)).rejects.toThrow('can be retried')
   })
 
+  test('can be retried as often as they fail, by the message that is shown', async () => {
+    let failures = 0
+    const t = await running(
+      answering(async (session, { text }) => {
+        if (++failures <= 3) throw new Error('broken')
+        await session.reply(`re: ${text}`)
+      }),
+    )
+    const shown = await t.client.say('s', 'one')
+    await t.settle()
+    for (let retry = 1; retry <= 3; retry++) {
+      expect(await states(t)).toEqual(['one failed'])
+      await t.client.retryMessage('s', shown)
+      await t.settle()
+    }
+    expect(await states(t)).toEqual(['one answered'])
+    expect(await t.client.replies('s')).toEqual(['re: one'])
+  })
+
   // A promise: see docs/promises.md.
   test('stop when asked to: the signal is aborted, nothing more is said, the next message goes on', async () => {
     let reason: unknown

@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue, SessionFact, TaskError } from '../../events/index.ts'
 import { AttemptFenced, CommandRefused, NotFound } from '../errors.ts'
 import { type DecideContext, type Decision, type Fact, nothing, refuse, type State } from '../kind.ts'
-import type { SessionContext } from './machine.ts'
+import { type SessionContext, shownId } from './machine.ts'
 
 /** Which handler speaks: a turn, or an attempt of a task. */
 export interface Speaker {
@@ -27,6 +27,7 @@ export type SessionCommand =
       /** For a conversation of this owner only: one that others ask to begin may be somebody else's by now. */
       readonly onlyOf?: string
     }
+  /** `messageId` as it is shown, however often it was tried. */
   | { readonly type: 'retry'; readonly messageId: string; readonly newMessageId: string }
   | { readonly type: 'startTurn'; readonly node: string; readonly timeoutMs: number }
   | { readonly type: 'completeTurn'; readonly claim: string }
@@ -128,7 +129,7 @@ function retry(
   { messageId, newMessageId }: Extract<SessionCommand, { type: 'retry' }>,
   { context }: Session,
 ): Decision<SessionFact> {
-  const message = context.unanswered.find((unanswered) => unanswered.messageId === messageId)
+  const message = context.unanswered.find((unanswered) => shownId(unanswered) === messageId)
   return message
     ? { facts: [received(newMessageId, message.text, messageId)] }
     : refuse(

@@ -8,7 +8,7 @@ export type { Message, SessionContext, Turn } from './machine.ts'
 
 export const sessionKind: ActorKind<SessionCommand, SessionContext> = {
   kind: 'session',
-  version: 2,
+  version: 3,
   machine: sessionMachine,
   evolve: evolveSession,
   decide: decideSession,

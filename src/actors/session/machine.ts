@@ -7,6 +7,13 @@ export interface Message {
   readonly messageId: string
   readonly text: string
   readonly by: string
+  /** The message that this one tries again, which is the one that people see. */
+  readonly retryOf?: string
+}
+
+/** The id by which people see a message: however often it is tried again, it stays the same one. */
+export function shownId({ messageId, retryOf }: Message): string {
+  return retryOf ?? messageId
 }
 
 export interface Turn {
@@ -45,8 +52,8 @@ function changes(context: SessionContext, fact: Recorded<SessionFact>): Partial<
     case 'MessageReceived': {
       const { messageId, text, retryOf } = fact.data
       return {
-        queue: [...context.queue, { messageId, text, by: fact.by }],
-        unanswered: context.unanswered.filter((message) => message.messageId !== retryOf),
+        queue: [...context.queue, { messageId, text, by: fact.by, ...(retryOf === undefined ? {} : { retryOf }) }],
+        unanswered: context.unanswered.filter((message) => shownId(message) !== retryOf),
       }
     }
     case 'TurnStarted': {

@@ -95,19 +95,18 @@ export function sessionStep(
   switch (fact.type) {
     case 'MessageReceived': {
       const { messageId, text, retryOf } = fact.data
-      const again = retryOf === undefined ? undefined : find(messageKey(retryOf))
-      if (again?.kind === 'message' && retryOf !== undefined) {
-        const queue = [...head.queue, { messageId, key: messageKey(retryOf) }]
-        return put(messageKey(retryOf), { ...again, state: 'queued', error: undefined }, { queue })
-      }
-      const key = messageKey(messageId)
-      if (find(key) !== undefined) return { head: next, items: [] }
+      const ofRetried = retryOf === undefined ? undefined : messageKey(retryOf)
+      const key = ofRetried !== undefined && find(ofRetried) ? ofRetried : messageKey(messageId)
+      const queue = [...head.queue, { messageId, key }]
+      const known = find(key)
+      // One that was tried again, or came twice, waits once more where it stands.
+      if (known?.kind === 'message') return put(key, { ...known, state: 'queued', error: undefined }, { queue })
       const { isNew: _, ...base } = place(key)
       return put(
         key,
         { ...base, kind: 'message', text, by: event.metadata.by, state: 'queued', error: undefined },
         {
-          queue: [...head.queue, { messageId, key }],
+          queue,
           opening: head.opening ?? sentence(text),
           preview: sentence(text),
         },
@@ -237,15 +236,9 @@ function turnEnded(head: SessionHead, find: Find, turn: string, state: MessageSt
     if (item?.kind === 'reply') cutOff.push({ key, item: { ...item, streaming: false } })
   }
   const streaming = head.streaming.filter((reply) => reply.turn !== turn)
-  if (head.turn?.id === turn) {
-    const items = [...messageBecomes(find, head.turn.messageId, state, error), ...cutOff]
-    return { head: { ...head, turn: undefined, streaming }, items }
-  }
-  // A turn that never started goes by the id of its message.
-  const queued = head.queue.find((message) => message.messageId === turn)
-  if (queued === undefined) return { head: { ...head, streaming }, items: cutOff }
-  const items = [...messageBecomes(find, queued.key.slice(MESSAGE.length), state, error), ...cutOff]
-  return { head: { ...head, streaming, queue: head.queue.filter((message) => message !== queued) }, items }
+  if (head.turn?.id !== turn) return { head: { ...head, streaming }, items: cutOff }
+  const items = [...messageBecomes(find, head.turn.messageId, state, error), ...cutOff]
+  return { head: { ...head, turn: undefined, streaming }, items }
 }
 
 /** What was being answered, and what waited, is answered no more: no start need look at it. */

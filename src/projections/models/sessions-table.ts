@@ -18,7 +18,7 @@ import {
 import type { ItemView } from '../views.ts'
 import type { SessionHead } from './session-fold.ts'
 
-export const SESSIONS_VERSION = 4
+export const SESSIONS_VERSION = 5
 const V = `sessions_v${SESSIONS_VERSION}`
 export const SESSIONS = `${V}_rows`
 export const ITEMS = `${V}_items`
