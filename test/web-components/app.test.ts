@@ -212,11 +212,14 @@ test('without a server it says so, and goes on by itself when there is one', asy
 })
 
 test('one who is signed out keeps what is shown, and is led to sign in and back', async () => {
-  await openApp('/schedules')
+  const app = await openApp('/schedules')
   await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
   server.signOut()
   await expect.element(page.getByText(/^You are signed out/)).toBeVisible()
   await expect.element(link('Sign in')).toHaveAttribute('href', `${server.base}/sign-in?next=%2Fschedules`)
+  const banner = app.shadowRoot?.querySelector('.banner')?.getBoundingClientRect()
+  expect(banner?.height).toBeGreaterThanOrEqual(36)
+  expect(banner?.bottom, 'no lower than the head').toBeLessThanOrEqual(app.getBoundingClientRect().top + 56)
   await expect.element(page.getByRole('heading', { name: 'weekday_digest' })).toBeVisible()
 })
 

@@ -134,6 +134,21 @@ describe('writing', () => {
 })
 
 describe('sending', () => {
+  test('offline it says in full what becomes of a message, also in 320 px, and moves nothing for it', async () => {
+    server.startSession('s1')
+    const chat = await openChat()
+    chat.style.width = '320px'
+    const composer = chat.shadowRoot?.querySelector('capsule-composer')
+    await frames()
+    const before = composer?.clientHeight
+    server.goOffline()
+    const hint = composer?.shadowRoot?.querySelector('.hint')
+    await expect.poll(() => hint?.textContent).toContain('Offline. What you send is kept and goes out once.')
+    expect(hint?.scrollWidth).toBeLessThanOrEqual(hint?.clientWidth ?? 0)
+    expect(hint?.scrollHeight).toBeLessThanOrEqual(hint?.clientHeight ?? 0)
+    expect(composer?.clientHeight).toBe(before)
+  })
+
   test('a message typed offline waits, survives a reload, and is sent once under the id it got when it was typed', async () => {
     server.startSession('s1')
     const chat = await openChat()

@@ -326,6 +326,19 @@ describe('looks', () => {
     }
   })
 
+  test('a narrow one that completed leaves the room to its title', async () => {
+    const { element, root } = await card({
+      status: 'completed',
+      result: { ok: true },
+      started_at: '2026-11-22T14:00:00.000Z',
+      finished_at: '2026-11-22T14:00:05.000Z',
+    })
+    expect(one(root, '.fact').innerText).toBe('Completed in 5.0 s')
+    element.style.width = '320px'
+    await frames(2)
+    expect(one(root, '.fact').innerText).toBe('Completed')
+  })
+
   test('gives the result the room that actions would have', async () => {
     const { root } = await card({ status: 'completed', result: { invoice: 'Invoice 2026-118349', pages: 3 } })
     const [body, fact] = ['.body', '.fact'].map((each) => one(root, each).getBoundingClientRect().right)

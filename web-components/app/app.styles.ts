@@ -24,7 +24,7 @@ export const styles = css`
     display: flex;
     flex-direction: column;
   }
-  main > :not(.sr) {
+  main > :not(.sr, .banner) {
     flex: 1;
     min-height: 0;
   }
@@ -158,7 +158,7 @@ export const styles = css`
 
   .banner {
     position: absolute;
-    inset-block-start: 64px;
+    inset-block-start: 10px;
     inset-inline: 12px;
     margin-inline: auto;
     width: fit-content;
@@ -217,6 +217,10 @@ export const styles = css`
   }
   .narrow main {
     grid-row: 1;
+  }
+  /* The head has no room beside its title. */
+  .narrow .banner {
+    inset-block-start: 64px;
   }
 
   .drawer {

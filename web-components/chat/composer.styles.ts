@@ -72,6 +72,10 @@ export const styles = css`
     .keys {
       display: none;
     }
+    /* Two lines are as high as the buttons beside it. */
+    .hint {
+      white-space: normal;
+    }
     textarea {
       font-size: max(1rem, var(--capsule-text-m));
     }

@@ -91,7 +91,7 @@ export class CapsuleTaskCard extends CapsuleElement {
         ${title === job.task_name ? nothing : html`<span class="mono truncate secondary">${job.task_name}</span>`}
       </div>
       <div class="fact num">
-        <span class="status-word">${lit}</span>${rest ? html`<span class=${ended ? 'secondary' : ''}> ${rest}</span>` : nothing}
+        <span class="status-word">${lit}</span>${rest ? html`<span class="secondary"> ${rest}</span>` : nothing}
       </div>
       <div class="body num">${this.#body(job, title, now)}</div>
       <div class="actions">${this.#actions(job)}</div>
