@@ -7,7 +7,7 @@ import { type Connection, newId, ProblemError } from '../client/index.ts'
 import { announce } from '../shared/index.ts'
 import type { Outbox, OutboxEntry } from './outbox.ts'
 
-export interface Surroundings {
+interface SenderOptions {
   connection: () => Connection | undefined
   /** The server has taken a message of the conversation shown. */
   onTaken: () => void
@@ -18,7 +18,7 @@ export interface Surroundings {
 }
 
 export class Sender {
-  readonly #around: Surroundings
+  readonly #options: SenderOptions
   #session = ''
   #outbox: Outbox
   /** What was handed to which connection, so that an element that comes back does not hand it over twice. */
@@ -26,9 +26,9 @@ export class Sender {
   /** The messages of the transcript. */
   #seen: ReadonlySet<string> = new Set()
 
-  constructor(outbox: Outbox, around: Surroundings) {
+  constructor(outbox: Outbox, options: SenderOptions) {
     this.#outbox = outbox
-    this.#around = around
+    this.#options = options
   }
 
   /** On its way or refused, oldest first. */
@@ -51,7 +51,7 @@ export class Sender {
   /** Begins to send. `create`: the conversation may have to be begun for it. */
   send(text: string, create: boolean): void {
     this.#outbox.add({ id: newId(), text, at: new Date().toISOString(), create })
-    this.#around.onChange()
+    this.#options.onChange()
     this.flush()
   }
 
@@ -59,13 +59,13 @@ export class Sender {
   take(id: string): OutboxEntry | undefined {
     const entry = this.entries.find((candidate) => candidate.id === id)
     this.#outbox.remove(id)
-    this.#around.onChange()
+    this.#options.onChange()
     return entry
   }
 
   /** Hands everything unanswered to the connection, once. */
   flush(): void {
-    const connection = this.#around.connection()
+    const connection = this.#options.connection()
     if (!connection) return
     const handed = this.#handedOver.get(connection) ?? new Set()
     this.#handedOver.set(connection, handed)
@@ -89,18 +89,18 @@ export class Sender {
     try {
       const { message_id } = await connection.command('message.send', payload, entry.id)
       outbox.acknowledge(entry.id, message_id)
-      if (isShown()) this.#around.onTaken()
+      if (isShown()) this.#options.onTaken()
       this.#outbox.seen(this.#seen)
     } catch (error) {
       if (isShown() && entry.create && error instanceof ProblemError && error.status === 404) {
         outbox.remove(entry.id)
-        this.#around.onForeign(entry)
+        this.#options.onForeign(entry)
         return
       }
       outbox.refuse(entry.id, reasonOf(error))
       announce(`Not sent: ${reasonOf(error)}`)
     }
-    this.#around.onChange()
+    this.#options.onChange()
   }
 }
 
