@@ -4,18 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 
-export const STREAM_KINDS = [
-  'task',
-  'session',
-  'schedule',
-  'lock',
-  'limit',
-  'document',
-  'setting',
-  'artifact',
-  'node',
-  'audit',
-] as const
+export const STREAM_KINDS = ['task', 'session', 'schedule', 'lock', 'limit', 'setting', 'node', 'audit'] as const
 export type StreamKind = (typeof STREAM_KINDS)[number]
 
 const LONGEST_KEY = 200

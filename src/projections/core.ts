@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Position, RecordedEvent } from '../events/index.ts'
 import { type ReadClock, systemClock } from './clock.ts'
-import { type Engine, openEngine } from './engine.ts'
+import { openProjectionEngine, type ProjectionEngine } from './engine.ts'
 import { READ_MODELS } from './models/all.ts'
 import { findBoard } from './queries/board.ts'
 import { countJobs, findJob, findJobIds, findJobs, tallyJobs } from './queries/jobs.ts'
@@ -25,12 +25,12 @@ export type Asked<Q extends QuestionName> = Parameters<Questions[Q]>
 export type Answer<Q extends QuestionName> = Awaited<ReturnType<Questions[Q]>>
 
 export interface ReadCore {
-  readonly engine: Engine
+  readonly engine: ProjectionEngine
   readonly hub: WatchHub
-  /** Takes in a batch and tells those who watch. @throws as Engine.apply, after telling what was taken in */
+  /** Takes in a batch and tells those who watch. @throws as ProjectionEngine.apply, after telling what was taken in */
   apply(events: readonly RecordedEvent[]): void
   advance(to: Position): void
-  /** Takes in a page for the read models that are made again, as Engine.takeIn. */
+  /** Takes in a page for the read models that are made again, as ProjectionEngine.takeIn. */
   takeIn(page: LogPage): void
   ask<Q extends QuestionName>(question: Q, ...asked: Asked<Q>): Answer<Q>
 }
@@ -43,7 +43,7 @@ export function openReadCore(options: {
   readonly clock?: ReadClock
 }): ReadCore {
   const { app, clock = systemClock } = options
-  const engine = openEngine({ db: options.db, app, models: READ_MODELS })
+  const engine = openProjectionEngine({ db: options.db, app, models: READ_MODELS })
   const { db } = engine
   const hub = openWatchHub({ db, clock, position: () => engine.position })
   const answers: { readonly [Q in QuestionName]: (...asked: Asked<Q>) => Answer<Q> } = {

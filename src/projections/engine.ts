@@ -12,8 +12,8 @@ import { definition, type Position, parseStream, type RecordedEvent, START, type
 import { int, maybeInt, maybeText, text } from './columns.ts'
 import { inTransaction } from './database.ts'
 import { PoisonEvent, UnknownReadModel } from './errors.ts'
-import { applyTo, sortByKind } from './log-events.ts'
-import type { ReadModel, Touched } from './read-model.ts'
+import { sortByKind } from './log-events.ts'
+import { applyTo, type ReadModel, type Touched } from './read-model.ts'
 import { type InUse, type LogPage, Rebuilds } from './rebuilds.ts'
 import { createTables, dropTables, GENERATIONS, Names, withNames } from './tables.ts'
 import type { ReadModelStatus } from './views.ts'
@@ -26,7 +26,7 @@ export interface LogMark {
   readonly position: Position
 }
 
-export interface Engine {
+export interface ProjectionEngine {
   /** The database as queries see it: the names of tables are those of the ones in use. */
   readonly db: DatabaseSync
   /** Everything up to here is in every read model; follow the log from here. */
@@ -77,11 +77,11 @@ const FORMAT = '2'
 const FORMAT_BEFORE = '1'
 
 /** Opens or creates the tables of `models` in `db`. */
-export function openEngine(options: {
+export function openProjectionEngine(options: {
   readonly db: DatabaseSync
   readonly app: string
   readonly models: readonly ReadModel[]
-}): Engine {
+}): ProjectionEngine {
   const { db, app, models } = options
   db.exec(`
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -102,7 +102,7 @@ export function openEngine(options: {
   return new SqliteEngine(db, app, models, setMeta, meta('mark'))
 }
 
-class SqliteEngine implements Engine {
+class SqliteEngine implements ProjectionEngine {
   readonly db: DatabaseSync
   readonly #db: DatabaseSync
   readonly #names = new Names()

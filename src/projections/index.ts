@@ -2,7 +2,7 @@
 export type { ReadClock } from './clock.ts'
 export { openReadCore, type ReadCore } from './core.ts'
 export { openReadDatabase } from './database.ts'
-export { type Engine, openEngine } from './engine.ts'
+export { openProjectionEngine, type ProjectionEngine } from './engine.ts'
 export * from './errors.ts'
 export { openReadModels } from './inline.ts'
 export { foldJob, type JobRecord, jobOfFirst, titleOf } from './models/job-fold.ts'

@@ -1,8 +1,16 @@
-/** From a batch of the log to what each read model takes of it. */
+/** From a batch of the log to the events that read models are made from. */
 import { isKnown, parseStream, type RecordedEvent, type StreamKind } from '../events/index.ts'
-import { isDiskTrouble } from './database.ts'
-import { PoisonEvent } from './errors.ts'
-import type { LogEvent, Projection, ReadModel, Touched } from './read-model.ts'
+
+/** An event of this app that this code knows, with what every read model asks of it worked out once. */
+export interface LogEvent {
+  readonly event: RecordedEvent
+  readonly kind: StreamKind
+  /** The entity's id: the stream's key, decoded. */
+  readonly key: string
+  /** Milliseconds since the epoch, by the event's `at`. */
+  readonly at: number
+  readonly position: number
+}
 
 /**
  * The events of the app after a position, by kind of stream, in log order.
@@ -35,32 +43,6 @@ export function sortByKind(
     else same.push(known)
   }
   return byKind
-}
-
-/** Lets a read model take in what is its own after a position, and up to one. @throws PoisonEvent naming the first of them */
-export function applyTo(
-  { model, projection }: { readonly model: ReadModel; readonly projection: Projection },
-  byKind: ReadonlyMap<StreamKind, readonly LogEvent[]>,
-  { after, until = Number.POSITIVE_INFINITY }: { readonly after: number; readonly until?: number },
-  touched: Touched,
-): void {
-  const mine: LogEvent[] = []
-  for (const kind of model.kinds) {
-    for (const event of byKind.get(kind) ?? []) {
-      if (event.position > after && event.position <= until) mine.push(event)
-    }
-  }
-  if (mine.length === 0) return
-  if (model.kinds.length > 1) mine.sort((a, b) => a.position - b.position)
-  try {
-    projection.apply(mine, touched)
-  } catch (cause) {
-    // Of a batch it may be any; the caller then tries them one by one, and the one named is the one.
-    const event = mine[0]?.event
-    if (event === undefined || isDiskTrouble(cause)) throw cause
-    const { stream, type, position } = event
-    throw new PoisonEvent({ readModel: model.name, stream, type, position, cause })
-  }
 }
 
 function decodeKey(key: string): string {

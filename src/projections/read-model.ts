@@ -3,18 +3,10 @@
  * checkpoints, so a read model never commits, and can be rebuilt from the log whenever its version changes.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import type { RecordedEvent, StreamKind } from '../events/index.ts'
-
-/** An event of this app that this code knows, with what every read model asks of it worked out once. */
-export interface LogEvent {
-  readonly event: RecordedEvent
-  readonly kind: StreamKind
-  /** The entity's id: the stream's key, decoded. */
-  readonly key: string
-  /** Milliseconds since the epoch, by the event's `at`. */
-  readonly at: number
-  readonly position: number
-}
+import type { StreamKind } from '../events/index.ts'
+import { isDiskTrouble } from './database.ts'
+import { PoisonEvent } from './errors.ts'
+import type { LogEvent } from './log-events.ts'
 
 /** What a batch changed, so that live queries know whether they may have to run again. */
 export interface Touched {
@@ -56,4 +48,30 @@ export interface Projection {
   apply(events: readonly LogEvent[], touched: Touched): void
   /** The transaction was rolled back: what is remembered of the tables is void. */
   forget(): void
+}
+
+/** Lets a read model take in what is its own after a position, and up to one. @throws PoisonEvent naming the first of them */
+export function applyTo(
+  { model, projection }: { readonly model: ReadModel; readonly projection: Projection },
+  byKind: ReadonlyMap<StreamKind, readonly LogEvent[]>,
+  { after, until = Number.POSITIVE_INFINITY }: { readonly after: number; readonly until?: number },
+  touched: Touched,
+): void {
+  const mine: LogEvent[] = []
+  for (const kind of model.kinds) {
+    for (const event of byKind.get(kind) ?? []) {
+      if (event.position > after && event.position <= until) mine.push(event)
+    }
+  }
+  if (mine.length === 0) return
+  if (model.kinds.length > 1) mine.sort((a, b) => a.position - b.position)
+  try {
+    projection.apply(mine, touched)
+  } catch (cause) {
+    // Of a batch it may be any; the caller then tries them one by one, and the one named is the one.
+    const event = mine[0]?.event
+    if (event === undefined || isDiskTrouble(cause)) throw cause
+    const { stream, type, position } = event
+    throw new PoisonEvent({ readModel: model.name, stream, type, position, cause })
+  }
 }

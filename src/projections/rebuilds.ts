@@ -11,8 +11,8 @@ import { type Position, type RecordedEvent, START, StoreUnavailable } from '../e
 import { int, maybeInt, maybeText } from './columns.ts'
 import { inTransaction, isDiskFull } from './database.ts'
 import { PoisonEvent } from './errors.ts'
-import { applyTo, sortByKind } from './log-events.ts'
-import { nothingTouched, type Projection, type ReadModel } from './read-model.ts'
+import { sortByKind } from './log-events.ts'
+import { applyTo, nothingTouched, type Projection, type ReadModel } from './read-model.ts'
 import { createTables, dropTables, isSame, Names, type TableSet, withNames } from './tables.ts'
 import type { RebuildStatus } from './views.ts'
 

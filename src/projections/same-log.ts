@@ -4,7 +4,7 @@
  * of what is left.
  */
 import { type EventStore, type Position, START, StoreCorrupt } from '../events/index.ts'
-import type { Engine } from './engine.ts'
+import type { ProjectionEngine } from './engine.ts'
 
 /**
  * Has the engine go on with the log where it can, and begin again where it cannot.
@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts'
  */
 export async function goOnWith(
   log: Pick<EventStore, 'readStream' | 'head'>,
-  engine: Pick<Engine, 'mark' | 'position' | 'reset' | 'backToMark'>,
+  engine: Pick<ProjectionEngine, 'mark' | 'position' | 'reset' | 'backToMark'>,
   onShorter?: (error: StoreCorrupt) => void,
 ): Promise<void> {
   const { mark, position } = engine

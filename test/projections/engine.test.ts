@@ -3,11 +3,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditFact, NO_KEY, type Position } from '../../src/events/index.ts'
 import {
-  type Engine,
   nothingTouched,
-  openEngine,
+  openProjectionEngine,
   PoisonEvent,
   type Projection,
+  type ProjectionEngine,
   type ReadModel,
 } from '../../src/projections/index.ts'
 import { APP, History, started, submitted } from './support.ts'
@@ -40,8 +40,8 @@ function listModel(options: { version?: number; name?: string; failAt?: () => st
   }
 }
 
-function open(...models: ReadModel[]): Engine {
-  return openEngine({ db, app: APP, models })
+function open(...models: ReadModel[]): ProjectionEngine {
+  return openProjectionEngine({ db, app: APP, models })
 }
 
 function rows(table: string): unknown[] {
@@ -163,7 +163,7 @@ describe('the engine', () => {
     const history = new History()
     history.task('a', submitted())
     open(listModel()).apply(history.events, nothingTouched())
-    expect(openEngine({ db, app: 'another', models: [listModel()] }).position).toBe(-1n)
+    expect(openProjectionEngine({ db, app: 'another', models: [listModel()] }).position).toBe(-1n)
     expect(rows('list_v1_rows')).toEqual([])
   })
 })

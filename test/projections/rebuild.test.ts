@@ -7,11 +7,11 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Position, RecordedEvent } from '../../src/events/index.ts'
 import {
-  type Engine,
   nothingTouched,
-  openEngine,
+  openProjectionEngine,
   openReadCore,
   type Projection,
+  type ProjectionEngine,
   type ReadCore,
   type ReadModel,
   readWork,
@@ -222,8 +222,8 @@ describe('the engine, making one read model again', () => {
   const history = new History()
   for (const id of ['a', 'b', 'c']) history.task(id, submitted())
 
-  function engineOf(db: DatabaseSync, model: ReadModel): Engine {
-    return openEngine({ db, app: APP, models: [model] })
+  function engineOf(db: DatabaseSync, model: ReadModel): ProjectionEngine {
+    return openProjectionEngine({ db, app: APP, models: [model] })
   }
 
   it('gives it up with the reason when it cannot take in an event, and the one in use goes on', () => {

@@ -23,7 +23,7 @@ export type ReadPage = (after: Position, upTo: Position, prefixes: readonly stri
 const BUFFER_EVENTS = 4096
 const BUFFER_BYTES = 16 * 1024 * 1024
 
-export class Feed {
+export class LogFeed {
   #head: Position
   /** Why there are no subscriptions any more. */
   #ended: Error | undefined
@@ -76,7 +76,7 @@ export class Feed {
 
 class Follower {
   live = false
-  readonly #feed: Feed
+  readonly #feed: LogFeed
   readonly #readPage: ReadPage
   readonly #prefixes: readonly string[] | undefined
   readonly #subscriber: Subscriber
@@ -91,7 +91,7 @@ class Follower {
   #wake: (() => void) | undefined
 
   constructor(
-    feed: Feed,
+    feed: LogFeed,
     readPage: ReadPage,
     from: Position,
     prefixes: readonly string[] | undefined,

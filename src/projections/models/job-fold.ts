@@ -11,6 +11,7 @@ import {
   type TaskFact,
 } from '../../events/index.ts'
 import type { JobStatus, JobView } from '../views.ts'
+import { shortened } from './shortened.ts'
 
 /** A job, and what the table keeps of it beside the view. `lockWait` is always undefined: the lock's stream tells it. */
 export interface JobRecord extends JobView {
@@ -212,20 +213,14 @@ export function titleOf(name: string, params: JsonObject): string {
   for (const key in params) {
     const value = params[key]
     if (typeof value !== 'string' || value.trim() === '') continue
-    if (TELLING.test(key)) return shorten(value)
+    if (TELLING.test(key)) return onOneLine(value)
     first ??= value
   }
-  return first === undefined ? name : shorten(first)
+  return first === undefined ? name : onOneLine(first)
 }
 
-function shorten(value: string): string {
-  const line = value.length > LONGEST_TITLE ? `${cut(value, LONGEST_TITLE - 1)}…` : value
-  return line.replace(/\s+/g, ' ').trim()
-}
-
-/** The first `most` units of a text, and no half of a character that takes two. */
-export function cut(text: string, most: number): string {
-  return text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '')
+function onOneLine(value: string): string {
+  return shortened(value, LONGEST_TITLE).replace(/\s+/g, ' ').trim()
 }
 
 /** Where a job stands in its status: the instant that the board's columns are ordered by. */

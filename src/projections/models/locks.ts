@@ -1,7 +1,8 @@
 /** The locks read model: who holds each lock, and who waits for it in which order. A lock nobody wants has no row. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { factOf, type LockFact, type RecordedEvent } from '../../events/index.ts'
-import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
+import type { LogEvent } from '../log-events.ts'
+import type { Projection, ReadModel, Touched } from '../read-model.ts'
 
 const VERSION = 2
 const V = `locks_v${VERSION}`

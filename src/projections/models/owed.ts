@@ -5,7 +5,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { factOf, type RecordedEvent, type Submission, type TaskFact } from '../../events/index.ts'
 import { int, type Row } from '../columns.ts'
-import type { LogEvent, Projection, ReadModel } from '../read-model.ts'
+import type { LogEvent } from '../log-events.ts'
+import type { Projection, ReadModel } from '../read-model.ts'
 import { retiredOf } from '../retired.ts'
 
 const VERSION = 2

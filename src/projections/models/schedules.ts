@@ -1,7 +1,8 @@
 /** The schedules read model: each definition, and every decision about a due time. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { factOf, type RecordedEvent, type ScheduleFact } from '../../events/index.ts'
-import type { LogEvent, Projection, ReadModel, Touched } from '../read-model.ts'
+import type { LogEvent } from '../log-events.ts'
+import type { Projection, ReadModel, Touched } from '../read-model.ts'
 
 const VERSION = 1
 const V = `schedules_v${VERSION}`

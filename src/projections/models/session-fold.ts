@@ -4,7 +4,7 @@
  */
 import { factOf, type JsonObject, type Position, type RecordedEvent, type SessionFact } from '../../events/index.ts'
 import type { ItemView } from '../views.ts'
-import { cut } from './job-fold.ts'
+import { shortened } from './shortened.ts'
 
 /** All that is kept of a session beside its items. */
 export interface SessionHead {
@@ -286,5 +286,5 @@ function sentence(text: string): string {
     .slice(0, LONGEST_PREVIEW * 4)
     .replace(/\s+/g, ' ')
     .trim()
-  return line.length > LONGEST_PREVIEW ? `${cut(line, LONGEST_PREVIEW - 1)}…` : line
+  return shortened(line, LONGEST_PREVIEW)
 }

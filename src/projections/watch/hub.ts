@@ -10,7 +10,7 @@ import type { Position } from '../../events/index.ts'
 import type { ReadClock } from '../clock.ts'
 import type { Touched } from '../read-model.ts'
 import type { Watch, WatchSink, WatchTopic, WatchTopics } from '../views.ts'
-import { type Live, type LiveFactory, liveQueries } from './live.ts'
+import { type LiveQuery, type LiveQueryFactory, liveQueries } from './live.ts'
 
 const INTERVAL_MS = 33
 /** A live query rests this many times as long as it took, so that a slow one does not keep the log waiting. */
@@ -65,14 +65,14 @@ interface Watcher<T extends WatchTopic> {
 }
 
 class TopicHub<T extends WatchTopic> {
-  readonly #create: LiveFactory<T>
+  readonly #create: LiveQueryFactory<T>
   readonly #interval: number
   readonly #surroundings: Surroundings
   readonly #groups = new Map<string, Group<T>>()
   /** Those who have seen, elsewhere, a position that is not reached here yet. */
   readonly #early = new Set<Watcher<T>>()
 
-  constructor(create: LiveFactory<T>, interval: number, surroundings: Surroundings) {
+  constructor(create: LiveQueryFactory<T>, interval: number, surroundings: Surroundings) {
     this.#create = create
     this.#interval = interval
     this.#surroundings = surroundings
@@ -218,7 +218,7 @@ class TopicHub<T extends WatchTopic> {
 
 /** One live query, those who watch it, and when it runs next. */
 class Group<T extends WatchTopic> {
-  readonly live: Live<T>
+  readonly live: LiveQuery<T>
   readonly watchers = new Set<Watcher<T>>()
   readonly #clock: ReadClock
   readonly #interval: number
@@ -226,7 +226,7 @@ class Group<T extends WatchTopic> {
   #restUntil = Number.NEGATIVE_INFINITY
   #cancel: (() => void) | undefined
 
-  constructor(live: Live<T>, clock: ReadClock, interval: number, run: (group: Group<T>) => void) {
+  constructor(live: LiveQuery<T>, clock: ReadClock, interval: number, run: (group: Group<T>) => void) {
     this.live = live
     this.#clock = clock
     this.#interval = interval

@@ -13,7 +13,7 @@ import type { Touched } from '../read-model.ts'
 import type { BoardQuery, BoardView, JobView, SessionView, WatchTopic, WatchTopics } from '../views.ts'
 import { diffBoard, sameJob } from './diff.ts'
 
-export interface Live<T extends WatchTopic> {
+export interface LiveQuery<T extends WatchTopic> {
   /** Remembers whether a batch may have changed it. */
   touch(touched: Touched): void
   readonly dirty: boolean
@@ -31,16 +31,16 @@ export interface Live<T extends WatchTopic> {
   unlike(seen: WatchTopics[T]['data'], params: WatchTopics[T]['params']): WatchTopics[T]['change'][] | undefined
 }
 
-export type LiveFactory<T extends WatchTopic> = (
+export type LiveQueryFactory<T extends WatchTopic> = (
   db: DatabaseSync,
   params: WatchTopics[T]['params'],
   position: Position,
-) => Live<T>
+) => LiveQuery<T>
 
 /** How many sessions a list shows at first; any other joins it when it changes. */
 const LISTED_SESSIONS = 500
 
-export const liveQueries: { readonly [T in WatchTopic]: LiveFactory<T> } = {
+export const liveQueries: { readonly [T in WatchTopic]: LiveQueryFactory<T> } = {
   board: (db, query, position) => new LiveBoard(db, query, position),
   job: (db, { id }) => new LiveJob(db, id),
   session: (db, { id }, position) => new LiveSession(db, id, position),
@@ -48,7 +48,7 @@ export const liveQueries: { readonly [T in WatchTopic]: LiveFactory<T> } = {
   schedules: (db) => new LiveSchedules(db),
 }
 
-class LiveBoard implements Live<'board'> {
+class LiveBoard implements LiveQuery<'board'> {
   dirty = false
   readonly #db: DatabaseSync
   readonly #query: BoardQuery
@@ -92,7 +92,7 @@ class LiveBoard implements Live<'board'> {
   }
 }
 
-class LiveJob implements Live<'job'> {
+class LiveJob implements LiveQuery<'job'> {
   dirty = false
   readonly #db: DatabaseSync
   readonly #id: string
@@ -132,7 +132,7 @@ class LiveJob implements Live<'job'> {
   }
 }
 
-class LiveSession implements Live<'session'> {
+class LiveSession implements LiveQuery<'session'> {
   dirty = false
   readonly #db: DatabaseSync
   readonly #id: string
@@ -178,7 +178,7 @@ class LiveSession implements Live<'session'> {
   }
 }
 
-class LiveSessions implements Live<'sessions'> {
+class LiveSessions implements LiveQuery<'sessions'> {
   readonly #db: DatabaseSync
   readonly #ownerId: string | undefined
   readonly #changed = new Set<string>()
@@ -226,7 +226,7 @@ class LiveSessions implements Live<'sessions'> {
   }
 }
 
-class LiveSchedules implements Live<'schedules'> {
+class LiveSchedules implements LiveQuery<'schedules'> {
   readonly #db: DatabaseSync
   readonly #changed = new Set<string>()
 

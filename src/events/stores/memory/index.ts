@@ -13,7 +13,7 @@ import type {
   Subscriber,
   Subscription,
 } from '../../store.ts'
-import { Feed, matches, type Page } from '../feed.ts'
+import { LogFeed, matches, type Page } from '../feed.ts'
 import { accept, checkAppend, checkCap, checkDelete } from '../incoming.ts'
 
 export interface MemoryStoreOptions {
@@ -42,12 +42,12 @@ class MemoryStore implements EventStore {
   readonly #events: (RecordedEvent | undefined)[] = []
   readonly #streams = new Map<string, Stream>()
   readonly #tombstones = new Set<string>()
-  readonly #feed: Feed
+  readonly #feed: LogFeed
   #closed = false
 
   constructor(now: () => number) {
     this.#now = now
-    this.#feed = new Feed(START, async (after, upTo, prefixes) => this.#page(after, upTo, prefixes, PAGE))
+    this.#feed = new LogFeed(START, async (after, upTo, prefixes) => this.#page(after, upTo, prefixes, PAGE))
   }
 
   async append(stream: string, expected: ExpectedRevision, events: readonly EventData[]): Promise<AppendResult> {

@@ -26,7 +26,7 @@ import type {
   Subscription,
 } from '../../store.ts'
 import { startThread } from '../../threads.ts'
-import { Feed } from '../feed.ts'
+import { LogFeed } from '../feed.ts'
 import { accept, checkAppend, checkCap, checkDelete, type Incoming } from '../incoming.ts'
 import { EVENTS_FILE, toFailure, toStoreError } from './file.ts'
 import { type DirectoryLock, lockDirectory } from './lock.ts'
@@ -149,7 +149,7 @@ class Store implements SqliteStore {
   readonly #reader: FileReader
   readonly #lock: DirectoryLock
   readonly #place: Place
-  readonly #feed: Feed
+  readonly #feed: LogFeed
   readonly #underWay: Gathering[] = []
   readonly #waiting: Gathering[] = []
   #flushPlanned = false
@@ -175,7 +175,7 @@ class Store implements SqliteStore {
     this.#reader = reader
     this.#lock = lock
     this.#place = new Place(join(directory, EVENTS_FILE))
-    this.#feed = new Feed(
+    this.#feed = new LogFeed(
       BigInt(head) as Position,
       (after, upTo, prefixes) => reader.readPage(after, upTo, prefixes),
       afterAnswers,
