@@ -1,6 +1,6 @@
 /**
  * The EventStore port: all that the system asks of a log. Every adapter passes the same contract suite
- * (`contract.ts`), so nothing above this file knows which one it has.
+ * (`test/events/contract.ts`), so nothing above this file knows which one it has.
  */
 import type { ExpectedRevision } from './errors.ts'
 import type { EventData, Position, RecordedEvent, Revision } from './event.ts'

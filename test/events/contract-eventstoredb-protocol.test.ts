@@ -1,6 +1,7 @@
 /** The store of a cluster keeps the contract of every store, on a server of the tests' own that speaks the same protocol. */
-import { eventStoreContract } from '../../src/events/contract.ts'
+
 import { openEventStoreDB } from '../../src/events/index.ts'
+import { eventStoreContract } from './contract.ts'
 import { FakeServer, Log } from './eventstoredb/server.ts'
 
 eventStoreContract('EventStoreDB protocol', async () => {

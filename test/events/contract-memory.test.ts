@@ -1,5 +1,6 @@
 /** The store in memory keeps the contract of every store. */
-import { eventStoreContract } from '../../src/events/contract.ts'
+
 import { openMemoryStore } from '../../src/events/index.ts'
+import { eventStoreContract } from './contract.ts'
 
 eventStoreContract('memory', async () => ({ store: openMemoryStore() }), { forgets: true })

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventStoreContract } from '../../src/events/contract.ts'
 import { openSqliteStore } from '../../src/events/index.ts'
+import { eventStoreContract } from './contract.ts'
 
 eventStoreContract('sqlite', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'capsule-store-'))

@@ -1,7 +1,14 @@
-/** What the contract suite (contract.ts) appends, and a subscriber that remembers what it heard. Only tests import it. */
+/** What the contract suite (contract.ts) appends, and a subscriber that remembers what it heard. */
 import { randomUUID } from 'node:crypto'
-import { type EventData, type JsonObject, type Position, type RecordedEvent, START } from './event.ts'
-import type { EventStore, SubscribeOptions } from './store.ts'
+import {
+  type EventData,
+  type EventStore,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+  START,
+  type SubscribeOptions,
+} from '../../src/events/index.ts'
 
 export function event(type: string, data: JsonObject = {}): EventData {
   return {

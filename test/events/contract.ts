@@ -4,16 +4,25 @@
  *     eventStoreContract('sqlite', async () => ({ store, reopen, dispose }))
  *     eventStoreContract('memory', async () => ({ store }), { forgets: true })
  *
- * Nothing here needs an empty log: each case uses streams of an app of its own. It imports Vitest, so only tests import it.
+ * Nothing here needs an empty log: each case uses streams of an app of its own.
  */
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type EventStore,
+  EventTooLarge,
+  type JsonObject,
+  MAX_EVENT_BYTES,
+  type Position,
+  type RecordedEvent,
+  type Revision,
+  START,
+  StoreClosed,
+  WrongExpectedRevision,
+} from '../../src/events/index.ts'
 import { deletionContract } from './contract-deletion.ts'
 import { event, events, type Follower, follow, isIncreasing, typesOf } from './contract-support.ts'
-import { EventTooLarge, StoreClosed, WrongExpectedRevision } from './errors.ts'
-import { type JsonObject, MAX_EVENT_BYTES, type Position, type RecordedEvent, type Revision, START } from './event.ts'
-import type { EventStore } from './store.ts'
 
 export interface ContractSubject {
   readonly store: EventStore

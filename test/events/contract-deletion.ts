@@ -2,10 +2,16 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import {
+  type EventStore,
+  type ExpectedRevision,
+  type RecordedEvent,
+  type Revision,
+  StoreClosed,
+  StreamDeleted,
+  WrongExpectedRevision,
+} from '../../src/events/index.ts'
 import { event, events, type Follower, follow, isIncreasing, typesOf } from './contract-support.ts'
-import { StoreClosed, StreamDeleted, WrongExpectedRevision } from './errors.ts'
-import type { RecordedEvent, Revision } from './event.ts'
-import type { EventStore, ExpectedRevision } from './store.ts'
 
 /** `running` gives what the running case has; `reopen` closes the store and opens the log again, for one that does not forget. */
 export function deletionContract(
