@@ -1,5 +1,5 @@
 /** Makes of decided facts the events that are appended: with who, when and why, and linked to the stream by their hashes. */
-import { currentVersion, type EventData, type EventMetadata, type JsonObject, seal } from '../events/index.ts'
+import { currentVersion, type EventData, type EventMetadata, instant, type JsonObject, seal } from '../events/index.ts'
 import type { Origin } from './command.ts'
 import type { Applied, Decision, Fact } from './kind.ts'
 import type { Resident } from './resident.ts'
@@ -13,7 +13,7 @@ export function sealed<Context extends Applied>(
   newId: () => string,
 ): EventData[] {
   const commandId = origin.commandId ?? newId()
-  const at = new Date(now).toISOString()
+  const at = instant(now)
   let { hash } = resident
   let revision = BigInt(resident.state.context.revision)
   return facts.map((fact) => {

@@ -4,7 +4,7 @@
  * runs on the main thread, for stores that only this thread reaches.
  */
 import type { Clock, Timer } from '../actors/index.ts'
-import { type EventData, type EventStore, type JsonObject, newId } from '../events/index.ts'
+import { type EventData, type EventStore, instant, type JsonObject, newId } from '../events/index.ts'
 
 /** Between one announcement and the next. */
 export const ANNOUNCE_EVERY_MS = 2_000
@@ -46,7 +46,7 @@ export type MakeAnnouncer = (of: AnnouncedNode) => Announcer
 
 /** An event of a node's stream, which is outside the hash chain, so that it may be appended blindly. */
 export function nodeEvent(node: string, type: string, data: JsonObject, nowMs: number): EventData {
-  const at = new Date(nowMs).toISOString()
+  const at = instant(nowMs)
   return { id: newId(), type, data, metadata: { at, by: `node:${node}`, correlationId: node, causationId: node, v: 1 } }
 }
 

@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type ActorSystem, isRefusal, type Origin, type Report, scheduleKind, TaskRetired } from '../actors/index.ts'
 import {
   factOf,
+  instant,
   type RecordedEvent,
   type ScheduleDefinition,
   type ScheduleFact,
@@ -200,13 +201,13 @@ export class Schedules {
     for (const [index, at] of due.entries()) {
       const isLast = index === due.length - 1
       const late = now - at > LATE_MS
-      const instant = new Date(at).toISOString()
+      const dueAt = instant(at)
       const isOneOfMany = missed === 'all' && due.length > 1
       if (!late && isLast && !isOneOfMany)
-        await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'cron' })
+        await this.#execute(name, { type: 'tick', name, due: dueAt, trigger: 'cron' })
       else if (missed === 'all' || (missed === 'latest' && isLast)) {
-        await this.#execute(name, { type: 'tick', name, due: instant, trigger: 'caught-up' })
-      } else await this.#execute(name, { type: 'miss', due: instant })
+        await this.#execute(name, { type: 'tick', name, due: dueAt, trigger: 'caught-up' })
+      } else await this.#execute(name, { type: 'miss', due: dueAt })
     }
     this.#await(name, now)
   }

@@ -1,7 +1,7 @@
 /** The schedule's rules: each due time is decided once, and the decision says why. Pure. */
 import { isDeepStrictEqual } from 'node:util'
 import { v5 as uuidv5 } from 'uuid'
-import type { ScheduleDefinition, ScheduleFact } from '../../events/index.ts'
+import { instant, type ScheduleDefinition, type ScheduleFact } from '../../events/index.ts'
 import { CommandRefused } from '../errors.ts'
 import { type DecideContext, type Decision, nothing, refuse, type State } from '../kind.ts'
 import type { ScheduleContext } from './machine.ts'
@@ -37,7 +37,7 @@ export function decideSchedule(
         ? nothing
         : { facts: [{ type: 'OccurrenceSkipped', data: { due: command.due, reason: 'missed' } }] }
     case 'trigger': {
-      const due = new Date(context.now).toISOString()
+      const due = instant(context.now)
       const taskId = context.newId()
       return { facts: [{ type: 'OccurrenceDue', data: { due, taskId, trigger: 'manual' } }] }
     }

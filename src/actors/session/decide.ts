@@ -1,5 +1,5 @@
 /** The session's rules: turns one at a time in order, and only the turn that holds the claim may end it. Pure. */
-import type { JsonObject, JsonValue, SessionFact, TaskError } from '../../events/index.ts'
+import { instant, type JsonObject, type JsonValue, type SessionFact, type TaskError } from '../../events/index.ts'
 import { AttemptFenced, CommandRefused, NotFound } from '../errors.ts'
 import { type DecideContext, type Decision, type Fact, nothing, refuse, type State } from '../kind.ts'
 import { type SessionContext, shownId } from './machine.ts'
@@ -144,7 +144,7 @@ function startTurn(
 ): Decision<SessionFact> {
   const [next] = queue
   if (turn || !next) return nothing
-  const deadline = new Date(context.now + timeoutMs).toISOString()
+  const deadline = instant(context.now + timeoutMs)
   return {
     facts: [{ type: 'TurnStarted', data: { turn: context.newId(), messageId: next.messageId, node, deadline } }],
   }

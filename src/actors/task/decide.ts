@@ -4,7 +4,7 @@
  * A command of an attempt is held against the claim before anything else: an attempt that lost its claim changes
  * nothing, whatever state the task is in now, and the try is recorded.
  */
-import { isWaiting, type TaskError, type TaskFact, type TaskStatus } from '../../events/index.ts'
+import { instant, isWaiting, type TaskError, type TaskFact, type TaskStatus } from '../../events/index.ts'
 import { AttemptFenced, CommandRefused } from '../errors.ts'
 import { type DecideContext, type Decision, nothing, refuse, type State } from '../kind.ts'
 import type { Start, TaskCommand } from './commands.ts'
@@ -68,7 +68,7 @@ function start(command: Start, task: Task, context: DecideContext): TaskDecision
       new CommandRefused('start', `It ended ${crashes} processes, of which the node knows ${command.crashes}.`),
     )
   if (runAt !== undefined && runAt > Math.max(context.now, command.waitedUntil ?? 0)) {
-    return refuse(new CommandRefused('start', `The task is not due before ${new Date(runAt).toISOString()}.`))
+    return refuse(new CommandRefused('start', `The task is not due before ${instant(runAt)}.`))
   }
   return expire(task, context) ?? { facts: [started(command, attempt + 1, submission.timeoutMs, context)] }
 }
@@ -293,8 +293,6 @@ function settleCallback(command: Extract<TaskCommand, { type: 'settleCallback' }
 function hasRetryLeft(task: Task): boolean {
   return task.context.failures < (task.context.submission?.retries ?? 0)
 }
-
-const instant = (ms: number): string => new Date(ms).toISOString()
 
 export type TaskAction = 'cancel' | 'retry' | 'refresh' | 'delete'
 
