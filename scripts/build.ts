@@ -31,7 +31,7 @@ for (const name of INSIDE) {
 }
 cpSync(join(src, 'http/static'), join(dist, 'http/static'), { recursive: true })
 if (!process.argv.includes('--code')) {
-  const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']
+  const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '--singleThreaded', '-p', 'tsconfig.build.json']
   process.exitCode = spawnSync(process.execPath, tsc, { cwd: root, stdio: 'inherit' }).status ?? 1
 }
 

@@ -91,7 +91,9 @@ function bin(): string {
 }
 
 function types(project: string) {
-  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { stdio: 'inherit' })
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--singleThreaded', '-p', project], {
+    stdio: 'inherit',
+  })
 }
 
 function refusesOldNode() {

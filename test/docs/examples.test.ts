@@ -51,7 +51,9 @@ afterAll(() => rm(directory, { recursive: true }))
 it('type-checks', { timeout: 180_000 }, async () => {
   const config = { extends: '../../tsconfig.base.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }
   await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(config))
-  const { stdout } = await run(join(root, 'node_modules/.bin/tsc'), ['-p', directory]).catch((error) => error)
+  const { stdout } = await run(join(root, 'node_modules/.bin/tsc'), ['--singleThreaded', '-p', directory]).catch(
+    (error) => error,
+  )
   expect(stdout).toBe('')
 })
 
@@ -116,9 +118,15 @@ describe('the served demo', () => {
   })
 })
 
+/** One that shows the inside of the package has all of it from the source; any other has the build, as a user's app. */
+const copyOf = ({ code }: Example): readonly string[] => (/from '[./]+\/src\//.test(code) ? [SOURCE] : [])
+
 async function printed(example: Example): Promise<string[]> {
   const file = fileOf(example)
-  const { stdout, stderr } = await run(process.execPath, [SOURCE, file], { cwd: directory, timeout: 25_000 })
+  const { stdout, stderr } = await run(process.execPath, [...copyOf(example), file], {
+    cwd: directory,
+    timeout: 25_000,
+  })
   expect(stderr, basename(file)).toBe('')
   return stdout.split('\n').filter((line) => line !== '')
 }
