@@ -1,5 +1,6 @@
 /** Two projects: `node` for the server and its library, `browser` for the web components in a real Chromium. */
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
 import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts'
@@ -23,6 +24,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [browserTests, ...serverTests],
           globalSetup: 'test/built.ts',
+          // An app that a command loads in the process of a test is of the same copy of the package as the command.
+          alias: [{ find: /^capsule-actors$/, replacement: join(import.meta.dirname, 'src/index.ts') }],
           // A process for each of a hundred files would load the same modules again, a second of processor time each.
           isolate: false,
           setupFiles: ['test/built-threads.ts', 'test/left-behind.ts'],

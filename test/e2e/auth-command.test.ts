@@ -81,14 +81,17 @@ describe.concurrent('capsule serve', () => {
     expect((await server.ask('GET', '/api/v1/jobs', undefined, { 'x-api-key': key })).status).toBe(200)
     await server.kill()
   })
+})
 
+// One at a time: the environment is that of what is started meanwhile, too.
+describe('what is set for capsule serve', () => {
   it.for([
     { env: { CAPSULE_AUTH_API_KEYS: 'ann' }, says: 'scope of ann' },
     { env: { CAPSULE_AUTH_API_KEYS_FILE: '/nowhere/keys' }, says: '/nowhere/keys cannot be read' },
     { env: { CAPSULE_AUTH_SECRET: 'short' }, says: 'CAPSULE_AUTH_SECRET is not usable: give 32' },
     { env: { CAPSULE_AUTH_KEYS: 'x' }, says: 'Did you mean CAPSULE_AUTH_API_KEYS?' },
   ])('refuses $env', async ({ env, says }) => {
-    const { code, stdout, stderr } = await run(['serve', APP, '--port', '0'], env)
+    const { code, stdout, stderr } = await here(['serve', APP, '--port', '0'], env)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^capsule: [^\n]+\n$/)
     expect(stderr).toContain(says)
@@ -99,7 +102,7 @@ describe.concurrent('capsule serve', () => {
     const { line } = makeKey('ann', 'write')
     await writeFile(file, line)
     const env = { CAPSULE_AUTH_API_KEYS: line, CAPSULE_AUTH_API_KEYS_FILE: file }
-    const { code, stderr } = await run(['serve', APP, '--port', '0'], env)
+    const { code, stderr } = await here(['serve', APP, '--port', '0'], env)
     expect(code).toBe(2)
     expect(stderr).toContain('Unset one of them')
   })

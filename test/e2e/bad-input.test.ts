@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { Job, Problem } from '../../src/http/wire.ts'
+import { here } from '../cli/here.ts'
 import { complaints, run, serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
@@ -115,9 +116,9 @@ const misuses: readonly Misuse[] = [
   },
 ]
 
-describe.concurrent('the command line', () => {
+describe('the command line', () => {
   it.for(misuses)('refuses $what', async ({ args, env, code, says }) => {
-    const ended = await run(args, env)
+    const ended = await here(args, env)
     expectSentence(ended.stderr, ...says)
     expect(ended).toMatchObject({ code, stdout: '' })
   })

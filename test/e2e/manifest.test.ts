@@ -2,6 +2,7 @@
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { here } from '../cli/here.ts'
 import { ROOT, run, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
@@ -59,7 +60,7 @@ describe.concurrent('capsule manifest', () => {
     { args: [], says: "missing required argument 'app.ts'" },
     { args: ['examples/jobs-demo/app.ts', '--data', 'x'], says: "unknown option '--data'" },
   ])('refuses $args', async ({ args, says }) => {
-    const { code, stdout, stderr } = await run(['manifest', ...args])
+    const { code, stdout, stderr } = await here(['manifest', ...args])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(says)
   })

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { makeKey } from '../../src/http/index.ts'
+import { here } from '../cli/here.ts'
 import { eventually, run, serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
@@ -34,7 +35,7 @@ describe.concurrent('a server is operated', () => {
       stderr: '',
       stdout: expect.stringMatching(/ gate completed in [^\n]+: \{"opened":true\}\n$/),
     })
-    const stranger = await run(['jobs', '--url', second.url])
+    const stranger = await here(['jobs', '--url', second.url])
     expect(stranger).toMatchObject({
       code: 1,
       stdout: '',
@@ -44,7 +45,7 @@ describe.concurrent('a server is operated', () => {
   })
 
   it('not where there is none: a submit says how to say it again', async () => {
-    const { stderr, ...ended } = await run(['submit', 'plain', '--url', await nobody()])
+    const { stderr, ...ended } = await here(['submit', 'plain', '--url', await nobody()])
     expect(ended).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(
       /^capsule: No server answers at [^\n]+ with --idempotency-key \S+ it is the same job, not another\.\n$/,

@@ -136,28 +136,6 @@ describe.concurrent('capsule projections', () => {
     await server.kill()
   })
 
-  it("makes a node's read models again from the log of a cluster, running and not", async () => {
-    const cluster = await FakeServer.start({ log: new Log() })
-    onTestFinished(() => cluster.kill())
-    const env = { EVENTSTORE_URL: cluster.url }
-    const data = join(await temporaryDirectory(), 'node')
-    const nothing = await run(['projections', 'status', '--data', data], env)
-    expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('a node makes them when it starts') })
-
-    const node = await serve({ app: APP, data, env })
-    for (let n = 0; n < 5; n++) await until(node, await submit(node, 'plain', { n }), 'completed')
-    expect(await here(['projections', 'rebuild', '--url', node.url])).toMatchObject({ code: 0, stderr: '' })
-    expect(await countOf(node)).toBe('5')
-    await node.end('SIGTERM')
-
-    expect(await run(['projections', 'rebuild', '--data', data], env)).toMatchObject({ code: 0, stderr: '' })
-    const { stdout } = await run(['projections', 'status', '--data', data, '--json'], env)
-    expect(shown(stdout)).toMatchObject(NAMES.map((name) => ({ name, behind: '0', rebuild_failed: null })))
-    const again = await serve({ app: APP, data, env })
-    expect(await countOf(again)).toBe('5')
-    await again.kill()
-  })
-
   it.for([
     { args: ['status', '--url', 'localhost:3000'], code: 2, says: 'http://127.0.0.1:3000' },
     { args: ['status', '--key', 'k'], code: 2, says: '--url' },
@@ -169,6 +147,31 @@ describe.concurrent('capsule projections', () => {
     expect({ stdout, code: ended }).toEqual({ stdout: '', code })
     expect(stderr).toMatch(/^capsule: [^\n]+\n$/)
     expect(stderr).toContain(says)
+  })
+})
+
+// By itself: the environment is that of what is started meanwhile, too.
+describe('capsule projections on a cluster', () => {
+  it("makes a node's read models again from the log of a cluster, running and not", async () => {
+    const cluster = await FakeServer.start({ log: new Log() })
+    onTestFinished(() => cluster.kill())
+    const env = { EVENTSTORE_URL: cluster.url }
+    const data = join(await temporaryDirectory(), 'node')
+    const nothing = await here(['projections', 'status', '--data', data], env)
+    expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('a node makes them when it starts') })
+
+    const node = await serve({ app: APP, data, env })
+    for (let n = 0; n < 5; n++) await until(node, await submit(node, 'plain', { n }), 'completed')
+    expect(await here(['projections', 'rebuild', '--url', node.url])).toMatchObject({ code: 0, stderr: '' })
+    expect(await countOf(node)).toBe('5')
+    await node.end('SIGTERM')
+
+    expect(await run(['projections', 'rebuild', '--data', data], env)).toMatchObject({ code: 0, stderr: '' })
+    const { stdout } = await here(['projections', 'status', '--data', data, '--json'], env)
+    expect(shown(stdout)).toMatchObject(NAMES.map((name) => ({ name, behind: '0', rebuild_failed: null })))
+    const again = await serve({ app: APP, data, env })
+    expect(await countOf(again)).toBe('5')
+    await again.kill()
   })
 })
 

@@ -110,7 +110,7 @@ describe('capsule retire and capsule audit', () => {
     const ids = [await submit(node, 'plain', { ms: 1 }), await submit(node, 'plain', { ms: 1 })]
     for (const id of ids) await until(node, id, 'completed')
 
-    expect(await run(['retire', '--older-than', '0s'], env)).toMatchObject({
+    expect(await here(['retire', '--older-than', '0s'], env)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--app'),
     })
@@ -155,7 +155,7 @@ describe('capsule retire and capsule audit', () => {
       const misspelt = await here([...command, '--app', 'worc', '--data', data])
       expect(misspelt).toMatchObject({ code: 1, stdout: '' })
       expect(misspelt.stderr).toBe(`capsule: ${data} has no events of worc, only of work. Check the name of the app.\n`)
-      const there = await run([...command, '--app', 'worc'], { EVENTSTORE_URL: cluster.url })
+      const there = await here([...command, '--app', 'worc'], { EVENTSTORE_URL: cluster.url })
       expect(there).toMatchObject({ code: 1, stdout: '' })
       expect(there.stderr).toMatch(/^capsule: esdb:\S+ has no events of worc\. Check the name of the app\.\n$/)
     }
@@ -200,7 +200,7 @@ describe('capsule retire and capsule audit', () => {
       ['backup', '--to', 'nowhere/'],
     ]) {
       const env = { EVENTSTORE_URL: 'ann:secret@db:2113' }
-      const { code, stderr } = await run([...command, '--app', 'work'], env)
+      const { code, stderr } = await here([...command, '--app', 'work'], env)
       expect({ code, stderr }).toEqual({
         code: 2,
         stderr: expect.stringMatching(/^capsule: EVENTSTORE_URL is no connection string\. [^\n]*esdb[^\n]*\n$/),
