@@ -1,17 +1,19 @@
 /**
- * The process dies right before an append, the one after it right after that append, by its own hand at exactly that
- * place. The third puts right what was left between two streams, the clients repeat what they got no answer for, and
- * then the log, the locks and the board are as if nothing had happened.
+ * An app's writer stops right before an append, and its process is killed; in the next life it stops right after that
+ * append. From the stop on nothing is recorded, answered or made known, as if the process were gone already: so apps may
+ * share one, each with a boundary of its own, and are killed together once all have stopped. The third life puts right
+ * what was left between two streams, the clients repeat what they got no answer for, and then the log, the locks and the
+ * board are as if nothing had happened.
  */
 import { describe, expect, it, vi } from 'vitest'
 import type { Job, JobStatus, Session, TranscriptItem } from '../../src/http/wire.ts'
 import { boardDifferences } from './board.ts'
 import { count, halves, readHistory, settled, violations } from './history.ts'
-import { hosted } from './hosted.ts'
+import { doomed, hosted } from './hosted.ts'
 import { type Answering, ConnectionLost, eventually, serve, start, temporaryDirectory } from './server.ts'
 
-// Each test is two processes in turn, and a third life in one that they share; there may be only two processors.
-vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
+// Those of a group go through their lives together. There may be only two processors.
+vi.setConfig({ testTimeout: 300_000, maxConcurrency: 20 })
 
 /** Every command has a key, so that the same script can be said again to the next process. */
 class Client {
@@ -152,7 +154,7 @@ const talk = async (client: Client) => {
   await client.command(`/api/v1/sessions/${id}/messages`, `hello-${client.life}`, { text: `Hello ${client.life}` })
 }
 
-const boundaries: readonly Boundary[] = [
+const ofTasks: readonly Boundary[] = [
   { what: 'a submit', event: 'TaskSubmitted', script: wait, ends: { plain: COMPLETED } },
   { what: 'a completion', event: 'TaskCompleted', script: wait, ends: { plain: COMPLETED } },
   {
@@ -172,7 +174,9 @@ const boundaries: readonly Boundary[] = [
   { what: 'asking a run to stop', event: 'TaskCancelRequested', script: cancelRunning, ends: { plain: ['cancelled'] } },
   { what: 'the end of a cancelled run', event: 'TaskCancelled', script: cancelRunning, ends: { plain: ['cancelled'] } },
   { what: 'a requeue', event: 'TaskRequeued', script: retry, ends: { broken: ['failed'] } },
+]
 
+const ofLocks: readonly Boundary[] = [
   { what: 'a lock acquired', event: 'LockAcquired', script: queueUp, ends: { queue: WON } },
   { what: 'the submit after a lock', event: 'TaskSubmitted', script: queueUp, ends: { queue: WON } },
   { what: 'a lock queued for', event: 'LockQueued', script: queueUp, ends: { queue: WON } },
@@ -194,7 +198,9 @@ const boundaries: readonly Boundary[] = [
   { what: 'a lock queued for when due', event: 'LockQueued', script: delayedBehind, ends: { queue: WON } },
   { what: 'a lock to requeue with', event: 'LockAcquired', nth: 2, script: retryLocked, ends: { brittle: ['failed'] } },
   { what: 'a requeue after its lock', event: 'TaskRequeued', script: retryLocked, ends: { brittle: ['failed'] } },
+]
 
+const ofSchedulesAndConversations: readonly Boundary[] = [
   { what: 'an occurrence', event: 'OccurrenceDue', script: trigger, ends: { 'schedule:yearly': COMPLETED } },
   { what: "an occurrence's task", event: 'TaskSubmitted', script: trigger, ends: { 'schedule:yearly': COMPLETED } },
   { what: "an occurrence's end", event: 'OccurrenceFinished', script: trigger, ends: { 'schedule:yearly': COMPLETED } },
@@ -206,23 +212,28 @@ const boundaries: readonly Boundary[] = [
   { what: "a turn's interruption", event: 'Replied', after: 'TurnInterrupted', script: talk },
 ]
 
-describe.concurrent('crashes before and after', () => {
-  it.for(boundaries)('$what ($event)', async ({ event, nth = 1, after = event, script, ends = {} }) => {
-    const options = { app: 'test/crash/apps/work.ts', data: await temporaryDirectory() }
+describe.for([
+  ['tasks', ofTasks],
+  ['locks', ofLocks],
+  ['schedules and conversations', ofSchedulesAndConversations],
+] as const)('crashes before and after: %s', ([, boundaries]) => {
+  it.concurrent.for(boundaries)('$what ($event)', async ({ event, nth = 1, after = event, script, ends = {} }) => {
+    const app = 'test/crash/apps/work.ts'
+    const data = await temporaryDirectory()
     const acknowledged = new Map<string, string>()
 
     for (const [index, fault] of [`before-append:${event}:${nth}`, `after-append:${after}:1`].entries()) {
-      const doomed = start({ ...options, env: { CAPSULE_FAULT: `store:${fault}` } })
-      // The second may die while it puts right what the first left.
-      const ready = await doomed.ready.catch(() => undefined)
-      if (ready) await cutOff(script(new Client(ready, acknowledged, index + 1)))
-      expect(await within(doomed.exited, `the process to die ${fault}`)).toEqual({ code: null, signal: 'SIGKILL' })
+      const { ready, held, exited } = doomed(app, data, fault)
+      // The second may stop while it puts right what the first left.
+      await cutOff(ready.then((server) => script(new Client(server, acknowledged, index + 1))))
+      await within(held, `the writer to stop ${fault}`)
+      expect(await exited).toEqual({ code: null, signal: 'SIGKILL' })
     }
 
-    const server = await hosted(options.app, options.data)
-    expect(halves(await readHistory(options.data))).toEqual([])
+    const server = await hosted(app, data)
+    expect(halves(await readHistory(data))).toEqual([])
     await script(new Client(server, acknowledged, 3))
-    const history = await settled(options.data)
+    const history = await settled(data)
     expect(violations(history)).toEqual([])
     expect(await boardDifferences(server, history)).toEqual([])
     for (const job of history.jobs.values()) expect(ends[job.name], job.name).toContain(job.status)
@@ -263,14 +274,14 @@ async function cutOff(script: Promise<void>): Promise<void> {
 }
 
 function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  let found: T | undefined
+  let found: { readonly value: T } | undefined
   promise.then(
     (value) => {
-      found = value
+      found = { value }
     },
     () => {},
   )
-  return eventually(what, () => found)
+  return eventually(what, () => found).then(({ value }) => value)
 }
 
 /** The turn that was cut off is shown as such, once; what was said later is answered, once. */
