@@ -10,6 +10,7 @@ type Json = { [key: string]: unknown }
 /** Errors that any route may answer with; they are listed once, not at every route, which has a `default` for them. */
 const COMMON: readonly ErrorCode[] = [
   'malformed-request',
+  'invalid-input',
   'as-of-unsupported',
   'malformed-json',
   'payload-too-large',
@@ -86,6 +87,7 @@ function operation(route: RouteDescription, schema: (type: z.ZodType, io: 'input
   }
   responses.default = { description: 'Any other error', content: PROBLEM }
   return {
+    operationId: operationId(route),
     tags: [route.resource],
     ...(route.needs === 'anybody' ? { security: [] } : {}),
     summary: route.summary,
@@ -96,6 +98,12 @@ function operation(route: RouteDescription, schema: (type: z.ZodType, io: 'input
       : {}),
     responses,
   }
+}
+
+/** By which generated clients call it: `postTasksByNameSubmit`. */
+function operationId({ method, path }: RouteDescription): string {
+  const words = path.replace('/api/v1/', '/').replaceAll(':', 'by-').match(/\w+/g)
+  return method.toLowerCase() + (words ?? []).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
 }
 
 function descriptionOf({ description, needs }: RouteDescription): Json {

@@ -192,6 +192,18 @@ describe('what is served', () => {
     }
   })
 
+  it('names each operation, once, as generated clients call it', async () => {
+    const { get } = await serving()
+    const { paths } = (await get('/openapi.json')).body as {
+      paths: Record<string, Record<string, { operationId?: string }>>
+    }
+    const names = Object.values(paths).flatMap((methods) => Object.values(methods).map((each) => each.operationId))
+    expect(names).toEqual([...new Set(names)])
+    expect(names).toEqual(names.map(() => expect.stringMatching(/^(get|post|delete)[A-Za-z0-9]+$/)))
+    expect(paths['/api/v1/tasks/{name}/$submit-many']?.post?.operationId).toBe('postTasksByNameSubmitMany')
+    expect(paths['/api/v1/jobs/{id}']?.delete?.operationId).toBe('deleteJobsById')
+  })
+
   it('has no reference that leads nowhere', async () => {
     const { get } = await serving()
     const { body } = await get('/openapi.json')
@@ -213,6 +225,24 @@ describe('what is served', () => {
     expect(error?.issues).toContainEqual(
       expect.objectContaining({ message: expect.stringMatching(/nonesuch|is not a filter/) }),
     )
+  })
+
+  it.each([
+    ['GET', '/api/v1/schedules?limit=2'],
+    ['GET', '/api/v1/locks?nonesuch=x'],
+    ['GET', '/api/v1/tasks/greet?nonesuch=x'],
+    ['POST', '/api/v1/tasks/greet/$pause?nonesuch=x'],
+  ] as const)('nor does a route that takes no query: %s %s', async (method, url) => {
+    const { app, refusal } = await serving()
+    const problem = await refusal(method, url)
+    expect(problem).toMatchObject({ status: 422 })
+    expect(codeOf(problem)).toBe('invalid-input')
+    expect(app.paused).toEqual(new Set())
+  })
+
+  it('but a probe of the health may add what it likes', async () => {
+    const { get } = await serving()
+    expect((await get('/health?now=1')).status).toBe(200)
   })
 
   it('is told to WebSocket clients that come without one', async () => {

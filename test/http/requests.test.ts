@@ -195,8 +195,10 @@ describe('who watches the requests', () => {
     const told: RequestTold[] = []
     const { app, server } = await serving({ onRequest: (request) => told.push(request) })
     const url = await server.listen()
-    await fetch(`${url}/api/v1/jobs/nope?a=b`, { headers: { 'x-request-id': 'r-1' } })
-    expect(told).toMatchObject([{ method: 'GET', url: '/api/v1/jobs/nope?a=b', status: 404, user: 'local', id: 'r-1' }])
+    await fetch(`${url}/api/v1/jobs/nope/$logs?attempt=2`, { headers: { 'x-request-id': 'r-1' } })
+    expect(told).toMatchObject([
+      { method: 'GET', url: '/api/v1/jobs/nope/$logs?attempt=2', status: 404, user: 'local', id: 'r-1' },
+    ])
 
     const left = new AbortController()
     app.reads.job = () => new Promise(() => left.abort())
