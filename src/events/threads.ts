@@ -43,7 +43,10 @@ export function startAhead(name: ThreadName): void {
   worker.once('error', over)
   worker.unref()
   setTimeout(() => {
-    if (ahead.get(name) === worker) void worker.terminate()
+    if (ahead.get(name) !== worker) return
+    // Forgotten at once, not when it has ended: nobody may take it while it does.
+    ahead.delete(name)
+    void worker.terminate()
   }, UNTAKEN_MS).unref()
 }
 
