@@ -3,8 +3,12 @@
  * or, with `delete`, appends one event to a stream and deletes that.
  */
 import { randomUUID } from 'node:crypto'
+import { flushCompileCache } from 'node:module'
 import { openSqliteStore } from '../../src/events/index.ts'
 import { noted } from './noted.ts'
+
+// One that is killed keeps nothing of what it compiled for the next, unless it does so now.
+flushCompileCache()
 
 const store = await openSqliteStore({ directory: process.argv[2] ?? '' })
 await say('open')

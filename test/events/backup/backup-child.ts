@@ -2,7 +2,11 @@
  * A process that makes a backup (argv: backup, directory, to) or restores one (restore, directory, file), and dies by
  * SIGKILL when it begins the phase in argv[5].
  */
+import { flushCompileCache } from 'node:module'
 import { backupDirectory, restoreBackup } from '../../../src/events/index.ts'
+
+// One that is killed keeps nothing of what it compiled for the next, unless it does so now.
+flushCompileCache()
 
 const [, , what, directory = '', file = '', phase] = process.argv
 
