@@ -18,8 +18,9 @@ const LINT: Readonly<Record<string, readonly string[]>> = {
   'dead code': ['knip', '--no-progress'],
 }
 const PREPARED: Readonly<Record<string, readonly string[]>> = {
-  'size of the web components': ['npm', 'run', '--silent', 'size'],
   'the package, installed': ['node', 'scripts/check-package.ts'],
+  // Of what was built for the package.
+  'size of the web components': ['size-limit'],
   'a Chromium to test in': ['node', 'scripts/chromium.ts'],
 }
 
