@@ -159,14 +159,20 @@ function isOfTheDisk(error: unknown): boolean {
 
 async function show(stream: string, flags: Flags & { readonly asOf?: Moment }): Promise<void> {
   const { asOf } = flags
-  let isThere = false
+  let first: RecordedEvent | undefined
+  let isShown = false
   for await (const page of pages(flags, stream)) {
-    isThere = true
+    first ??= page[0]
     const events = asOf === undefined ? page : page.filter(asOf)
+    isShown ||= events.length > 0
     const lines = events.map((event) => (flags.json ? lineOf(event) : shown(event)))
     if (!(await print(lines.join('')))) return
   }
-  if (!isThere) throw noEvents(stream)
+  if (!first) throw noEvents(stream)
+  if (!isShown) {
+    const began = `${first.metadata.at}, at position ${first.position}`
+    process.stderr.write(`Nothing had happened in ${stream} by then: it began on ${began}.\n`)
+  }
 }
 
 /** Whether an event had happened by then. */

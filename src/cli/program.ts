@@ -1,5 +1,6 @@
 /** The command `capsule`: its subcommands, and the exit code that they come to. */
 import { Command, CommanderError } from 'commander'
+import { ownVersion } from '../events/index.ts'
 import { registerAudit } from './audit.ts'
 import { registerBackup } from './backup.ts'
 import { addOrigin, parsePort } from './config.ts'
@@ -38,6 +39,7 @@ export async function execute(args: readonly string[]): Promise<number | string>
 export function commandLine(): Command {
   const program = new Command('capsule')
     .description('Runs event-sourced apps with a chat, background tasks and schedules.')
+    .version(ownVersion(), '-v, --version', 'the version of this command')
     .showHelpAfterError('(capsule --help lists the commands)')
     .exitOverride()
     .hook('preAction', (_, command) => assertNoneEmpty(command))

@@ -119,6 +119,10 @@ function recorded({ recorded_at, revision, position, data, metadata, ...event }:
   }
 }
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 export function noEvents(stream: string): CommandFailed {
-  return new CommandFailed(`There is no stream ${stream} in the log. It may have been retired.`)
+  // What other commands show of a job is its id.
+  const meant = UUID.test(stream) ? `Of a job it is task-${stream}, of a conversation session-${stream}. Or it` : 'It'
+  return new CommandFailed(`There is no stream ${stream} in the log. ${meant} may have been retired.`)
 }

@@ -1,12 +1,15 @@
-/** What is told about a declared task: its input schema, and the same as parameters and a signature in words. */
+/** What is told of a task as it is declared: its input schema, and the same as parameters and a signature in words. */
 import { z } from 'zod'
 import type { TaskDefinition } from '../app/index.ts'
 import type { Json, TaskInfo } from './wire.ts'
 
-const made = new WeakMap<TaskDefinition, TaskInfo>()
+/** Of a task, whatever became of it while the app runs. */
+export type DeclaredInfo = Omit<TaskInfo, 'paused'>
+
+const made = new WeakMap<TaskDefinition, DeclaredInfo>()
 
 /** Made once per definition. Injected services are no part of the input, and so no parameters. */
-export function taskInfo(task: TaskDefinition): TaskInfo {
+export function taskInfo(task: TaskDefinition): DeclaredInfo {
   const known = made.get(task)
   if (known) return known
   const info = describe(task)
@@ -14,7 +17,7 @@ export function taskInfo(task: TaskDefinition): TaskInfo {
   return info
 }
 
-function describe(task: TaskDefinition): TaskInfo {
+function describe(task: TaskDefinition): DeclaredInfo {
   const schema = inputSchema(task)
   const parameters = parametersOf(schema)
   return {

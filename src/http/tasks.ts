@@ -10,7 +10,7 @@ import { acknowledge, preferredWait, type Route, route } from './route.ts'
 import * as schemas from './schemas/index.ts'
 import { toExecuteResult } from './serialise.ts'
 import { taskInfo } from './task-info.ts'
-import type { SubmitBody } from './wire.ts'
+import type { SubmitBody, TaskInfo } from './wire.ts'
 
 const resource = 'Tasks'
 
@@ -30,7 +30,7 @@ export const taskRoutes: readonly Route[] = [
       return [...app.tasks.values()]
         .filter((task) => wanted.every((tag) => task.tags.includes(tag)))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(taskInfo)
+        .map((task) => shown(app, task))
     },
   }),
 
@@ -41,7 +41,7 @@ export const taskRoutes: readonly Route[] = [
     summary: 'One declared task',
     answers: { 200: { description: 'The task', schema: schemas.taskInfo } },
     errors: ['unknown-task'],
-    handle: ({ app, param }) => taskInfo(declared(app, param('name'))),
+    handle: ({ app, param }) => shown(app, declared(app, param('name'))),
   }),
 
   route({
@@ -205,6 +205,10 @@ function toItem(
 
 export function jobPath(id: string): string {
   return `/api/v1/jobs/${encodeURIComponent(id)}`
+}
+
+function shown(app: RunningApp, task: TaskDefinition): TaskInfo {
+  return { ...taskInfo(task), paused: app.isPaused(task.name) }
 }
 
 function declared(app: RunningApp, name: string): TaskDefinition {

@@ -129,6 +129,8 @@ export interface TaskInfo {
   signature: string
   parameters: { name: string; annotation: string | null; default: string | null; required: boolean }[]
   tags: string[]
+  /** By an operator, on every node: what is submitted waits. */
+  paused: boolean
   schema: { [key: string]: Json }
 }
 

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { createApp } from '../../src/app/index.ts'
+import { ownVersion } from '../../src/events/index.ts'
 import { served } from '../http/serving.ts'
 import { here, type Outcome } from './here.ts'
 
@@ -64,6 +65,8 @@ describe('capsule tasks', () => {
     expect((await of.operate('tasks', 'pause', 'build_report')).stdout).toBe(
       'build_report is paused: what is submitted waits.\n',
     )
+    // One that nothing waits for is not forgotten.
+    expect((await of.operate('tasks')).stdout).toContain('  reports  paused: Builds it.\n')
     const id = await submitted(of, 'build_report')
     expect((await of.operate('jobs', id)).stdout).toMatch(
       /\nstatus +pending, waits for an operator to resume build_report\n/,
@@ -71,7 +74,36 @@ describe('capsule tasks', () => {
     expect(objects(await of.operate('tasks', 'resume', 'build_report', '--json'))).toEqual([
       { name: 'build_report', paused: false },
     ])
+    expect(objects(await of.operate('tasks', '--json')).map(({ paused }) => paused)).toEqual([false, false, false])
     expect(await of.operate('tasks', 'pause', 'nope')).toMatchObject({ code: 1, stdout: '' })
+  })
+})
+
+describe('capsule --version', () => {
+  it('says which version of the package the command is of', async () => {
+    expect(await here(['--version'])).toEqual({ code: 0, stdout: `${ownVersion()}\n`, stderr: '' })
+  })
+})
+
+describe('capsule audit show', () => {
+  it('says so where nothing had happened by then', async () => {
+    const of = await demo()
+    const id = await submitted(of, 'build_report')
+    const { code, stdout, stderr } = await of.operate('audit', 'show', `task-${id}`, '--as-of', '2001-01-01T00:00:00Z')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(stderr).toMatch(
+      new RegExp(`^Nothing had happened in task-${id} by then: it began on .+, at position \\d+\\.\n$`),
+    )
+  })
+
+  it('leads from the id of a job to its stream', async () => {
+    const of = await demo()
+    const id = await submitted(of, 'build_report')
+    const { code, stderr } = await of.operate('audit', 'show', id)
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      `There is no stream ${id} in the log. Of a job it is task-${id}, of a conversation session-${id}.`,
+    )
   })
 })
 

@@ -197,7 +197,9 @@ describe('search and filters', () => {
   })
 
   test('the last 24 hours, a task, a tag', async () => {
-    server.tasks = [{ name: 'a', docstring: null, signature: '()', parameters: [], tags: ['close'], schema: {} }]
+    server.tasks = [
+      { name: 'a', docstring: null, signature: '()', parameters: [], tags: ['close'], paused: false, schema: {} },
+    ]
     const { root, titles } = await board([
       aJob({ title: 'old', task_name: 'a', submitted_at: ago(90_000) }),
       aJob({ title: 'fresh', task_name: 'a' }),
@@ -415,7 +417,9 @@ describe('selection', () => {
 
 describe('when there is nothing to show', () => {
   test('it says so, and how to get a first task', async () => {
-    server.tasks = [{ name: 'build_report', docstring: null, signature: '()', parameters: [], tags: [], schema: {} }]
+    server.tasks = [
+      { name: 'build_report', docstring: null, signature: '()', parameters: [], tags: [], paused: false, schema: {} },
+    ]
     const { root, element } = await board([])
     await eventually(() => words(root).includes('Submit build_report'))
     expect(words(root)).toContain('No tasks yet')

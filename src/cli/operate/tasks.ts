@@ -24,11 +24,11 @@ async function list(flags: OperateFlags & { readonly tag?: string }): Promise<vo
   if (flags.json) await print(asLines(tasks))
   else if (tasks.length === 0) await print('No tasks.\n')
   else {
-    const rows = tasks.map(({ name, signature, docstring, tags }) => [
+    const rows = tasks.map(({ name, signature, docstring, tags, paused }) => [
       name,
       signature,
       tags.join(', '),
-      docstring?.split('\n', 1)[0] ?? '',
+      [...(paused ? ['paused'] : []), ...(docstring?.split('\n', 1) ?? [])].join(': '),
     ])
     await print(inColumns([['name', 'input', 'tags', ''], ...rows]))
   }

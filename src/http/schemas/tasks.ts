@@ -17,6 +17,7 @@ export const taskInfo = z
       }),
     ),
     tags: z.array(z.string()),
+    paused: z.boolean().meta({ description: 'By an operator, on every node: what is submitted waits' }),
     schema: anyObject.meta({ description: 'JSON Schema of the params' }),
   })
   .meta({ id: 'TaskInfo' }) satisfies z.ZodType<Wire.TaskInfo>

@@ -160,6 +160,7 @@ server.tasks = TASKS.map((name) => ({
   signature: '()',
   parameters: [],
   tags: ['close'],
+  paused: false,
   schema: {},
 }))
 server.history = [
