@@ -121,7 +121,7 @@ export function readOnly<R, T>(read: (row: Row) => T): Composed<R, T, unknown> {
 
 export class RecordTable<R extends object, By = unknown> {
   readonly name: string
-  readonly #columns: (Column<R, By> & { readonly name: string })[] = []
+  readonly #columns: NamedColumn<R, By>[] = []
   readonly #readers: ((record: Partial<R>, row: Row) => void)[] = []
 
   constructor(name: string, fields: Fields<R, By>) {
@@ -169,27 +169,25 @@ export class RecordTable<R extends object, By = unknown> {
   }
 
   /** @param by what writing a value needs beside it */
-  open(db: DatabaseSync, by: By): RowWriter<R> {
-    const columns = this.#columns.map(({ write, ...column }) => ({
-      ...column,
-      write: (record: R) => write(record, by),
-    }))
-    return new RowWriter(db, this.name, columns)
+  open(db: DatabaseSync, by: By): RowWriter<R, By> {
+    return new RowWriter(db, this.name, this.#columns, by)
   }
 }
 
 /** Writes the rows of a RecordTable. */
-export class RowWriter<R> {
-  readonly #insert: Statement<R>
-  readonly #move: Statement<R>
-  readonly #change: Statement<R>
+export class RowWriter<R, By = unknown> {
+  readonly #insert: Statement<R, By>
+  readonly #move: Statement<R, By>
+  readonly #change: Statement<R, By>
   readonly #delete: StatementSync
+  readonly #by: By
 
-  constructor(db: DatabaseSync, table: string, columns: readonly BoundColumn<R>[]) {
+  constructor(db: DatabaseSync, table: string, columns: readonly NamedColumn<R, By>[], by: By) {
+    this.#by = by
     const names = [...columns.map(({ name }) => name), 'n']
     const places = names.map(() => '?')
     const insert = `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')})`
-    const update = (some: typeof columns): Statement<R> => {
+    const update = (some: typeof columns): Statement<R, By> => {
       const set = some.map(({ name }) => `${name} = ?`)
       return { prepared: db.prepare(`UPDATE ${table} SET ${set.join(', ')} WHERE n = ?`), columns: some }
     }
@@ -201,33 +199,34 @@ export class RowWriter<R> {
 
   /** @param n undefined for the next free one. @returns the row's number */
   insert(n: number | undefined, record: R): number {
-    return Number(run(this.#insert, n ?? null, record).lastInsertRowid)
+    return Number(this.#run(this.#insert, n ?? null, record).lastInsertRowid)
   }
 
   /** @param moved whether what is written on a move may have changed, too */
   update(n: number, record: R, moved = false): void {
-    run(moved ? this.#move : this.#change, n, record)
+    this.#run(moved ? this.#move : this.#change, n, record)
   }
 
   delete(n: number): void {
     this.#delete.run(n)
   }
+
+  #run({ prepared, columns }: Statement<R, By>, n: number | null, record: R) {
+    const values: SQLInputValue[] = []
+    for (const column of columns) values.push(column.write(record, this.#by))
+    values.push(n)
+    return prepared.run(...values)
+  }
 }
 
-interface BoundColumn<R> {
+interface NamedColumn<R, By> extends Column<R, By> {
   readonly name: string
-  readonly written: Written
-  write(record: R): SQLInputValue
 }
 
 /** Takes the values of the columns, in their order, then the row's number. */
-interface Statement<R> {
+interface Statement<R, By> {
   readonly prepared: StatementSync
-  readonly columns: readonly BoundColumn<R>[]
-}
-
-function run<R>({ prepared, columns }: Statement<R>, n: number | null, record: R) {
-  return prepared.run(...columns.map((column) => column.write(record)), n)
+  readonly columns: readonly NamedColumn<R, By>[]
 }
 
 function snakeCase(name: string): string {

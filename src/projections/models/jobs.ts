@@ -64,7 +64,7 @@ class JobsProjection implements Projection {
   readonly #words: Words
   readonly #tally: JobTally
   readonly #sessions: SessionTally
-  readonly #rows: RowWriter<JobRecord>
+  readonly #rows: RowWriter<JobRecord, Words>
   readonly #lastN: StatementSync
   readonly #select: StatementSync
   readonly #insertInput: StatementSync
