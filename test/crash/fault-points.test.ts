@@ -228,6 +228,9 @@ describe.for([
       await cutOff(ready.then((server) => script(new Client(server, acknowledged, index + 1))))
       await within(held, `the writer to stop ${fault}`)
       expect(await exited).toEqual({ code: null, signal: 'SIGKILL' })
+      const recorded = count((await readHistory(data)).events, [index === 0 ? event : after])
+      if (index === 0) expect(recorded, fault).toBe(nth - 1)
+      else expect(recorded, fault).toBeGreaterThan(0)
     }
 
     const server = await hosted(app, data)
