@@ -1,11 +1,13 @@
 /**
  * Code that a handler left running, a timer or a promise that nobody waits for, is told by its next call that it may not go
- * on. Nobody catches that there; it leaves nothing half done, so it is no reason to end the process with all that runs in it.
+ * on, or that the log gave no answer, as when its disk is full. Nobody catches that there; it leaves nothing half done, so it
+ * is no reason to end the process with all that runs in it.
  */
 import { isRefusal, NotRunning } from '../actors/index.ts'
+import { StoreUnavailable } from '../events/index.ts'
 import { placeIn } from './user-code.ts'
 
-/** Tells of a refusal that nobody caught, and lets the process go on. Any other error ends it, as it does without this. */
+/** Tells of a refusal or an outage that nobody caught, and lets the process go on. Any other error ends it, as it does without this. */
 export function outliveRefusals(report: (error: unknown, doing: string) => void): void {
   const onUncaught = (error: unknown): void => {
     // What the app watches for itself is its own.
@@ -24,5 +26,5 @@ export function outliveRefusals(report: (error: unknown, doing: string) => void)
 }
 
 export function isOutlived(error: unknown): error is Error {
-  return isRefusal(error) || error instanceof NotRunning
+  return isRefusal(error) || error instanceof NotRunning || error instanceof StoreUnavailable
 }

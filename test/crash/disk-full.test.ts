@@ -20,8 +20,9 @@ it('a full disk is told of, stops nothing for good, and nothing runs twice', { t
     env: { CAPSULE_FAULT: `store:full-while:${full}` },
   })
   const running = await submit(server, 'gate', { file: gate })
+  const careless = await submit(server, 'careless', { file: gate })
   const delayed = await submit(server, 'plain', { n: 1 }, { delay: '1s' })
-  await until(server, running, 'running')
+  for (const job of [running, careless]) await until(server, job, 'running')
 
   await writeFile(full, '')
   const ask = () => server.ask<Job & Problem>('POST', '/api/v1/tasks/plain/$submit', { params: { n: 2 } }, KEY)
@@ -44,19 +45,19 @@ it('a full disk is told of, stops nothing for good, and nothing runs twice', { t
   expect((await ask()).status).toBe(503)
   const told = () => server.stderr.match(/appending to the log: The disk is full.*Make room\./g)
   expect(await eventually('the word of it', () => told() ?? undefined)).toHaveLength(1)
-  // Reading goes on all the while.
+  // Reading goes on all the while, though nobody caught what became of the careless one's line.
   expect((await server.ask<Job>('GET', `/api/v1/jobs/${running.id}`)).body.status).toBe('running')
   expect((await server.ask<Job>('GET', `/api/v1/jobs/${delayed.id}`)).body.status).toBe('scheduled')
-  expect((await readHistory(data)).jobs.size).toBe(2)
+  expect((await readHistory(data)).jobs.size).toBe(3)
 
   await rm(full)
   const taken = await ask()
   expect(taken.status).toBe(202)
-  for (const job of [running, delayed, taken.body]) await until(server, job, 'completed')
+  for (const job of [running, careless, delayed, taken.body]) await until(server, job, 'completed')
   expect((await server.ask('GET', '/health')).status).toBe(200)
   const history = await settled(data)
   expect(await passed()).toBe('passed\n')
-  expect(history.jobs.size).toBe(3)
+  expect(history.jobs.size).toBe(4)
   for (const { attempt, failures } of history.jobs.values())
     expect({ attempt, failures }).toEqual({ attempt: 1, failures: 0 })
   expect(violations(history)).toEqual([])

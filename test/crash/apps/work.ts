@@ -37,7 +37,12 @@ app.task('gate', { input: z.object({ file: z.string() }) }, async ({ file }, { s
   await appendFile(`${file}.passed`, 'passed\n')
   return { opened: true }
 })
-// The same, and then fails the first time that it gets through.
+// The same, and waits for nothing that it says.
+app.task('careless', { input: z.object({ file: z.string() }) }, async ({ file }, { log, signal }) => {
+  while (!existsSync(file)) await sleep(10, undefined, { signal })
+  log('opened')
+})
+// The same as gate, and then fails the first time that it gets through.
 app.task('stumble', { input: z.object({ file: z.string() }), retries: 1, backoff }, async ({ file }, { signal }) => {
   while (!existsSync(file)) await sleep(10, undefined, { signal })
   if (existsSync(`${file}.passed`)) return { opened: true }
