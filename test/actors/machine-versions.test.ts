@@ -26,7 +26,7 @@ const kinds = [taskKind, sessionKind, scheduleKind, lockKind, limitKind, setting
 
 /** By kind: its version, and the digest of the machine's code as of that version. */
 const PINNED: Readonly<Record<string, readonly [version: number, digest: string]>> = {
-  task: [1, '109a535f46d8e1d5'],
+  task: [2, '0b3921aeb4cb3eac'],
   session: [3, '239ef2e5ffa3d1ff'],
   schedule: [2, '0b6bac197b43ee7f'],
   lock: [1, 'fda7ed931839de1a'],

@@ -372,6 +372,14 @@ describe('cancel', () => {
     },
   )
 
+  test('in a later attempt leaves no error of an earlier one', () => {
+    const again = [submitted({ retries: 1 }), started(), retryScheduled('c1'), started(2), cancelRequested('c2')]
+    const state = given(...again)
+      .when({ type: 'acknowledgeCancel', claim: 'c2' })
+      .recordsA('TaskCancelled')
+    expect(state.context.error).toBeUndefined()
+  })
+
   test('an attempt that finished first is completed', () => {
     given(...running, cancelRequested())
       .when(complete())

@@ -20,7 +20,7 @@ const FACTS: Partial<Record<TaskCommand['type'], readonly string[]>> = {
 
 export const taskKind: ActorKind<TaskCommand, TaskContext> = {
   kind: 'task',
-  version: 1,
+  version: 2,
   machine: taskMachine,
   evolve: evolveTask,
   decide: decideTask,

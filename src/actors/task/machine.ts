@@ -75,6 +75,7 @@ function changes(context: TaskContext, fact: Recorded<TaskFact>): Partial<TaskCo
       return {
         attempt,
         runAt: undefined,
+        error: undefined,
         claim: {
           id: fact.id,
           attempt,
