@@ -291,9 +291,11 @@ test('what a page set on it before its code was loaded is what it opens', async 
   customElements.define('late-chat', LateChat)
   await expect.element(page.getByText('of the first').last()).toBeVisible()
   expect(early).toHaveProperty('sessionId', 's1')
-  const called = sockets.mock.calls.map(([url]) => String(url))
+  const called = sockets.mock.calls.map(([url]) => new URL(url).host)
   sockets.mockRestore()
-  expect(called).toEqual([expect.stringContaining(new URL(server.base).host)])
+  // Servers of tests before this one have ended, and their elements' connections may still look for them.
+  const ended = (host: string) => /^fake-/.test(host) && host !== new URL(server.base).host
+  expect(called.filter((host) => !ended(host))).toEqual([new URL(server.base).host])
 })
 
 test('a session that does not exist says so', async () => {
