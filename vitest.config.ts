@@ -14,8 +14,8 @@ const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
 
 export default defineConfig({
   test: {
-    // Much of the time is spent waiting for processes that the tests start: three files at once, however few the cores.
-    maxWorkers: Math.max(3, availableParallelism() - 1),
+    // Much of the time is spent waiting for processes that the tests start: four files at once, however few the cores.
+    maxWorkers: Math.max(4, availableParallelism() - 1),
     projects: [
       {
         test: {
