@@ -123,6 +123,8 @@ export class RecordTable<R extends object, By = unknown> {
   readonly name: string
   readonly #columns: NamedColumn<R, By>[] = []
   readonly #readers: ((record: Partial<R>, row: Row) => void)[] = []
+  /** All fields, of an object as JSON.parse makes it: one that gets twenty of them by name becomes a slow dictionary. */
+  readonly #blank: Partial<R>
 
   constructor(name: string, fields: Fields<R, By>) {
     this.name = name
@@ -130,6 +132,7 @@ export class RecordTable<R extends object, By = unknown> {
       const how = fields[field]
       if (how !== undefined) this.#add(field, how)
     }
+    this.#blank = JSON.parse(JSON.stringify(Object.fromEntries(Object.keys(fields).map((field) => [field, null]))))
   }
 
   #add<F extends keyof R & string>(field: F, how: Field<R, R[F], By>): void {
@@ -163,7 +166,7 @@ export class RecordTable<R extends object, By = unknown> {
   }
 
   read(row: Row): R {
-    const record: Partial<R> = {}
+    const record: Partial<R> = { ...this.#blank }
     for (const read of this.#readers) read(record, row)
     return record as R // Fields asks for each field of R.
   }
