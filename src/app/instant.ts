@@ -1,12 +1,8 @@
 /** Instants as they cross the border: as people write them in options, bodies, queries and flags, and as they are told. */
-
-/** ISO 8601 in UTC, of milliseconds since the epoch. */
-export function instantText(ms: number): string {
-  return new Date(ms).toISOString()
-}
+import { instant } from '../events/index.ts'
 
 export function maybeInstant(ms: number | undefined): string | null {
-  return ms === undefined ? null : instantText(ms)
+  return ms === undefined ? null : instant(ms)
 }
 
 /** The last instant that ISO 8601 writes with four digits of year. */

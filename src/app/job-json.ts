@@ -1,7 +1,8 @@
 /** A job as everybody outside sees it, over HTTP and in callbacks: snake_case, ISO instants, null for absent facts. */
 import { taskActions } from '../actors/index.ts'
+import { instant } from '../events/index.ts'
 import type { JobView } from '../projections/index.ts'
-import { instantText, maybeInstant } from './instant.ts'
+import { maybeInstant } from './instant.ts'
 
 /** `waitingFor`: a sentence, for a job that waits for more than its turn. */
 export function jobJson(view: JobView, waitingFor: string | null = null, joined = false) {
@@ -27,7 +28,7 @@ export function jobJson(view: JobView, waitingFor: string | null = null, joined 
     tags: [...view.tags],
     priority: view.priority,
     joined,
-    submitted_at: instantText(view.submittedAt),
+    submitted_at: instant(view.submittedAt),
     run_at: maybeInstant(view.runAt),
     started_at: maybeInstant(view.startedAt),
     finished_at: maybeInstant(view.finishedAt),

@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import {
   type Executed,
-  instantText,
   jobJson,
   maybeInstant,
   type PageDefinition,
@@ -11,6 +10,7 @@ import {
 } from '../app/index.ts'
 import {
   factOf,
+  instant,
   isWaiting,
   type JsonObject,
   type JsonValue,
@@ -98,7 +98,7 @@ export function toLock({ key, holder, queue }: LockView): Wire.Lock {
     task_name: name,
     owner_id: ownerId,
     status: status ?? null,
-    since: instantText(since),
+    since: instant(since),
   })
   return {
     key,
@@ -138,8 +138,8 @@ export function toSession(view: SessionView): Wire.Session {
     id: view.id,
     title: view.title ?? null,
     owner_id: view.ownerId,
-    started_at: instantText(view.startedAt),
-    updated_at: instantText(view.updatedAt),
+    started_at: instant(view.startedAt),
+    updated_at: instant(view.updatedAt),
     opening: view.opening ?? null,
     preview: view.preview ?? null,
     turn: view.turn
@@ -152,7 +152,7 @@ export function toSession(view: SessionView): Wire.Session {
 }
 
 export function toItem(view: ItemView): Wire.TranscriptItem {
-  const base = { id: view.id, index: view.index, at: instantText(view.at) }
+  const base = { id: view.id, index: view.index, at: instant(view.at) }
   switch (view.kind) {
     case 'message':
       return { ...base, kind: 'message', text: view.text, by: view.by, state: view.state, error: view.error ?? null }
@@ -163,7 +163,7 @@ export function toItem(view: ItemView): Wire.TranscriptItem {
         ...base,
         kind: 'notice',
         text: view.text,
-        earlier: view.earlier.map(({ text, at }) => ({ text, at: instantText(at) })),
+        earlier: view.earlier.map(({ text, at }) => ({ text, at: instant(at) })),
       }
     case 'task':
       return { ...base, kind: 'task', job_id: view.jobId, message: view.message ?? null }

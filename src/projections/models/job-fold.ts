@@ -62,7 +62,7 @@ export function foldJob(job: JobRecord | undefined, id: string, event: JobEvent)
         attempt: fact.data.attempt,
         node: fact.data.node,
         claim: event.id,
-        deadline: instant(fact.data.deadline),
+        deadline: epochMs(fact.data.deadline),
         startedAt: Date.parse(event.metadata.at),
         finishedAt: undefined,
         runAt: undefined,
@@ -80,7 +80,7 @@ export function foldJob(job: JobRecord | undefined, id: string, event: JobEvent)
       return { ...job, progress, position }
     }
     case 'TaskDeadlineExtended':
-      return { ...job, deadline: instant(fact.data.deadline), position }
+      return { ...job, deadline: epochMs(fact.data.deadline), position }
     case 'TaskRetryScheduled':
       return { ...waitingAgain(job, fact.data.runAt), error: fact.data.error, failures: job.failures + 1, position }
     case 'TaskInterrupted':
@@ -160,7 +160,7 @@ function submitted(id: string, fact: TaskFact, submission: Submission, event: Jo
     tags: submission.tags,
     priority: submission.priority,
     submittedAt: Date.parse(event.metadata.at),
-    runAt: instant(submission.runAt),
+    runAt: epochMs(submission.runAt),
     startedAt: undefined,
     finishedAt: undefined,
     deadline: undefined,
@@ -171,7 +171,7 @@ function submitted(id: string, fact: TaskFact, submission: Submission, event: Jo
     occurrence: submission.occurrence,
     position: event.position,
     hidden: false,
-    expiresAt: instant(submission.expiresAt),
+    expiresAt: epochMs(submission.expiresAt),
     run: 1,
   }
 }
@@ -200,7 +200,7 @@ function ended(job: JobRecord, status: JobStatus, event: JobEvent): JobRecord {
   }
 }
 
-function instant(text: string | undefined): number | undefined {
+function epochMs(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Date.parse(text)
 }
 
