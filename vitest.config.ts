@@ -49,6 +49,8 @@ export default defineConfig({
           ...patience,
           name: 'browser',
           include: [browserTests],
+          // Pages that draw at the same time wait for each other, and what they draw meanwhile is half of their time.
+          fileParallelism: false,
           browser: {
             enabled: true,
             headless: true,
