@@ -58,7 +58,10 @@ export class Live {
       if (this.#closing) throw new HttpRefusal('not-running', 'The server is stopping. Connect again in a moment.')
       user = admit()
     } catch (error) {
-      return refuse(socket, error)
+      const reason = reasonToStop(error)
+      if (reason === undefined) return refuse(socket, error)
+      // No page can read the answer to an upgrade: it would ask again for ever, and nobody would know why.
+      return this.#server.handleUpgrade(request, socket, head, (webSocket) => webSocket.close(CLOSE.stop, reason))
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       if (this.#isFull(user)) {
@@ -75,6 +78,21 @@ export class Live {
       webSocket.once('close', () => this.#connections.delete(connection))
     })
   }
+}
+
+/** What a close frame holds. */
+const REASON_BYTES = 123
+
+/** Why a page is to stop asking; undefined for what another try may change. */
+function reasonToStop(error: unknown): string | undefined {
+  if (!(error instanceof HttpRefusal) || error.code !== 'origin-not-allowed') return undefined
+  const [what = ''] = error.message.split(/[.:] /, 1)
+  const remedy = 'See the option --origin of the server.'
+  return [`${what}. ${remedy}`, `${what}.`].find(isReason) ?? `This page may not use this server. ${remedy}`
+}
+
+function isReason(text: string): boolean {
+  return Buffer.byteLength(text) <= REASON_BYTES
 }
 
 /**

@@ -107,8 +107,8 @@ it('has nothing of a server that did not let it in', async () => {
     const connect = () =>
       new Promise((resolve) => {
         const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/live`)
-        socket.onopen = () => resolve('open')
-        socket.onclose = () => resolve('refused')
+        socket.onmessage = () => resolve('heard')
+        socket.onclose = ({ code, reason }) => resolve(`${code} ${reason}`)
       })
     return {
       read: await asked('/api/v1/jobs', {}),
@@ -118,7 +118,8 @@ it('has nothing of a server that did not let it in', async () => {
     }
   }, server.url)
   expect(await page.locator('capsule-chat:not(:defined)').count()).toBe(1)
-  expect(tried).toEqual({ read: 'refused', write: 'refused', socket: 'refused' })
+  const socket = `4403 A page of ${shop.origin} may not use this server. See the option --origin of the server.`
+  expect(tried).toEqual({ read: 'refused', write: 'refused', socket })
   expect((await server.ask<unknown[]>('GET', '/api/v1/jobs')).body).toEqual([])
   await server.kill()
 })

@@ -160,22 +160,27 @@ describe('a named origin', () => {
 })
 
 describe('a WebSocket', () => {
-  const status = async (headers: Record<string, string>) => {
+  const outcome = async (headers: Record<string, string>) => {
     const { server } = await serving({ origins: ['https://app.example'] })
-    const { socket } = new LiveClient(await server.listen(), headers)
-    return new Promise((resolve) => {
-      socket.once('open', () => resolve('open'))
-      socket.once('unexpected-response', (_request, response) => resolve(response.statusCode))
-    })
+    const client = new LiveClient(await server.listen(), headers)
+    client.socket.once('open', () => client.send({ type: 'hello', protocol: 1 }))
+    return Promise.race([
+      client.any().then(({ type }) => type),
+      new Promise((resolve) => {
+        client.socket.once('unexpected-response', (_request, response) => resolve(response.statusCode))
+      }),
+      client.closed.then(({ code }) => code),
+    ])
   }
 
   it.each([
-    [{}, 'open'],
-    [{ origin: 'https://app.example' }, 'open'],
-    [{ origin: 'https://evil.example' }, 403],
+    [{}, 'welcome'],
+    [{ origin: 'https://app.example' }, 'welcome'],
+    [{ origin: 'https://evil.example' }, 4403],
     [{ host: 'evil.example' }, 403],
+    [{ host: 'evil.example', origin: 'https://evil.example' }, 403],
   ])('with %j is answered %s', async (headers, expected) => {
-    expect(await status(headers)).toBe(expected)
+    expect(await outcome(headers)).toBe(expected)
   })
 })
 

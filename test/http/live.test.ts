@@ -69,6 +69,22 @@ describe('the handshake', () => {
     expect((await new LiveClient(url).closed).code).toBe(4429)
   })
 
+  it.each([
+    [
+      'https://shop.example',
+      'A page of https://shop.example may not use this server. See the option --origin of the server.',
+    ],
+    ['null', 'A page without an origin, as files and sandboxed frames are, may not use this server.'],
+    [
+      `https://${'x'.repeat(60)}.${'x'.repeat(60)}.example`,
+      'This page may not use this server. See the option --origin of the server.',
+    ],
+  ])('tells a page of %s to stop, and why', async (origin, reason) => {
+    const { server } = await serving()
+    const client = new LiveClient(await server.listen(), { origin })
+    expect(await client.closed).toEqual({ code: 4403, reason })
+  })
+
   it('that is refused is hung up on, also when the client leaves its end open', async () => {
     const { server } = await serving()
     const { port } = new URL(await server.listen())

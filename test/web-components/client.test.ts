@@ -395,6 +395,7 @@ describe('commands', () => {
     const waiting = connection.command('job.cancel', { id: 'a' })
     line().end(4403, 'Your account was closed.')
     await expect(waiting).rejects.toThrow('Your account was closed.')
+    expect(connection.state).toMatchObject({ status: 'stopped', problem: { title: 'Not let in' } })
     await expect(connection.command('job.retry', { id: 'a' })).rejects.toBeInstanceOf(ProblemError)
   })
 })

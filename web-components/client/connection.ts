@@ -394,7 +394,7 @@ export class Connection {
     }
     if (code === CLOSE.stop || code === CLOSE.badFrame) {
       const said = reason || 'The server ended this connection.'
-      this.#stop(localProblem('stopped', 'Connection ended', said, 403))
+      this.#stop(localProblem('stopped', code === CLOSE.stop ? 'Not let in' : 'Connection ended', said, 403))
       return
     }
     const ceiling = Math.min(BACKOFF.max, BACKOFF.base * 2 ** this.#failures)
