@@ -10,7 +10,7 @@ export const auditEvents = {
    * A whole stream was written to an archive and goes from the log for good. It is recorded after the first and before the
    * second. `lastRevision` and `lastHash` are of the stream's last event; with them the copy in the archive is proved.
    */
-  StreamRetired: event(
+  StreamRetired: event(() =>
     z.object({
       stream: id,
       lastRevision: count,

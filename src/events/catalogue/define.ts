@@ -15,8 +15,16 @@ export type FactOf<C extends Catalogue> = {
   [T in keyof C & string]: { readonly type: T; readonly data: Readonly<z.infer<C[T]['data']>> }
 }[keyof C & string]
 
-export function event<Schema extends z.ZodType>(data: Schema, v = 1): EventDefinition<Schema> {
-  return { v, data }
+/** The schema is made when it is asked for: a running app takes facts on trust, and each of its threads would make all of them. */
+export function event<Schema extends z.ZodType>(describe: () => Schema, v = 1): EventDefinition<Schema> {
+  let data: Schema | undefined
+  return {
+    v,
+    get data() {
+      data ??= describe()
+      return data
+    },
+  }
 }
 
 export const json: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>

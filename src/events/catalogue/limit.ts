@@ -4,7 +4,7 @@ import { event, type FactOf, id, text } from './define.ts'
 
 export const limitEvents = {
   /** `claim` is the id that the task's TaskStarted will have. */
-  PermitTaken: event(z.object({ taskId: id, claim: id })),
-  PermitReturned: event(z.object({ taskId: id, claim: id, reason: text })),
+  PermitTaken: event(() => z.object({ taskId: id, claim: id })),
+  PermitReturned: event(() => z.object({ taskId: id, claim: id, reason: text })),
 }
 export type LimitFact = FactOf<typeof limitEvents>

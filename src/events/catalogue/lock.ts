@@ -9,12 +9,12 @@ const carried = submission.optional()
 const run = count.optional()
 
 export const lockEvents = {
-  LockAcquired: event(
+  LockAcquired: event(() =>
     z.object({ key: id, taskId: id, name: id, ownerId: id, submission: carried, requeue: z.boolean().optional(), run }),
   ),
   /** `asker`: the id that the submitted task would have had, so that a repeated submit joins the same one. */
-  LockJoined: event(z.object({ taskId: id, asker: id.optional(), idempotencyKey: text.optional() })),
-  LockQueued: event(
+  LockJoined: event(() => z.object({ taskId: id, asker: id.optional(), idempotencyKey: text.optional() })),
+  LockQueued: event(() =>
     z.object({
       key: id,
       taskId: id,
@@ -27,7 +27,7 @@ export const lockEvents = {
       replaces: z.array(id).optional(),
     }),
   ),
-  LockReleased: event(z.object({ taskId: id, reason: text })),
-  LockTakenOver: event(z.object({ from: id.optional(), to: id, reason: text })),
+  LockReleased: event(() => z.object({ taskId: id, reason: text })),
+  LockTakenOver: event(() => z.object({ from: id.optional(), to: id, reason: text })),
 }
 export type LockFact = FactOf<typeof lockEvents>

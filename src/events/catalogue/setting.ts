@@ -3,6 +3,6 @@ import { z } from 'zod'
 import { event, type FactOf, id, json } from './define.ts'
 
 export const settingEvents = {
-  SettingSet: event(z.object({ key: id, value: json })),
+  SettingSet: event(() => z.object({ key: id, value: json })),
 }
 export type SettingFact = FactOf<typeof settingEvents>

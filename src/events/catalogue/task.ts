@@ -48,10 +48,10 @@ export type Submission = z.infer<typeof submission>
 const claim = id
 
 export const taskEvents = {
-  TaskSubmitted: event(submission),
-  TaskScheduled: event(submission.extend({ runAt: instant })),
+  TaskSubmitted: event(() => submission),
+  TaskScheduled: event(() => submission.extend({ runAt: instant })),
   /** The id of this event is the claim that every later fact of the attempt carries. */
-  TaskStarted: event(
+  TaskStarted: event(() =>
     z.object({
       attempt: count,
       node: id,
@@ -62,16 +62,18 @@ export const taskEvents = {
       alone: z.boolean().optional(),
     }),
   ),
-  TaskProgressed: event(z.object({ claim, fraction: z.number().min(0).max(1).optional(), message: text.optional() })),
-  TaskLogged: event(
+  TaskProgressed: event(() =>
+    z.object({ claim, fraction: z.number().min(0).max(1).optional(), message: text.optional() }),
+  ),
+  TaskLogged: event(() =>
     z.object({ claim, level: z.enum(['debug', 'info', 'warn', 'error']), message: text, data: json.optional() }),
   ),
-  TaskDeadlineExtended: event(z.object({ claim, deadline: instant })),
-  TaskRetryScheduled: event(
+  TaskDeadlineExtended: event(() => z.object({ claim, deadline: instant })),
+  TaskRetryScheduled: event(() =>
     z.object({ claim, cause: z.enum(['failure', 'timeout']), error: taskError, runAt: instant }),
   ),
   /** The attempt ended through no fault of the task: it runs again and no retry is used up. */
-  TaskInterrupted: event(
+  TaskInterrupted: event(() =>
     z.object({
       claim,
       cause: z.enum(['crash', 'drain', 'lost']),
@@ -80,20 +82,20 @@ export const taskEvents = {
       detail: text.optional(),
     }),
   ),
-  TaskCancelRequested: event(z.object({ claim, reason: text.optional() })),
-  TaskCompleted: event(z.object({ claim, result: json })),
-  TaskFailed: event(z.object({ claim: id.optional(), error: taskError })),
-  TaskTimedOut: event(z.object({ claim, error: taskError })),
-  TaskCancelled: event(z.object({ claim: id.optional(), reason: text.optional() })),
-  TaskRequeued: event(z.object({ run: count, reason: text.optional() })),
+  TaskCancelRequested: event(() => z.object({ claim, reason: text.optional() })),
+  TaskCompleted: event(() => z.object({ claim, result: json })),
+  TaskFailed: event(() => z.object({ claim: id.optional(), error: taskError })),
+  TaskTimedOut: event(() => z.object({ claim, error: taskError })),
+  TaskCancelled: event(() => z.object({ claim: id.optional(), reason: text.optional() })),
+  TaskRequeued: event(() => z.object({ run: count, reason: text.optional() })),
   /** Somebody who no longer holds the claim tried to write. */
-  TaskWriteRefused: event(
+  TaskWriteRefused: event(() =>
     z.object({ claim, attempt: count.optional(), node: text.optional(), tried: text, reason: text }),
   ),
-  TaskDeleted: event(z.object({})),
+  TaskDeleted: event(() => z.object({})),
   /** The receiver was told how the run ended. */
-  CallbackDelivered: event(z.object({ run: count, url: text, status: count, tries: count })),
+  CallbackDelivered: event(() => z.object({ run: count, url: text, status: count, tries: count })),
   /** The receiver could not be told, and will not be. */
-  CallbackFailed: event(z.object({ run: count, url: text, tries: count, reason: text })),
+  CallbackFailed: event(() => z.object({ run: count, url: text, tries: count, reason: text })),
 }
 export type TaskFact = FactOf<typeof taskEvents>
