@@ -1,7 +1,7 @@
 /** A task on a card: what it says in every state, what can be done about it, and that everybody can read it. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { page } from 'vitest/browser'
+import { page, userEvent } from 'vitest/browser'
 import type { HistoryEvent, Job } from '../../src/http/wire.ts'
 import { define } from '../../web-components/shared/index.ts'
 import { entriesOf } from '../../web-components/task-card/history.ts'
@@ -187,6 +187,16 @@ describe('acts', () => {
     button('Cancel')?.click()
     await eventually(() => words(root).includes('Cancelled by local'))
     expect(server.commands.map((frame) => [frame.name, frame.payload])).toEqual([['job.cancel', { id: 'task-1' }]])
+  })
+
+  test('does one thing while Enter is held, although Retry comes where Cancel was', async () => {
+    const { root, button } = await card({ status: 'running' })
+    button('Cancel')?.focus()
+    await userEvent.keyboard('{Enter>50/}')
+    expect(button('Retry')).toBeDefined()
+    expect(server.commands.map(({ name }) => name)).toEqual(['job.cancel'])
+    await userEvent.keyboard('{Enter}')
+    await eventually(() => words(root).includes('Queued'), 'a second press')
   })
 
   test('says why it was refused, and offers the action again', async () => {

@@ -15,6 +15,11 @@ export function define(name: `capsule-${string}`, element: CustomElementConstruc
 export class CapsuleElement extends LitElement {
   static override styles: CSSResultOrNative[] = [tokens, reset, controls]
 
+  constructor() {
+    super()
+    this.addEventListener('keydown', pressOnce)
+  }
+
   /** A render can take away what has the focus, a button that has done its work: the reader goes on at the refuge. */
   protected override update(changed: PropertyValues): void {
     const focused = this.shadowRoot?.activeElement
@@ -32,4 +37,10 @@ export class CapsuleElement extends LitElement {
     const event = new CustomEvent<D>(`capsule-${what}`, { detail, bubbles: true, composed: true, cancelable: true })
     return this.dispatchEvent(event)
   }
+}
+
+/** A key that is held down presses a button again and again, and by then the one for Cancel may be the one for Retry. */
+function pressOnce(event: KeyboardEvent): void {
+  if (event.repeat && event.key === 'Enter' && event.composedPath()[0] instanceof HTMLButtonElement)
+    event.preventDefault()
 }
