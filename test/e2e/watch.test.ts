@@ -11,7 +11,10 @@ import {
   ROOT,
   type RunningServer,
   run,
+  type ServeOptions,
+  type StartedServer,
   serve,
+  start,
   submit,
   temporaryDirectory,
 } from '../crash/server.ts'
@@ -29,14 +32,17 @@ export const app = createApp({ name: 'watched' })
 
 const report = () => ({ version, pid: process.pid })
 app.task('report', {}, async () => report())
-// Waits for the file, or for the version to be another one.
-app.task('gate', {}, async (_input, { signal }) => {
-  while (version === 'one' && !existsSync(new URL('gate', import.meta.url))) await sleep(10, undefined, { signal })
+app.task('first', {}, async (_input, { signal }) => {
+  if (version === 'one') await sleep(600_000, undefined, { signal })
   return report()
 })
+app.task('held', {}, async (_input, { signal }) => {
+  while (!existsSync(new URL('gate', import.meta.url))) await sleep(10, undefined, { signal })
+})
+// Without a turn of a loop, which would cost ten seconds of a processor.
 app.task('blocks', {}, async (_input, { taskId }) => {
   writeFileSync(new URL('blocking', import.meta.url), taskId)
-  while (version === 'one');
+  if (version === 'one') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   return report()
 })
 `
@@ -61,9 +67,11 @@ async function appFiles(): Promise<Files> {
 
 const versionOf = (name: string): string => `export const version = '${name}'\n`
 
-function watching({ directory, app }: Files, options: { readonly leads?: boolean } = {}): Promise<RunningServer> {
-  return serve({ app, data: join(directory, 'data'), args: ['--watch'], ...options })
-}
+const watching = ({ directory, app }: Files): ServeOptions => ({
+  app,
+  data: join(directory, 'data'),
+  args: ['--watch'],
+})
 
 /** What the job returned, once it has completed; the server may be away meanwhile. */
 function reported(server: RunningServer, { id }: Pick<Job, 'id'>): Promise<Report> {
@@ -87,24 +95,27 @@ async function running(server: RunningServer, task: string): Promise<Job> {
   })
 }
 
-const said = (server: RunningServer, what: string): Promise<true> =>
-  eventually(`"${what}" on stderr`, () => server.stderr.includes(what) || undefined)
+type Watching = RunningServer | StartedServer
 
-const timesSaid = ({ stderr }: RunningServer, what: string): number => stderr.split(what).length - 1
+const said = (server: Watching, what: string, times = 1): Promise<true> =>
+  eventually(`"${what}" on stderr`, () => timesSaid(server, what) >= times || undefined)
+
+const timesSaid = ({ stderr }: Watching, what: string): number =>
+  (typeof stderr === 'string' ? stderr : stderr()).split(what).length - 1
 
 describe.concurrent('a change of a file that the app imports', () => {
-  it('is served at the same address; what ran runs again, and completes under the new code', async () => {
+  it('is served at the same address; what ran runs again under the new code, and Ctrl+C waits for what runs then', async () => {
     const files = await appFiles()
-    const server = await watching(files)
+    const server = await serve({ ...watching(files), leads: true })
     const before = await asked(server)
     expect(before.version).toBe('one')
-    const gate = await running(server, 'gate')
+    const first = await running(server, 'first')
     const later = await submit(server, 'report', {}, { delay: '3s' })
 
     // An editor, a formatter, version control: they save more than once.
     for (const name of ['almost', 'nearly', 'two']) writeFileSync(files.version, versionOf(name))
 
-    const after = await reported(server, gate)
+    const after = await reported(server, first)
     expect(after.version).toBe('two')
     expect(after.pid).not.toBe(before.pid)
     expect(await reported(server, later)).toEqual(after)
@@ -112,28 +123,42 @@ describe.concurrent('a change of a file that the app imports', () => {
     expect(timesSaid(server, 'version.ts changed: starting again')).toBe(1)
     expect(isGone(before.pid)).toBe(true)
 
-    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null })
+    await running(server, 'held')
+    // It tells all processes of a terminal. Only what watches hears it, which cannot pass it on yet: the server would take a
+    // second one for "at once".
+    process.kill(server.pid, 'SIGSTOP')
+    const exited = pressCtrlC(server)
+    expect(await asked(server)).toEqual(after)
+    process.kill(server.pid, 'SIGCONT')
+    await said(server, 'waiting for running work', 2)
+    await writeFile(join(files.directory, 'gate'), '')
+    // 1 if it had been interrupted.
+    expect(await exited).toEqual({ code: 0, signal: null })
     expect(isGone(after.pid)).toBe(true)
   })
 
-  it('ends a handler that never yields', async () => {
+  it('ends a handler that never yields; what serves then ends, too, when what watches is killed with -9', async () => {
     const files = await appFiles()
-    const server = await watching(files)
+    const server = await serve(watching(files))
     // It holds up the answer, too.
     void submit(server, 'blocks', {}).catch(() => {})
     const file = join(files.directory, 'blocking')
     const id = await eventually('the handler', () => (existsSync(file) && readFileSync(file, 'utf8')) || undefined)
     await writeFile(files.version, versionOf('two'))
-    expect((await reported(server, { id })).version).toBe('two')
+    const { version, pid } = await reported(server, { id })
+    expect(version).toBe('two')
     expect(server.stderr).toContain('the server does not stop, and is killed')
+
+    expect(isGone(pid)).toBe(false)
     await server.kill()
+    await eventually('the end of the server', () => isGone(pid) || undefined)
   })
 })
 
 describe.concurrent('a file that is broken', () => {
   it('is told, and served once it is mended', async () => {
     const files = await appFiles()
-    const server = await watching(files)
+    const server = await serve(watching(files))
     const { pid } = await asked(server)
     const broken = [
       [files.version, 'export const version = ;', 'app.ts could not be loaded: SyntaxError'],
@@ -143,7 +168,7 @@ describe.concurrent('a file that is broken', () => {
     for (const [index, [file, source, says]] of broken.entries()) {
       await writeFile(file, source)
       await said(server, says)
-      await eventually('it to wait', () => timesSaid(server, 'the app does not run (exit code 1)') > index || undefined)
+      await said(server, 'the app does not run (exit code 1)', index + 1)
     }
     await writeFile(files.version, versionOf('mended'))
     await writeFile(files.app, APP)
@@ -151,58 +176,32 @@ describe.concurrent('a file that is broken', () => {
     expect(after.version).toBe('mended')
     expect(after.pid).not.toBe(pid)
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(isGone(after.pid)).toBe(true)
   })
 
   it('is one that is not there yet, or no more; the server is back with it', async () => {
     const files = await appFiles()
-    const server = await watching(files)
     const folder = join(files.directory, 'more')
     await writeFile(files.version, `export { version } from './more/more.ts'`)
-    await said(server, 'Cannot find module')
-    await said(server, 'the app does not run')
+    const watcher = start(watching(files))
+    await said(watcher, 'Cannot find module')
+    await said(watcher, 'the app does not run')
     await mkdir(folder)
     await writeFile(join(folder, 'more.ts'), versionOf('more'))
-    expect((await asked(server)).version).toBe('more')
+    expect((await asked(await watcher.ready)).version).toBe('more')
 
     await rm(files.app)
-    await said(server, 'There is no file')
-    await said(server, 'the app does not run (exit code 2)')
+    await said(watcher, 'There is no file')
+    await said(watcher, 'the app does not run (exit code 2)')
     // Nothing runs, so nothing was interrupted.
-    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await watcher.end('SIGTERM')).toEqual({ code: 0, signal: null })
   })
 })
 
-describe.concurrent('the end', () => {
-  it('comes for the server, too, when what watches is killed with -9', async () => {
-    const server = await watching(await appFiles())
-    const { pid } = await asked(server)
-    expect(isGone(pid)).toBe(false)
-    await server.kill()
-    await eventually('the end of the server', () => isGone(pid) || undefined)
-  })
-
-  it('waits for running work on Ctrl+C, which tells all processes of a terminal', async () => {
-    const files = await appFiles()
-    const server = await watching(files, { leads: true })
-    const { pid } = await asked(server)
-    await running(server, 'gate')
-    // Only what watches hears it, which cannot pass it on yet: the server would take a second one for "at once".
-    process.kill(server.pid, 'SIGSTOP')
-    const exited = pressCtrlC(server)
-    expect(await asked(server)).toEqual({ version: 'one', pid })
-    process.kill(server.pid, 'SIGCONT')
-    await said(server, 'waiting for running work')
-    await writeFile(join(files.directory, 'gate'), '')
-    // 1 if it had been interrupted.
-    expect(await exited).toEqual({ code: 0, signal: null })
-    expect(isGone(pid)).toBe(true)
-  })
-
-  it('comes at once when it is used wrongly', async () => {
-    const { code, stderr } = await run(['serve', 'nowhere.ts', '--watch', '--port', '0'])
-    expect({ code, stderr }).toEqual({
-      code: 2,
-      stderr: 'capsule: There is no file nowhere.ts. Name the file that exports your app.\n',
-    })
+it('a wrong use ends what watches, too', async () => {
+  const { code, stderr } = await run(['serve', 'nowhere.ts', '--watch', '--port', '0'])
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: 'capsule: There is no file nowhere.ts. Name the file that exports your app.\n',
   })
 })
