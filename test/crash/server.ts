@@ -200,14 +200,14 @@ export async function eventually<T>(
 }
 
 /** Submits a task. Without a key it is another one each time. */
-export async function submit(server: RunningServer, task: string, params: object, more: object = {}): Promise<Job> {
+export async function submit(server: Answering, task: string, params: object, more: object = {}): Promise<Job> {
   const { status, body } = await server.ask<Job>('POST', `/api/v1/tasks/${task}/$submit`, { params, ...more })
   if (status !== 202) throw new Error(`${task} was not taken: ${JSON.stringify(body)}`)
   return body
 }
 
 /** Resolves with the job once it has the status. */
-export function until(server: RunningServer, { id }: Pick<Job, 'id'>, status: JobStatus): Promise<Job> {
+export function until(server: Answering, { id }: Pick<Job, 'id'>, status: JobStatus): Promise<Job> {
   return eventually(`job ${id} to be ${status}`, async () => {
     const { body } = await server.ask<Job>('GET', `/api/v1/jobs/${id}`)
     return body.status === status ? body : undefined

@@ -2,21 +2,23 @@
  * What people get wrong: a command line, an app file, a data directory, a request. Each is told in one sentence that says
  * what to do, without a stack, with the right exit code or status; and a server that was asked nonsense goes on.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { Job, Problem } from '../../src/http/wire.ts'
+import { apart } from '../cli/apart.ts'
 import { here } from '../cli/here.ts'
-import { complaints, run, serve, temporaryDirectory } from '../crash/server.ts'
+import { serveHere } from '../cli/serve-here.ts'
+import { run, temporaryDirectory } from '../crash/server.ts'
 
-vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
+vi.setConfig({ testTimeout: 60_000 })
 
 const ROOT = join(import.meta.dirname, '../..')
 const WORK = 'test/crash/apps/work.ts'
 /** An app file of a test's own, wherever it lies. */
-const CREATE = `import { createApp } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}\n`
+const CREATE = `import { createApp } from ${JSON.stringify(join(ROOT, 'src/index.ts'))}\n`
 
 /** One line on stderr, for people: no stack, no path into the code. */
 function expectSentence(stderr: string, ...parts: readonly string[]): void {
@@ -167,33 +169,40 @@ app.schedule('s', '@daily', { timezone: 'Mars/Olympus' }, () => {})`,
   },
 ]
 
-describe.concurrent('an app file', () => {
+describe('an app file', () => {
   it.for(badApps)('that $what is named with the reason', async ({ source, says }) => {
-    const ended = await run(['serve', await appFile(source), '--port', '0', '--data', await temporaryDirectory()])
+    const ended = await apart(['serve', await appFile(source), '--port', '0', '--data', await temporaryDirectory()])
     expectSentence(ended.stderr, ...says)
+    expect(ended).toMatchObject({ code: 1, stdout: '' })
+  })
+
+  it('that is refused ends the process with the sentence and the code', async () => {
+    const source = `throw new Error('no database')`
+    const ended = await run(['serve', await appFile(source), '--port', '0', '--data', await temporaryDirectory()])
+    expectSentence(ended.stderr, 'could not be loaded', 'no database', 'app.ts:1')
     expect(ended).toMatchObject({ code: 1, stdout: '' })
   })
 })
 
-describe.concurrent('a data directory', () => {
+describe('a data directory', () => {
   it('serves one process; the second is told which has it, and the first goes on', async () => {
     const data = await temporaryDirectory()
-    const first = await serve({ app: WORK, data })
-    const second = await run(['serve', WORK, '--port', '0', '--data', data])
-    expectSentence(second.stderr, data, 'in use|has it|another process')
+    const first = await serveHere({ app: WORK, data })
+    const second = await apart(['serve', WORK, '--port', '0', '--data', data])
+    expectSentence(second.stderr, data, 'in use|has it|another process', String(process.pid))
     expect(second.code).toBe(1)
     // A node of a cluster keeps its read models there.
-    const node = await run(['worker', WORK, '--data', data], { EVENTSTORE_URL: 'esdb://localhost:1?tls=false' })
+    const node = await apart(['worker', WORK, '--data', data], { EVENTSTORE_URL: 'esdb://localhost:1?tls=false' })
     expectSentence(node.stderr, data, 'in use')
     expect(node.code).toBe(1)
     expect((await first.ask('GET', '/health')).status).toBe(200)
-    await first.kill()
+    await first.stop()
   })
 
   it('that is a file is refused', async () => {
     const file = join(await temporaryDirectory(), 'data')
     await writeFile(file, 'mine')
-    const ended = await run(['serve', WORK, '--port', '0', '--data', file])
+    const ended = await apart(['serve', WORK, '--port', '0', '--data', file])
     expectSentence(ended.stderr, file, 'cannot be made', '--data')
     expect(ended.code).toBe(1)
   })
@@ -201,10 +210,12 @@ describe.concurrent('a data directory', () => {
   it('with a log that is none is refused, and left as it was', async () => {
     const data = await temporaryDirectory()
     await mkdir(data, { recursive: true })
-    await writeFile(join(data, 'events.db'), 'not a database, but long enough to be taken for one'.repeat(100))
-    const ended = await run(['serve', WORK, '--port', '0', '--data', data])
+    const log = 'not a database, but long enough to be taken for one'.repeat(100)
+    await writeFile(join(data, 'events.db'), log)
+    const ended = await apart(['serve', WORK, '--port', '0', '--data', data])
     expectSentence(ended.stderr, 'event log is damaged', 'Restore it from a backup')
     expect(ended.code).toBe(1)
+    expect(await readFile(join(data, 'events.db'), 'utf8')).toBe(log)
   })
 })
 
@@ -213,7 +224,7 @@ it('a port in use is said to be in use', async () => {
   await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening))
   const address = other.address()
   const port = typeof address === 'object' ? String(address?.port) : ''
-  const ended = await run(['serve', WORK, '--port', port, '--data', await temporaryDirectory()])
+  const ended = await apart(['serve', WORK, '--port', port, '--data', await temporaryDirectory()])
   await new Promise((closed) => other.close(closed))
   expectSentence(ended.stderr, `port ${port} is in use`, '--port')
   expect(ended.code).toBe(1)
@@ -256,7 +267,7 @@ const badRequests: readonly BadRequest[] = [
 ]
 
 it('over HTTP each is refused in a sentence, and the server goes on', async () => {
-  const server = await serve({ app: WORK, data: await temporaryDirectory() })
+  const server = await serveHere({ app: WORK, data: await temporaryDirectory() })
   for (const { what, path, body, status, says } of badRequests) {
     const answer = await server.ask<Problem>('POST', path, body)
     expect(answer.status, `${what}: ${JSON.stringify(answer.body)}`).toBe(status)
@@ -275,8 +286,8 @@ it('over HTTP each is refused in a sentence, and the server goes on', async () =
   const job = await server.ask<Job>('POST', SUBMIT, { params: { n: 1 } })
   expect(job.status).toBe(202)
   // Clients' mistakes are no errors of the server.
-  expect(complaints(server)).toEqual([])
-  await server.kill()
+  expect(server.complaints).toEqual([])
+  await server.stop()
 })
 
 /** RFC 9457, and nothing of the inside of the server. */
