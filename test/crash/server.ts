@@ -17,6 +17,8 @@ export const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/capsule-test')
 /** No promise, only so that a test that waits in vain ends: a busy machine is slow. */
 const PATIENCE_MS = 30_000
 const START_MS = 60_000
+/** How often what takes long is looked for: each look is a request that takes a millisecond of two processes. */
+const LOOK_EVERY_MS = 100
 
 export interface ServeOptions {
   /** The app's file, from this repository's root or absolute. */
@@ -191,11 +193,13 @@ export async function eventually<T>(
   withinMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + withinMs
+  let wait = 10
   for (;;) {
     const found = await look()
     if (found !== undefined) return found
     if (performance.now() > deadline) throw new Error(`Waited ${withinMs} ms in vain for ${what}`)
-    await pause(20)
+    await pause(wait)
+    wait = Math.min(wait * 1.2, LOOK_EVERY_MS)
   }
 }
 

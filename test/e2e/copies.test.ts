@@ -4,20 +4,22 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { HistoryEvent, Job } from '../../src/http/wire.ts'
+import { apart } from '../cli/apart.ts'
 import { here } from '../cli/here.ts'
-import { type RunningServer, run, serve, start, submit, temporaryDirectory, until } from '../crash/server.ts'
+import { serveHere } from '../cli/serve-here.ts'
+import { type Answering, run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 const WORK = 'test/crash/apps/work.ts'
 
-async function jobs(server: RunningServer): Promise<readonly Job[]> {
+async function jobs(server: Answering): Promise<readonly Job[]> {
   return (await server.ask<readonly Job[]>('GET', '/api/v1/jobs')).body
 }
 
 /** Without positions: each log counts in its own way. */
-async function history(server: RunningServer, { id }: Pick<Job, 'id'>): Promise<readonly object[]> {
+async function history(server: Answering, { id }: Pick<Job, 'id'>): Promise<readonly object[]> {
   const { body } = await server.ask<readonly HistoryEvent[]>('GET', `/api/v1/jobs/${id}/$events`)
   return body.map(({ position: _, ...event }) => event)
 }
@@ -58,21 +60,21 @@ describe('capsule backup and capsule restore', () => {
     const restored = await here(['restore', '--from', made.file, '--data', join(root, 'restored')])
     expect(restored).toMatchObject({ code: 0, stderr: '' })
     expect(restored.stdout).toMatch(/1 task had not ended then: what did so since runs again/)
-    const second = await serve({ app: WORK, data: join(root, 'restored') })
+    const second = await serveHere({ app: WORK, data: join(root, 'restored') })
     expect((await jobs(second)).map(({ id }) => id).sort()).toEqual([done.id, open.id].sort())
     expect(await history(second, done)).toEqual(said[0])
     expect((await history(second, open)).slice(0, said[1]?.length)).toEqual(said[1])
     await writeFile(gate, '')
     await until(second, open, 'completed')
-    await second.kill()
+    await second.stop()
   })
 
   it('find a backup whose name ends like a manifest', async () => {
     const root = await temporaryDirectory()
-    const server = await serve({ app: WORK, data: join(root, 'data') })
+    const server = await serveHere({ app: WORK, data: join(root, 'data') })
     const file = join(root, 'nightly.json')
     expect(await here(['backup', '--data', join(root, 'data'), '--to', file])).toMatchObject({ code: 0 })
-    await server.kill()
+    await server.stop()
     for (const [from, to] of [
       [file, 'by-file'],
       [`${file}.json`, 'by-manifest'],
@@ -122,9 +124,11 @@ describe('capsule migrate', () => {
     expect(inUse).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/is in use by process \d+/) })
     await first.kill()
 
-    const early = start({ app: WORK, data, env: { EVENTSTORE_URL: url } })
-    expect(await early.exited).toMatchObject({ code: 1 })
-    expect(early.stderr()).toMatch(/embedded log of work with work that has not ended .*capsule migrate/)
+    const serving = ['serve', WORK, '--port', '0', '--data', data]
+    const env = { EVENTSTORE_URL: url, DEBUG: 'capsule' }
+    const early = await apart(serving, env)
+    expect(early).toMatchObject({ code: 1, stdout: '' })
+    expect(early.stderr).toMatch(/embedded log of work with work that has not ended .*capsule migrate/)
 
     const there = await here(['migrate', '--from', data, '--to', url])
     expect(there).toMatchObject({
@@ -133,18 +137,18 @@ describe('capsule migrate', () => {
       stdout: expect.stringMatching(/events of work from .*verified/),
     })
 
-    const late = start({ app: WORK, data })
-    expect(await late.exited).toMatchObject({ code: 1 })
-    expect(late.stderr()).toMatch(/was moved to esdb:\/\/127\.0\.0\.1:\d+ at .*EVENTSTORE_URL/)
+    const late = await apart(serving, { DEBUG: 'capsule' })
+    expect(late).toMatchObject({ code: 1, stdout: '' })
+    expect(late.stderr).toMatch(/was moved to esdb:\/\/127\.0\.0\.1:\d+ at .*EVENTSTORE_URL/)
 
-    const node = await serve({ app: WORK, data, env: { EVENTSTORE_URL: url } })
+    const node = await serveHere({ app: WORK, data, env: { EVENTSTORE_URL: url } })
     expect(await history(node, done)).toEqual(said)
     // The node that ran it never was heard of on the cluster.
     await writeFile(gate, '')
     await until(node, open, 'completed')
     const working = await here(['migrate', '--app', 'work', '--from', url, '--to', join(root, 'back')])
     expect(working).toMatchObject({ code: 1, stderr: expect.stringMatching(/work\.node-\w+ is at work/) })
-    expect(await node.end('SIGTERM')).toMatchObject({ code: 0 })
+    expect(await node.stop()).toEqual({ clean: true })
 
     const backup = await run(['backup', '--app', 'work', '--to', join(root, 'cluster.db')], { EVENTSTORE_URL: url })
     expect(backup).toMatchObject({ code: 0, stderr: '' })
@@ -152,20 +156,14 @@ describe('capsule migrate', () => {
     const back = await here(['migrate', '--app', 'work', '--from', url, '--to', data, '--json'])
     expect(back).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(back.stdout)).toMatchObject({ app: 'work', to: data })
-    const last = await serve({ app: WORK, data })
+    const last = await serveHere({ app: WORK, data })
     expect(await history(last, done)).toEqual(said)
     await until(last, open, 'completed')
-    await last.kill()
+    await last.stop()
 
     await rm(gate)
-    const output = [inUse, there, working, backup, back].flatMap(({ stdout, stderr }) => [stdout, stderr])
-    const texts = [
-      ...output,
-      early.stderr(),
-      late.stderr(),
-      filesIn(data),
-      readFileSync(join(root, 'cluster.db.json'), 'utf8'),
-    ]
+    const output = [inUse, early, there, late, working, backup, back].flatMap(({ stdout, stderr }) => [stdout, stderr])
+    const texts = [...output, filesIn(data), readFileSync(join(root, 'cluster.db.json'), 'utf8')]
     expect(texts.filter((text) => text.includes('s3cret'))).toEqual([])
   })
 })
