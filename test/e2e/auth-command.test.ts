@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { makeKey, readKeys } from '../../src/http/index.ts'
 import { here } from '../cli/here.ts'
-import { run, serve, temporaryDirectory } from '../crash/server.ts'
+import { serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
 
@@ -63,7 +63,7 @@ describe.concurrent('capsule key', () => {
 describe.concurrent('capsule serve', () => {
   it('refuses to listen where others reach it without a key, in a sentence, before it opens the data', async () => {
     const data = join(await temporaryDirectory(), 'data')
-    const { code, stdout, stderr } = await run(['serve', APP, '--host', '0.0.0.0', '--port', '0', '--data', data])
+    const { code, stdout, stderr } = await here(['serve', APP, '--host', '0.0.0.0', '--port', '0', '--data', data])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(/^capsule: Refusing to listen on 0\.0\.0\.0: [^\n]*capsule key[^\n]*\n$/)
     await expect(stat(data)).rejects.toThrow('ENOENT')

@@ -50,7 +50,7 @@ describe.concurrent('a server is operated', () => {
     expect(stderr).toMatch(
       /^capsule: No server answers at [^\n]+ with --idempotency-key \S+ it is the same job, not another\.\n$/,
     )
-    const { code } = await run(['jobs'], { CAPSULE_URL: 'localhost:3000' })
+    const { code } = await here(['jobs'], { CAPSULE_URL: 'localhost:3000' })
     expect(code).toBe(2)
   })
 })

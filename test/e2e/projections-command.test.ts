@@ -5,10 +5,11 @@ import { openSqliteStore, streamName } from '../../src/events/index.ts'
 import { makeKey } from '../../src/http/index.ts'
 import { readStored } from '../../src/projections/index.ts'
 import { here } from '../cli/here.ts'
+import { serveHere } from '../cli/serve-here.ts'
 import {
+  type Answering,
   complaints,
   eventually,
-  type RunningServer,
   run,
   serve,
   submit,
@@ -18,7 +19,7 @@ import {
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 import { eventData, submitted, T0 } from '../projections/support.ts'
 
-vi.setConfig({ testTimeout: 120_000, maxConcurrency: 2 })
+vi.setConfig({ testTimeout: 120_000 })
 
 const APP = 'test/crash/apps/work.ts'
 const NAMES = ['jobs', 'sessions', 'schedules', 'locks', 'owed']
@@ -50,7 +51,7 @@ async function manyTasks(directory: string, count: number): Promise<void> {
   await store.close()
 }
 
-describe.concurrent('capsule projections', () => {
+describe('capsule projections', () => {
   // A promise: see docs/promises.md.
   it('tells how far a server is, and has it make its read models again while it works', async () => {
     const data = join(await temporaryDirectory(), 'data')
@@ -95,7 +96,7 @@ describe.concurrent('capsule projections', () => {
   // A promise: see docs/promises.md.
   it('goes on after a kill in the middle; what was in use answers meanwhile, and work is done', async () => {
     const data = join(await temporaryDirectory(), 'data')
-    await manyTasks(data, 20_000)
+    await manyTasks(data, 10_000)
     const first = await serve({ app: APP, data })
     await first.ask('POST', '/api/v1/system/read-models/$rebuild')
     await first.kill()
@@ -103,16 +104,16 @@ describe.concurrent('capsule projections', () => {
       NAMES.map((name) => [name, true]),
     )
 
-    const second = await serve({ app: APP, data })
-    expect(await countOf(second)).toBe('20000')
+    const second = await serveHere({ app: APP, data })
+    expect(await countOf(second)).toBe('10000')
     await until(second, await submit(second, 'plain', { n: 1 }), 'completed')
     await eventually('the read models to be made', async () => {
       const { body } = await second.ask<{ read_models: Shown[] }>('GET', '/api/v1/system')
       return body.read_models.some(({ rebuilding }) => rebuilding) ? undefined : true
     })
-    expect(await countOf(second)).toBe('20001')
-    expect(complaints(second)).toEqual([])
-    await second.kill()
+    expect(await countOf(second)).toBe('10001')
+    expect(second.complaints).toEqual([])
+    await second.stop()
   })
 
   it('makes them again in a directory that nobody has, also where there are none yet', async () => {
@@ -131,9 +132,9 @@ describe.concurrent('capsule projections', () => {
     expect(shown(stdout)).toMatchObject(
       NAMES.map((name) => ({ name, position: '1999', behind: '0', rebuilding: false })),
     )
-    const server = await serve({ app: APP, data })
+    const server = await serveHere({ app: APP, data })
     expect(await countOf(server)).toBe('2000')
-    await server.kill()
+    await server.stop()
   })
 
   it.for([
@@ -150,7 +151,6 @@ describe.concurrent('capsule projections', () => {
   })
 })
 
-// By itself: the environment is that of what is started meanwhile, too.
 describe('capsule projections on a cluster', () => {
   it("makes a node's read models again from the log of a cluster, running and not", async () => {
     const cluster = await FakeServer.start({ log: new Log() })
@@ -160,21 +160,21 @@ describe('capsule projections on a cluster', () => {
     const nothing = await here(['projections', 'status', '--data', data], env)
     expect(nothing).toMatchObject({ code: 1, stderr: expect.stringContaining('a node makes them when it starts') })
 
-    const node = await serve({ app: APP, data, env })
+    const node = await serveHere({ app: APP, data, env })
     for (let n = 0; n < 5; n++) await until(node, await submit(node, 'plain', { n }), 'completed')
     expect(await here(['projections', 'rebuild', '--url', node.url])).toMatchObject({ code: 0, stderr: '' })
     expect(await countOf(node)).toBe('5')
-    await node.end('SIGTERM')
+    await node.stop()
 
     expect(await run(['projections', 'rebuild', '--data', data], env)).toMatchObject({ code: 0, stderr: '' })
     const { stdout } = await here(['projections', 'status', '--data', data, '--json'], env)
     expect(shown(stdout)).toMatchObject(NAMES.map((name) => ({ name, behind: '0', rebuild_failed: null })))
-    const again = await serve({ app: APP, data, env })
+    const again = await serveHere({ app: APP, data, env })
     expect(await countOf(again)).toBe('5')
-    await again.kill()
+    await again.stop()
   })
 })
 
-async function countOf(server: RunningServer): Promise<string | null> {
+async function countOf(server: Answering): Promise<string | null> {
   return (await server.ask('GET', '/api/v1/jobs?limit=1')).headers.get('x-total-count')
 }

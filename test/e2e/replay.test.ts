@@ -2,6 +2,7 @@
 import { expect, it, vi } from 'vitest'
 import { makeKey } from '../../src/http/index.ts'
 import { here } from '../cli/here.ts'
+import { serveHere } from '../cli/serve-here.ts'
 import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -36,9 +37,9 @@ it.each([
   { what: 'a stream that is not there', args: [APP, '--stream', 'task-none'], says: 'There is no stream task-none' },
 ])('names $what', async ({ args, says }) => {
   const data = await temporaryDirectory()
-  const server = await serve({ app: APP, data })
+  const server = await serveHere({ app: APP, data })
   await submit(server, 'plain', {})
-  await server.kill()
+  await server.stop()
   const refused = await here(['replay', ...args, '--data', data])
   expect(refused).toMatchObject({ code: 1, stdout: '' })
   expect(refused.stderr).toContain(says)
@@ -46,7 +47,7 @@ it.each([
 
 it('finds a stream without the name of its app, though its key has a dot', async () => {
   const data = await temporaryDirectory()
-  const server = await serve({ app: APP, data })
+  const server = await serveHere({ app: APP, data })
   await until(server, await submit(server, 'queue', { key: 'v1.5' }), 'completed')
   for (const stream of ['lock-queue:v1.5', 'work.lock-queue:v1.5']) {
     const shown = await here(['audit', 'show', stream, '--data', data])
@@ -58,9 +59,9 @@ it('finds a stream without the name of its app, though its key has a dot', async
 
 it('is told of no server that keeps it out, and of one that runs another app', async () => {
   const { line } = makeKey('ann', 'admin')
-  const server = await serve({ app: APP, data: 'memory', env: { CAPSULE_AUTH_API_KEYS: line } })
+  const server = await serveHere({ app: APP, data: 'memory', env: { CAPSULE_AUTH_API_KEYS: line } })
   expect((await here(['replay', APP, '--url', server.url])).stderr).toContain('refuses this')
-  const open = await serve({ app: APP, data: 'memory' })
+  const open = await serveHere({ app: APP, data: 'memory' })
   const other = await here(['replay', 'examples/jobs-demo/app.ts', '--url', open.url])
   expect(other).toMatchObject({ code: 1, stdout: '' })
   expect(other.stderr).toContain('runs work, not jobs-demo')

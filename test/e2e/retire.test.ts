@@ -10,6 +10,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { HistoryEvent } from '../../src/http/wire.ts'
 import { CAPSULE } from '../built.ts'
 import { here } from '../cli/here.ts'
+import { serveHere } from '../cli/serve-here.ts'
 import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
@@ -123,11 +124,11 @@ describe('capsule retire and capsule audit', () => {
     expect((await node.ask('GET', `/api/v1/jobs?at_least=${head}`)).body).toEqual([])
 
     // The server gives the events until its scavenge, and nobody takes them for a break or for jobs.
-    const proof = await run(['audit', 'verify', ...own, '--json'], env)
+    const proof = await here(['audit', 'verify', ...own, '--json'], env)
     expect(JSON.parse(proof.stdout)).toMatchObject({ ok: true, retired: 2, archived: 2, remaining: 2 })
-    const other = await serve({ app: WORK, data: join(root, 'other'), env })
+    const other = await serveHere({ app: WORK, data: join(root, 'other'), env })
     expect((await other.ask('GET', '/api/v1/jobs')).body).toEqual([])
-    expect(await other.end('SIGTERM')).toMatchObject({ code: 0 })
+    await other.stop()
     expect(await node.end('SIGTERM')).toMatchObject({ code: 0 })
   })
 
@@ -136,8 +137,8 @@ describe('capsule retire and capsule audit', () => {
     const data = join(root, 'data')
     const cluster = await FakeServer.start({ log: new Log() })
     onTestFinished(() => cluster.kill())
-    const node = await serve({ app: WORK, data: join(root, 'node'), env: { EVENTSTORE_URL: cluster.url } })
-    const server = await serve({ app: WORK, data })
+    const node = await serveHere({ app: WORK, data: join(root, 'node'), env: { EVENTSTORE_URL: cluster.url } })
+    const server = await serveHere({ app: WORK, data })
     const to = join(root, 'log.jsonl')
     const commands = [
       ['audit', 'verify'],
@@ -149,7 +150,7 @@ describe('capsule retire and capsule audit', () => {
       expect(asked).toMatchObject({ code: 1, stdout: '' })
       expect(asked.stderr).toContain(`${server.url} runs work, not worc.`)
     }
-    await Promise.all([server.end('SIGTERM'), node.end('SIGTERM')])
+    await Promise.all([server.stop(), node.stop()])
 
     for (const command of commands) {
       const misspelt = await here([...command, '--app', 'worc', '--data', data])
