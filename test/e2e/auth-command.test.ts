@@ -69,15 +69,20 @@ describe.concurrent('capsule serve', () => {
     await expect(stat(data)).rejects.toThrow('ENOENT')
   })
 
-  it('lets in who has a key of the file, and nobody else', async () => {
+  it('lets in who has a key of the file, and pages of the origin that is named, and nobody else', async () => {
     const directory = await temporaryDirectory()
     const file = join(directory, 'keys')
     const { key, line } = makeKey('ann', 'write')
     await writeFile(file, `# people\n${line}\n`)
-    const env = { HOST: '0.0.0.0', CAPSULE_AUTH_API_KEYS_FILE: file }
+    const origin = 'https://shop.example'
+    const env = { HOST: '0.0.0.0', CAPSULE_AUTH_API_KEYS_FILE: file, CAPSULE_ORIGINS: `${origin}/` }
     const server = await serve({ app: APP, data: join(directory, 'data'), env })
     expect((await server.ask('GET', '/api/v1/jobs')).status).toBe(401)
     expect((await server.ask('GET', '/health')).status).toBe(200)
+    const { headers } = await server.ask('GET', '/health', undefined, { origin })
+    expect(headers.get('access-control-allow-origin')).toBe(origin)
+    const other = await server.ask('GET', '/health', undefined, { origin: 'https://other.example' })
+    expect(other.headers.get('access-control-allow-origin')).toBeNull()
     expect((await server.ask('GET', '/api/v1/jobs', undefined, { 'x-api-key': key })).status).toBe(200)
     await server.kill()
   })

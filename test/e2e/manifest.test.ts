@@ -7,7 +7,9 @@ import { ROOT, run, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 60_000, maxConcurrency: 2 })
 
-const CREATE = `import { createApp } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}\n`
+const BUILT = join(ROOT, 'dist/index.js')
+/** From the build, for the command of the build; in this process it is the package's name. */
+const create = (from = 'capsule-actors'): string => `import { createApp } from ${JSON.stringify(from)}\n`
 
 async function appFile(source: string): Promise<string> {
   const directory = await temporaryDirectory()
@@ -30,19 +32,19 @@ describe.concurrent('capsule manifest', () => {
     })
     expect(first.stdout).toMatch(/^\{\n {2}"name"/)
     await expect(stat(data)).rejects.toThrow('ENOENT')
-    expect(await run(['manifest', 'examples/jobs-demo/app.ts'])).toEqual(first)
+    expect(await here(['manifest', 'examples/jobs-demo/app.ts'])).toEqual(first)
   })
 
   it('says the version of the package that the file is in, and with --json all on one line', async () => {
-    const file = await appFile(`${CREATE}export const app = createApp({ name: 'x' })`)
-    const { code, stdout } = await run(['manifest', file, '--json'])
+    const file = await appFile(`${create()}export const app = createApp({ name: 'x' })`)
+    const { code, stdout } = await here(['manifest', file, '--json'])
     expect(code).toBe(0)
     expect(stdout).toMatch(/^\{[^\n]+\}\n$/)
     expect(JSON.parse(stdout)).toMatchObject({ name: 'x', version: '1.2.0', tasks: [], schedules: [], pages: [] })
   })
 
   it('keeps what the file itself prints out of it', async () => {
-    const file = await appFile(`${CREATE}export const app = createApp({ name: 'x' })\nconsole.log('loading')`)
+    const file = await appFile(`${create(BUILT)}export const app = createApp({ name: 'x' })\nconsole.log('loading')`)
     const { stdout, stderr } = await run(['manifest', file])
     expect(JSON.parse(stdout)).toMatchObject({ name: 'x' })
     expect(stderr).toBe('loading\n')
@@ -50,9 +52,9 @@ describe.concurrent('capsule manifest', () => {
 
   it('says of a file without an app what serve says', async () => {
     const file = await appFile('export const one = 1')
-    const manifest = await run(['manifest', file])
+    const manifest = await here(['manifest', file])
     expect(manifest).toMatchObject({ code: 1, stdout: '' })
-    expect(manifest).toEqual(await run(['serve', file, '--port', '0', '--data', 'memory']))
+    expect(manifest).toEqual(await here(['serve', file, '--port', '0', '--data', 'memory']))
   })
 
   it.for([

@@ -5,7 +5,8 @@ import { type Browser, chromium, type Page } from 'playwright'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { CHROMIUM_ARGS, findChromium } from '../../scripts/chromium.ts'
 import { makeKey } from '../../src/http/index.ts'
-import { type RunningServer, serve, temporaryDirectory } from '../crash/server.ts'
+import { serveHere } from '../cli/serve-here.ts'
+import { type Answering, serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
 
@@ -27,7 +28,7 @@ async function site(): Promise<{ readonly origin: string; page: string }> {
   return shown
 }
 
-const embedding = ({ url }: RunningServer, more = ''): string => `<!doctype html><html lang="en"><title>Shop</title>
+const embedding = ({ url }: Answering, more = ''): string => `<!doctype html><html lang="en"><title>Shop</title>
   <link rel="stylesheet" crossorigin href="${url}/tokens.css">
   <script type="module" src="${url}/components.js"></script>
   <capsule-chat src="${url}" style="height: 400px"></capsule-chat>
@@ -58,7 +59,7 @@ async function chatAndWatch(page: Page): Promise<void> {
 
 it('has chat and board of a server without keys that let it in', async () => {
   const shop = await site()
-  const server = await serve({
+  const server = await serveHere({
     app: APP,
     data: 'memory',
     env: { CAPSULE_ORIGINS: `https://shop.example, ${shop.origin}/` },
@@ -68,7 +69,7 @@ it('has chat and board of a server without keys that let it in', async () => {
   const { page, complaints } = await visit(shop.origin, server.url)
   await chatAndWatch(page)
   expect(complaints).toEqual([])
-  await server.kill()
+  await server.stop()
 })
 
 it('has them of a server with keys, and says itself where its key comes from', async () => {
@@ -95,7 +96,7 @@ it('has them of a server with keys, and says itself where its key comes from', a
 
 it('has nothing of a server that did not let it in', async () => {
   const [shop, other] = [await site(), await site()]
-  const server = await serve({ app: APP, data: 'memory', args: ['--origin', other.origin] })
+  const server = await serveHere({ app: APP, data: 'memory', env: { CAPSULE_ORIGINS: other.origin } })
   shop.page = embedding(server)
   const { page } = await visit(shop.origin)
   const tried = await page.evaluate(async (url) => {
@@ -121,5 +122,5 @@ it('has nothing of a server that did not let it in', async () => {
   const socket = `4403 A page of ${shop.origin} may not use this server. See the option --origin of the server.`
   expect(tried).toEqual({ read: 'refused', write: 'refused', socket })
   expect((await server.ask<unknown[]>('GET', '/api/v1/jobs')).body).toEqual([])
-  await server.kill()
+  await server.stop()
 })

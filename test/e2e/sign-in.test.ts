@@ -3,7 +3,8 @@ import { type Browser, chromium } from 'playwright'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { CHROMIUM_ARGS, findChromium } from '../../scripts/chromium.ts'
 import { makeKey } from '../../src/http/index.ts'
-import { serve, temporaryDirectory } from '../crash/server.ts'
+import { serveHere } from '../cli/serve-here.ts'
+import { temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
 
@@ -16,7 +17,7 @@ afterAll(() => browser.close())
 it('signs in with a key, chats, finds back after a restart that signed it out, and signs out', async () => {
   const { key, line } = makeKey('ann', 'write')
   const options = { app: 'test/e2e/apps/tutorial.ts', data: await temporaryDirectory() }
-  const server = await serve({ ...options, env: { CAPSULE_AUTH_API_KEYS: line } })
+  const server = await serveHere({ ...options, env: { CAPSULE_AUTH_API_KEYS: line } })
   const page = await (await browser.newContext()).newPage()
   const violations: string[] = []
   page.on('console', (message) => {
@@ -41,8 +42,8 @@ it('signs in with a key, chats, finds back after a restart that signed it out, a
   await page.getByRole('log', { name: 'Conversation' }).getByText('Submitted run-0').waitFor()
 
   // No secret is set, so a restart signs everybody out.
-  await server.kill()
-  const again = await serve({ ...options, port: server.port, env: { CAPSULE_AUTH_API_KEYS: line } })
+  await server.stop()
+  const again = await serveHere({ ...options, port: server.port, env: { CAPSULE_AUTH_API_KEYS: line } })
   await page.getByRole('link', { name: 'Sign in' }).first().click()
   await signIn(key)
   await page.getByRole('log', { name: 'Conversation' }).getByText('Submitted run-0').waitFor()
@@ -54,5 +55,5 @@ it('signs in with a key, chats, finds back after a restart that signed it out, a
   await page.goto(server.url)
   expect(new URL(page.url()).pathname).toBe('/sign-in')
   expect(violations).toEqual([])
-  await again.kill()
+  await again.stop()
 })

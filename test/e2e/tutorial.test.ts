@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { CHROMIUM_ARGS, findChromium } from '../../scripts/chromium.ts'
-import { eventually, type RunningServer, serve, temporaryDirectory } from '../crash/server.ts'
+import { serveHere } from '../cli/serve-here.ts'
+import { type Answering, eventually, serve, temporaryDirectory } from '../crash/server.ts'
 
 vi.setConfig({ testTimeout: 90_000, maxConcurrency: 2 })
 
@@ -29,8 +30,13 @@ interface Visit {
   close(): Promise<void>
 }
 
-async function visit(server: RunningServer, options: BrowserContextOptions = {}): Promise<Visit> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+async function visit(server: Answering, options: BrowserContextOptions = {}): Promise<Visit> {
+  // What moves all the time costs as much as all else that a browser does.
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  })
   await context.addInitScript(REPORT_VIOLATIONS)
   const page = await context.newPage()
   page.setDefaultTimeout(PATIENCE_MS)
@@ -57,16 +63,8 @@ async function heard(page: Page, text: string | RegExp): Promise<void> {
 const cardOf = (page: Page, message: string): Locator =>
   page.locator('capsule-task-card article').filter({ has: page.getByRole('button', { name: message, exact: true }) })
 
-async function status(card: Locator, ...wanted: readonly string[]): Promise<string> {
-  return eventually(
-    `the card to say ${wanted}`,
-    async () => {
-      const said = await card.getAttribute('data-status')
-      return said !== null && wanted.includes(said) ? said : undefined
-    },
-    PATIENCE_MS,
-  )
-}
+const status = (card: Locator, wanted: string): Promise<void> =>
+  card.and(card.page().locator(`[data-status="${wanted}"]`)).waitFor()
 
 const onBoard = (page: Page, board: string, title: string, is: string): Locator =>
   page
@@ -81,10 +79,10 @@ async function transcript(page: Page): Promise<string[]> {
   return said.map((text) => text.replaceAll(/\s+/g, ' ').trim())
 }
 
-describe.concurrent.for(['light', 'dark'] as const)('in a %s browser', (colorScheme) => {
+describe.concurrent('in a light and in a dark browser', () => {
   it('a task is run, watched, scheduled and cancelled, in the chat and on the board', async () => {
-    const server = await serve({ app: APP, data: await temporaryDirectory() })
-    const { page, errors, close } = await visit(server, { colorScheme })
+    const server = await serveHere({ app: APP, data: await temporaryDirectory() })
+    const { page, errors, close } = await visit(server, { colorScheme: 'light', reducedMotion: 'no-preference' })
     await say(page, 'run 2')
     const report = cardOf(page, 'Building run-2')
     await heard(page, '[run-2] starting')
@@ -92,6 +90,7 @@ describe.concurrent.for(['light', 'dark'] as const)('in a %s browser', (colorSch
 
     // A second window has the board open and sees the same without a reload.
     const board = await page.context().newPage()
+    await board.emulateMedia({ colorScheme: 'dark' })
     board.setDefaultTimeout(PATIENCE_MS)
     await board.goto(server.url)
     await board.getByRole('link', { name: 'Tasks' }).click()
@@ -121,15 +120,20 @@ describe.concurrent.for(['light', 'dark'] as const)('in a %s browser', (colorSch
     await board.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
     await status(cardOf(page, 'Building run-600'), 'cancelled')
 
-    const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor')
-    expect(lightness(background) > 0.5, `${background} in ${colorScheme}`).toBe(colorScheme === 'light')
+    expect(await brightness(page)).toBeGreaterThan(0.5)
+    expect(await brightness(board)).toBeLessThan(0.5)
+    // Each is what it was in the other's colours, too.
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await board.emulateMedia({ colorScheme: 'light' })
+    expect(await brightness(page)).toBeLessThan(0.5)
+    expect(await brightness(board)).toBeGreaterThan(0.5)
     const before = await transcript(page)
     await page.reload()
     await status(cardOf(page, 'Building run-600'), 'cancelled')
     expect(await transcript(page)).toEqual(before)
     expect(errors).toEqual([])
     await close()
-    await server.kill()
+    await server.stop()
   })
 })
 
@@ -172,7 +176,7 @@ describe.concurrent('a server that is killed', () => {
 
 describe.concurrent('the example', () => {
   it('does what the README says', async () => {
-    const server = await serve({ app: 'examples/jobs-demo/app.ts', data: await temporaryDirectory() })
+    const server = await serveHere({ app: 'examples/jobs-demo/app.ts', data: await temporaryDirectory() })
     const { page, errors, close } = await visit(server)
     await say(page, 'hello')
     await heard(page, 'Try: run or schedule 10m')
@@ -186,9 +190,13 @@ describe.concurrent('the example', () => {
     await onBoard(page, 'build_report only', 'daily', 'completed').waitFor()
     expect(errors).toEqual([])
     await close()
-    await server.kill()
+    await server.stop()
   })
 })
+
+async function brightness(page: Page): Promise<number> {
+  return lightness(await page.evaluate<string>('getComputedStyle(document.body).backgroundColor'))
+}
 
 /** Of a CSS colour as browsers compute it: 0 black, 1 white. */
 function lightness(color: string): number {
