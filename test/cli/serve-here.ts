@@ -33,7 +33,14 @@ export async function serveHere({ app, data, port = 0, env = {} }: ServeHereOpti
     report,
     ...(eventstore === undefined ? {} : { eventstore }),
   })
-  const server = await createServer(running, { port, origins, onError: report, ...(auth ? { auth } : {}) })
+  const server = await createServer(running, {
+    port,
+    origins,
+    onError: report,
+    // A browser's spare connection, on which it asked for nothing yet, would hold up the end for ten seconds.
+    closeMs: 0,
+    ...(auth ? { auth } : {}),
+  })
   const served = new ServedHere(await server.listen(), running, server, complaints)
   afterwards(() => served.stop())
   return served
