@@ -1,15 +1,14 @@
 /** How a task's process ends: on cancel, on its timeout, with the app, by its memory; always with all that it started. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { serve, submit } from '../crash/server.ts'
 import * as apart from './apps/apart.ts'
+import { greedy, app as greedyApp, modest } from './apps/greedy.ts'
 import { eventsOf, eventually, isGone, pidsIn, running, scratch, typesOf } from './running.ts'
 
-const app = running()
-const root = join(import.meta.dirname, '../..')
+const app = running(apart.app)
 
 describe('a process task', { timeout: 30_000 }, () => {
   it('hears that it is cancelled, and ends as cancelled', async () => {
@@ -40,39 +39,19 @@ describe('a process task', { timeout: 30_000 }, () => {
     await eventually('the end of its group', () => (isGone(pid) && isGone(grandchild)) || undefined)
   })
 
-  it('that is killed with -9 takes what it started with it, and runs again', async () => {
-    const directory = await scratch()
-    const handle = await apart.stubborn.submit({ file: join(directory, 'pids'), attempts: 1 })
-    const { pid, grandchild } = await pidsIn(join(directory, 'pids'))
-    process.kill(pid, 'SIGKILL')
-    await handle.result()
-    expect(isGone(grandchild)).toBe(true)
-    expect(await typesOf(app(), handle.taskId)).toContain('TaskInterrupted')
-  })
-
-  it('that holds its event loop does not hold up the app', async () => {
+  it('that holds its event loop does not hold up the app; killed with -9 it takes what it started with it, and runs again', async () => {
     const file = join(await scratch(), 'pids')
-    const busy = await apart.stubborn.submit({ file })
-    await pidsIn(file)
+    const busy = await apart.stubborn.submit({ file, attempts: 1 })
+    const { pid, grandchild } = await pidsIn(file)
     const helped = await Promise.all(
       Array.from({ length: 50 }, async (_, index) => (await apart.helper.submit({ of: `${index}` })).result()),
     )
     expect(helped).toHaveLength(50)
     expect(await busy.status()).toBe('running')
-    await busy.cancel()
-    await eventually('its end', async () => (await busy.status()) === 'cancelled' || undefined)
-  })
-
-  // A promise: see docs/promises.md.
-  it.each(['buffers', 'heap'] as const)('over its memory limit (%s) dies alone, and says by how much', async (what) => {
-    const greedy = await apart.greedy.submit({ what })
-    const others = await Promise.all(
-      Array.from({ length: 50 }, async (_, index) => (await apart.helper.submit({ of: `${index}` })).result()),
-    )
-    expect(others).toHaveLength(50)
-    await expect(greedy.result()).rejects.toThrow(/Its process \(\d+\) .*limit.* 256 MiB/)
-    const error = (await eventsOf(app(), greedy.taskId)).at(-1)?.data.error
-    expect(error).toMatchObject({ type: 'TaskInterrupted' })
+    process.kill(pid, 'SIGKILL')
+    await busy.result()
+    expect(isGone(grandchild)).toBe(true)
+    expect(await typesOf(app(), busy.taskId)).toContain('TaskInterrupted')
   })
 
   it.skipIf(process.platform === 'win32')('that has no files left for its process does not end the app', async () => {
@@ -86,39 +65,30 @@ describe('a process task', { timeout: 30_000 }, () => {
   // A promise: see docs/promises.md.
   it('dies when the app is killed with -9, even in a busy loop; its command dies too', async () => {
     const directory = await scratch()
-    const { server, url } = await serve(join(directory, 'data'))
+    const server = await serve({ app: 'test/process/apps/apart.ts', data: join(directory, 'data') })
     const files = { stubborn: join(directory, 'pids'), shell: join(directory, 'shell') }
-    const submit = (task: string, params: object) =>
-      fetch(`${url}/api/v1/tasks/${task}/$submit`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ params }),
-      }).then(async (response) => expect(response.ok, await response.text()).toBe(true))
-    await submit('stubborn', { file: files.stubborn })
+    await submit(server, 'stubborn', { file: files.stubborn })
     const command = `echo "{\\"pid\\": $$, \\"grandchild\\": $$}" > ${files.shell}; sleep 600`
-    await submit('shell', { command })
+    await submit(server, 'shell', { command })
     const { pid, grandchild } = await pidsIn(files.stubborn)
     const { pid: shell } = await pidsIn(files.shell)
-    server.kill('SIGKILL')
+    void server.kill()
     const killed = performance.now()
     await eventually('their end', () => [pid, grandchild, shell].every(isGone) || undefined)
     console.info(`processes gone ${Math.round(performance.now() - killed)} ms after kill -9 of the app`)
   })
 })
 
-async function serve(data: string): Promise<{ readonly server: ChildProcess; readonly url: string }> {
-  const program = [join(root, 'src/cli/bin.ts'), 'serve', join(import.meta.dirname, 'apps/apart.ts')]
-  const server = spawn(process.execPath, [...program, '--port', '0', '--data', data], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+describe('a process task', { timeout: 30_000 }, () => {
+  const engine = running(greedyApp)
+
+  // A promise: see docs/promises.md.
+  it.each(['buffers', 'heap'] as const)('over its memory limit (%s) dies alone, and says by how much', async (what) => {
+    const handle = await greedy.submit({ what })
+    const others = await Promise.all(Array.from({ length: 50 }, async () => (await modest.submit({})).result()))
+    expect(others).toHaveLength(50)
+    await expect(handle.result()).rejects.toThrow(/Its process \(\d+\) .*limit.* 256 MiB/)
+    const error = (await eventsOf(engine(), handle.taskId)).at(-1)?.data.error
+    expect(error).toMatchObject({ type: 'TaskInterrupted' })
   })
-  onTestFinished(async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    server.kill('SIGKILL')
-    await once(server, 'exit')
-  })
-  for await (const line of createInterface(server.stdout)) {
-    const url = /http:\S+/.exec(line)?.[0]
-    if (url) return { server, url }
-  }
-  throw new Error('The server did not start.')
-}
+})

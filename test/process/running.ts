@@ -1,16 +1,15 @@
-/** The app of process tasks running inside the test, and what its tests ask of processes. */
+/** An app of process tasks running inside the test, and what its tests ask of processes. */
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
-import { type Engine, startApp } from '../../src/app/index.ts'
+import { type App, type Engine, startApp } from '../../src/app/index.ts'
 import type { RecordedEvent } from '../../src/events/index.ts'
-import { app } from './apps/apart.ts'
 
-/** Runs it on a log in memory for all tests of a file. @returns the running app, once it runs */
-export function running(): () => Engine {
+/** Runs it on a log in memory for all tests of a file or group. @returns the running app, once it runs */
+export function running(app: App): () => Engine {
   const problems: unknown[] = []
   let engine: Engine | undefined
   beforeAll(async () => {

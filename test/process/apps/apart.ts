@@ -1,10 +1,14 @@
-/** An app of process tasks, for tests: run in this repository's source, by the tests themselves and by `capsule serve`. */
+/** An app of process tasks: run by the tests themselves, from src, by `capsule serve` and in its tasks' processes, from the build. */
 import { spawn } from 'node:child_process'
-import { writeSync } from 'node:fs'
+import { existsSync, writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createApp, currentSession, NonRetryableError, runShell } from 'capsule-actors'
 import { z } from 'zod'
-import { createApp, currentSession, NonRetryableError, runShell } from '../../../src/index.ts'
+
+// Its processes are killed, and so would keep nothing of what they compiled for the next.
+flushCompileCache()
 
 export const app = createApp({ name: 'apart', entry: import.meta.url })
 
@@ -107,12 +111,16 @@ export const progressing = app.task('progressing', { process: true }, async (_in
   return null
 })
 
-/** Says how far it is twice in a moment, and then waits. */
-export const waiting = app.task('waiting', { process: true }, async (_input, { progress, signal }) => {
-  progress(0, 'starting')
-  progress(0.1, 'waiting')
-  await sleep(600_000, undefined, { signal })
-})
+/** Says how far it is twice in a moment, and then waits for the file. */
+export const waiting = app.task(
+  'waiting',
+  { process: true, input: z.object({ file: z.string() }) },
+  async ({ file }, { progress, signal }) => {
+    progress(0, 'starting')
+    progress(0.1, 'waiting')
+    while (!existsSync(file)) await sleep(50, undefined, { signal })
+  },
+)
 
 export const chatterbox = app.task('chatterbox', { process: true }, async () => {
   const longLine = 'x'.repeat(7_999)
@@ -148,38 +156,24 @@ export const late = app.task(
   async ({ file }) => {
     const grandchild = spawn('sleep', ['600'], { stdio: 'ignore' })
     await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: grandchild.pid }))
-    for (;;);
+    // Held as by a busy loop, for three seconds that a processor has better use for.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   },
 )
 
-/** Ends its own process `times` times. */
+/** Ends its own process in its first attempts, each time as it is told. */
 export const fragile = app.task(
   'fragile',
-  { process: true, input: z.object({ times: z.number(), how: z.enum(['signal', 'exit', 'throw']) }) },
-  async ({ times, how }, { attempt }) => {
-    if (attempt > times) return { attempt, pid: process.pid }
+  { process: true, input: z.object({ ends: z.array(z.enum(['signal', 'exit', 'throw'])) }) },
+  async ({ ends }, { attempt }) => {
+    const how = ends[attempt - 1]
+    if (how === undefined) return { attempt, pid: process.pid }
     if (how === 'signal') process.kill(process.pid, 'SIGKILL')
     if (how === 'exit') process.exit(7)
     setTimeout(() => {
       throw new Error('thrown where nobody catches')
     })
     return sleep(60_000)
-  },
-)
-
-export const greedy = app.task(
-  'greedy',
-  { process: { memory: '256mb' }, onInterrupt: 'fail', input: z.object({ what: z.enum(['buffers', 'heap']) }) },
-  async ({ what }) => {
-    const held: unknown[] = []
-    for (let mib = 0; mib < 2048; mib++) {
-      held.push(
-        what === 'buffers' ? Buffer.alloc(1024 ** 2, 1) : Array.from({ length: 50_000 }, (_, n) => `${mib}.${n}`),
-      )
-    }
-    // Whoever watches its memory may come late on a busy machine.
-    await sleep(600_000)
-    return held.length
   },
 )
 

@@ -1,6 +1,6 @@
 /** Runs the app of process tasks where no file can be opened any more, and says whether it goes on. */
 import { closeSync, openSync } from 'node:fs'
-import { startApp } from '../../../src/index.ts'
+import { startApp } from 'capsule-actors'
 import { app, helper, whoAmI } from './apart.ts'
 
 const engine = await startApp(app, { data: 'memory' })
