@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { HistoryEvent, Job } from '../../src/http/wire.ts'
 import { settled, violations } from './history.ts'
+import { hosted } from './hosted.ts'
 import {
+  type Answering,
   ConnectionLost,
   eventually,
-  type RunningServer,
   serve,
   start,
   submit,
@@ -22,56 +23,43 @@ const WORK = 'test/crash/apps/work.ts'
 const LESS = 'test/crash/apps/less.ts'
 const LONG = { ms: 600_000 }
 
-async function history(server: RunningServer, { id }: Job): Promise<HistoryEvent[]> {
+async function history(server: Answering, { id }: Job): Promise<HistoryEvent[]> {
   return (await server.ask<HistoryEvent[]>('GET', `/api/v1/jobs/${id}/$events`)).body
 }
 
 describe.concurrent('a killed process', () => {
-  it('leaves its running task to the next, which runs it again at once', async () => {
-    const options = { app: WORK, data: await temporaryDirectory() }
+  it('leaves its running tasks to the next, which runs them again at once and fails what must never run twice; they lose no retry', async () => {
+    const data = await temporaryDirectory()
+    const options = { app: WORK, data }
+    const file = join(data, 'open')
     const first = await serve(options)
-    const job = await submit(first, 'plain', LONG)
-    await until(first, job, 'running')
+    const plain = await submit(first, 'plain', LONG)
+    const stumbling = await submit(first, 'stumble', { file })
+    const once = await submit(first, 'once', LONG)
+    for (const job of [plain, stumbling, once]) await until(first, job, 'running')
 
     await first.kill()
     const second = await serve(options)
     // Ready means that what the dead process ran is known to be interrupted: no lease has to run out first.
-    const types = async () => (await history(second, job)).map(({ type }) => type)
+    const types = async () => (await history(second, plain)).map(({ type }) => type)
     expect((await types()).slice(0, 3)).toEqual(['TaskSubmitted', 'TaskStarted', 'TaskInterrupted'])
     await eventually('the second start', async () => (await types())[3] === 'TaskStarted' || undefined)
-    await second.kill()
-  })
-
-  it('costs its tasks no retry', async () => {
-    const data = await temporaryDirectory()
-    const options = { app: WORK, data }
-    const file = join(data, 'open')
-    let server = await serve(options)
-    const job = await submit(server, 'stumble', { file })
-    for (let kill = 1; kill <= 2; kill++) {
-      await until(server, job, 'running')
-      await server.kill()
-      server = await serve(options)
-    }
-    await writeFile(file, '')
-    // The one retry that it has is left for its own failure.
-    expect(await until(server, job, 'completed')).toMatchObject({ attempt: 4, retries: 1, failures: 1 })
-    const interruptions = (await history(server, job)).filter(({ type }) => type === 'TaskInterrupted')
-    expect(interruptions.map((event) => event.data.cause)).toEqual(['crash', 'crash'])
-    await server.kill()
-  })
-
-  it("fails what must never run twice (onInterrupt: 'fail')", async () => {
-    const options = { app: WORK, data: await temporaryDirectory() }
-    const first = await serve(options)
-    const job = await submit(first, 'once', LONG)
-    await until(first, job, 'running')
-    await first.kill()
-    const second = await serve(options)
-    const { error, attempt } = await until(second, job, 'failed')
+    const { error, attempt } = await until(second, once, 'failed')
     expect(attempt).toBe(1)
     expect(error).toMatchObject({ type: 'TaskInterrupted', message: expect.stringContaining("onInterrupt is 'fail'") })
+
+    await until(second, stumbling, 'running')
+    // After a second crash each of them would run alone.
+    await second.ask('POST', `/api/v1/jobs/${plain.id}/$cancel`, {})
+    await until(second, plain, 'cancelled')
     await second.kill()
+    const third = await hosted(WORK, data)
+    await writeFile(file, '')
+    // The one retry that it has is left for its own failure.
+    expect(await until(third, stumbling, 'completed')).toMatchObject({ attempt: 4, retries: 1, failures: 1 })
+    const interruptions = (await history(third, stumbling)).filter(({ type }) => type === 'TaskInterrupted')
+    expect(interruptions.map((event) => event.data.cause)).toEqual(['crash', 'crash'])
+    await third.stop()
   })
 })
 
@@ -97,11 +85,11 @@ describe.concurrent('a deploy', () => {
     expect(await without.end('SIGTERM')).toMatchObject({ code: 0 })
 
     await writeFile(file, '')
-    const after = await serve({ app: WORK, data })
+    const after = await hosted(WORK, data)
     await until(after, running, 'completed')
     await until(after, delayed, 'completed')
     expect(violations(await settled(data))).toEqual([])
-    await after.kill()
+    await after.stop()
   })
 })
 
@@ -122,8 +110,8 @@ describe.concurrent('a process asked to stop', () => {
   })
 
   it('interrupts what does not end in time and exits with 1; the next runs it again, and no crash is counted', async () => {
-    const options = { app: WORK, data: await temporaryDirectory() }
-    const server = await serve(options)
+    const data = await temporaryDirectory()
+    const server = await serve({ app: WORK, data })
     const job = await submit(server, 'plain', LONG)
     await until(server, job, 'running')
     // Whoever waits for the result must not hold up the end.
@@ -135,19 +123,19 @@ describe.concurrent('a process asked to stop', () => {
     expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null })
     expect(await waiting).toBeInstanceOf(ConnectionLost)
     expect(server.stderr).toContain('some work was interrupted; it runs again at the next start')
-    await expectDrained(options, job)
+    await expectDrained(data, job)
   })
 
   it('and asked again interrupts at once', async () => {
-    const options = { app: WORK, data: await temporaryDirectory() }
-    const server = await serve(options)
+    const data = await temporaryDirectory()
+    const server = await serve({ app: WORK, data })
     const job = await submit(server, 'plain', LONG)
     await until(server, job, 'running')
     const ended = server.end('SIGTERM')
     await eventually('the word that it stops', () => server.stderr.includes('stopping') || undefined)
     server.end('SIGTERM')
     expect(await ended).toEqual({ code: 1, signal: null })
-    await expectDrained(options, job)
+    await expectDrained(data, job)
   })
 
   it.each([1, 2])('before it is ready gives its start up in time, asked %i times', async (times) => {
@@ -164,10 +152,10 @@ describe.concurrent('a process asked to stop', () => {
 })
 
 /** The next process runs the job again; that its process was stopped is not held against it. */
-async function expectDrained(options: { app: string; data: string }, job: Job): Promise<void> {
-  const next = await serve(options)
+async function expectDrained(data: string, job: Job): Promise<void> {
+  const next = await hosted(WORK, data)
   expect(await until(next, job, 'running')).toMatchObject({ attempt: 2, failures: 0 })
   const interruptions = (await history(next, job)).filter(({ type }) => type === 'TaskInterrupted')
   expect(interruptions.map((event) => event.data.cause)).toEqual(['drain'])
-  await next.kill()
+  await next.stop()
 }
