@@ -1,11 +1,20 @@
 /** What code that should not have been written does to a real server: to itself what was promised, to its neighbours nothing. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { isGone, pidsIn } from '../process/running.ts'
 import { boardDifferences } from './board.ts'
 import { type History, settled, violations } from './history.ts'
-import { complaints, eventually, serve, start, submit, temporaryDirectory, until } from './server.ts'
+import {
+  complaints,
+  eventually,
+  type RunningServer,
+  serve,
+  start,
+  submit,
+  temporaryDirectory,
+  until,
+} from './server.ts'
 
 vi.setConfig({ testTimeout: 180_000, maxConcurrency: 2 })
 
@@ -19,10 +28,16 @@ const thrown = [
   ['hostile', '[object Object]'],
 ] as const
 
-describe.concurrent('a handler', () => {
+describe('a handler', () => {
+  let data: string
+  let server: RunningServer
+  beforeAll(async () => {
+    data = await temporaryDirectory()
+    server = await serve({ app: APP, data })
+  })
+  afterAll(() => server.kill())
+
   it('that throws what is no Error fails with what it threw, and the server goes on', async () => {
-    const data = await temporaryDirectory()
-    const server = await serve({ app: APP, data })
     for (const [what, printed] of thrown) {
       const { error } = await until(server, await submit(server, 'throws', { what }), 'failed')
       expect(error, what).toMatchObject({ type: 'NonError', message: `Not an Error was thrown: ${printed}` })
@@ -30,12 +45,9 @@ describe.concurrent('a handler', () => {
     await until(server, await submit(server, 'quick', {}), 'completed')
     expect(violations(await settled(data))).toEqual([])
     expect(complaints(server)).toEqual([])
-    await server.kill()
   })
 
   it('that holds the event loop is named with the advice, and everything else runs after it', async () => {
-    const data = await temporaryDirectory()
-    const server = await serve({ app: APP, data })
     const [blocker, ...others] = await Promise.all([
       submit(server, 'blocks', { ms: 1_500 }),
       ...Array.from({ length: 10 }, () => submit(server, 'quick', {})),
@@ -44,9 +56,15 @@ describe.concurrent('a handler', () => {
     const warning = /Task blocks.* held the event loop for \d+\.\d s: .*process: true/
     await eventually('the warning', () => warning.test(server.stderr) || undefined)
     expect(violations(await settled(data))).toEqual([])
-    await server.kill()
   })
 })
+
+/** What a server says at each of its ends by the task of that name. */
+const ENDS = [
+  'a promise that nobody waits for',
+  'a timer that nobody watches',
+  'code of the app ended the process (process.exit(0))',
+]
 
 describe.concurrent('what a handler left running', () => {
   it('is told that it may not go on; the server goes on, and stops as it is asked to', async () => {
@@ -63,11 +81,7 @@ describe.concurrent('what a handler left running', () => {
 })
 
 /** Somebody starts the server again each time that it ended; the last one stays. */
-describe.concurrent.for([
-  { task: 'rejects', says: 'a promise that nobody waits for' },
-  { task: 'explodes', says: 'a timer that nobody watches' },
-  { task: 'exits', says: 'code of the app ended the process (process.exit(0))' },
-])('a task that ends its process ($task)', ({ task, says }) => {
+describe.concurrent('a task that ends its process, whichever way', () => {
   it('is run alone after two crashes and failed after the third; its neighbour completes', async () => {
     const data = await temporaryDirectory()
     const gate = join(data, 'gate')
@@ -76,17 +90,18 @@ describe.concurrent.for([
     const neighbour = await submit(server, 'gate', { file: gate })
     await until(server, neighbour, 'running')
     // Whether the answer comes before the end is open.
-    await submit(server, task, {}).catch(() => {})
-    for (let crash = 1; crash <= 3; crash++) {
-      if (crash === 3) await writeFile(gate, '')
-      const doomed = crash === 1 ? first : start({ app: APP, data })
-      expect(await doomed.exited, `crash ${crash}`).toEqual({ code: 1, signal: null })
+    await submit(server, 'ends', {}).catch(() => {})
+    for (const [index, says] of ENDS.entries()) {
+      const isLast = index === ENDS.length - 1
+      if (isLast) await writeFile(gate, '')
+      const doomed = index === 0 ? first : start({ app: APP, data })
+      expect(await doomed.exited, says).toEqual({ code: 1, signal: null })
       expect(doomed.stderr()).toContain(says)
     }
     const last = await serve({ app: APP, data })
     const history = await settled(data)
     expect(violations(history)).toEqual([])
-    expect(outcomes(history)).toEqual({ gate: 'completed', [task]: 'failed Poisoned' })
+    expect(outcomes(history)).toEqual({ gate: 'completed', ends: 'failed Poisoned' })
     expect(await boardDifferences(last, history)).toEqual([])
     await last.kill()
   })
@@ -98,20 +113,28 @@ function outcomes({ jobs }: History): Record<string, string> {
   )
 }
 
-it('a process task whose server gets -9 while it is busy is gone with it, and runs again', async () => {
-  const data = await temporaryDirectory()
-  const file = join(data, 'pids')
-  const first = await serve({ app: APP, data })
-  const job = await submit(first, 'busy', { file })
-  const { pid } = await pidsIn(file)
-  await first.kill()
-  await eventually('the end of its process', () => isGone(pid) || undefined)
-  const second = await serve({ app: APP, data })
-  expect(await until(second, job, 'completed')).toMatchObject({ attempt: 2, result: { attempt: 2 } })
-  const history = await settled(data)
-  expect(violations(history)).toEqual([])
-  expect(history.events.filter(({ type }) => type === 'TaskInterrupted').map((event) => event.data.cause)).toEqual([
-    'crash',
-  ])
-  await second.kill()
+describe.concurrent('a process task whose server gets -9', () => {
+  it('is gone with it, even in a busy loop, and runs again; its command is gone too', async () => {
+    const data = await temporaryDirectory()
+    const options = { app: 'test/crash/apps/busy.ts', data }
+    const files = { busy: join(data, 'pids'), shell: join(data, 'shell') }
+    const first = await serve(options)
+    const job = await submit(first, 'busy', { file: files.busy })
+    const command = `echo "{\\"pid\\": $$, \\"grandchild\\": $$}" > ${files.shell}; sleep 600`
+    await submit(first, 'shell', { command })
+    const { pid, grandchild } = await pidsIn(files.busy)
+    const { pid: shell } = await pidsIn(files.shell)
+    void first.kill()
+    const killed = performance.now()
+    await eventually('their end', () => [pid, grandchild, shell].every(isGone) || undefined)
+    console.info(`processes gone ${Math.round(performance.now() - killed)} ms after kill -9 of the app`)
+
+    const second = await serve(options)
+    expect(await until(second, job, 'completed')).toMatchObject({ attempt: 2, result: { attempt: 2 } })
+    const history = await settled(data)
+    expect(violations(history)).toEqual([])
+    const interrupted = history.events.filter(({ type }) => type === 'TaskInterrupted')
+    expect(interrupted.map((event) => event.data.cause)).toEqual(['crash'])
+    await second.kill()
+  })
 })

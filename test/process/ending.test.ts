@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import { serve, submit } from '../crash/server.ts'
 import * as apart from './apps/apart.ts'
 import { greedy, app as greedyApp, modest } from './apps/greedy.ts'
 import { eventsOf, eventually, isGone, pidsIn, running, scratch, typesOf } from './running.ts'
@@ -60,22 +59,6 @@ describe('a process task', { timeout: 30_000 }, () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     expect(await text(few.stdout)).toBe('went on\n')
-  })
-
-  // A promise: see docs/promises.md.
-  it('dies when the app is killed with -9, even in a busy loop; its command dies too', async () => {
-    const directory = await scratch()
-    const server = await serve({ app: 'test/process/apps/apart.ts', data: join(directory, 'data') })
-    const files = { stubborn: join(directory, 'pids'), shell: join(directory, 'shell') }
-    await submit(server, 'stubborn', { file: files.stubborn })
-    const command = `echo "{\\"pid\\": $$, \\"grandchild\\": $$}" > ${files.shell}; sleep 600`
-    await submit(server, 'shell', { command })
-    const { pid, grandchild } = await pidsIn(files.stubborn)
-    const { pid: shell } = await pidsIn(files.shell)
-    void server.kill()
-    const killed = performance.now()
-    await eventually('their end', () => [pid, grandchild, shell].every(isGone) || undefined)
-    console.info(`processes gone ${Math.round(performance.now() - killed)} ms after kill -9 of the app`)
   })
 })
 

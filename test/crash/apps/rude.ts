@@ -1,6 +1,5 @@
 /** Code as it should not be written: it holds the event loop, throws what is no error, lets promises and timers throw. */
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from 'capsule-actors'
 import { z } from 'zod'
@@ -41,20 +40,16 @@ const gated = app.task('gate', { input: z.object({ file: z.string() }) }, async 
   while (!existsSync(file)) await sleep(10, undefined, { signal })
 })
 
-app.task('rejects', async (_, { signal }) => {
-  void Promise.reject(new Error('a promise that nobody waits for'))
+/** Ends its process with each attempt, every time in another way. */
+app.task('ends', async (_, { attempt, signal }) => {
+  if (attempt === 1) void Promise.reject(new Error('a promise that nobody waits for'))
+  if (attempt === 2) {
+    setTimeout(() => {
+      throw new Error('a timer that nobody watches')
+    })
+  }
+  if (attempt === 3) process.exit(0)
   await sleep(600_000, undefined, { signal })
-})
-
-app.task('explodes', async (_, { signal }) => {
-  setTimeout(() => {
-    throw new Error('a timer that nobody watches')
-  })
-  await sleep(600_000, undefined, { signal })
-})
-
-app.task('exits', () => {
-  process.exit(0)
 })
 
 /** Goes on after its end, and waits for nothing. */
@@ -64,11 +59,4 @@ app.task('leaves', { input: z.object({ gate: z.string() }) }, async ({ gate }, {
     await log('still here')
   }, 500)
   void (await gated.submit({ file: gate })).result()
-})
-
-/** In its own process: busy for ever in its first attempt. */
-app.task('busy', { process: true, input: z.object({ file: z.string() }) }, async ({ file }, { attempt }) => {
-  if (attempt > 1) return { attempt }
-  await writeFile(file, JSON.stringify({ pid: process.pid, grandchild: process.pid }))
-  for (;;);
 })

@@ -1,10 +1,10 @@
-/** An app of process tasks: run by the tests themselves, from src, by `capsule serve` and in its tasks' processes, from the build. */
+/** An app of process tasks: run by the tests themselves, from src, and in its tasks' processes, from the build. */
 import { spawn } from 'node:child_process'
 import { existsSync, writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createApp, currentSession, NonRetryableError, runShell } from 'capsule-actors'
+import { createApp, currentSession, NonRetryableError } from 'capsule-actors'
 import { z } from 'zod'
 
 // Its processes are killed, and so would keep nothing of what they compiled for the next.
@@ -209,9 +209,3 @@ export const untidy = app.task('untidy', { process: true }, async () => {
   setInterval(() => {}, 1000)
   return process.pid
 })
-
-export const shell = app.task(
-  'shell',
-  { process: true, grace: 0.2, input: z.object({ command: z.string() }) },
-  async ({ command }, { signal }) => ({ ...(await runShell(command, { signal })) }),
-)
