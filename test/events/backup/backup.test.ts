@@ -2,12 +2,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
-import { appendFile, copyFile, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, cp, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { hashOf } from '../../../src/events/files.ts'
 import {
   type Backup,
@@ -29,8 +29,21 @@ import { FakeServer, Log } from '../eventstoredb/server.ts'
 const NOON = Date.UTC(2025, 0, 1, 12)
 const now = () => NOON
 
+/** A log with a history, and a backup of it: each test has copies, for making one takes longer than most of them. */
+let model: { readonly data: string; readonly backup: Backup; readonly history: Awaited<ReturnType<typeof historyOf>> }
 let data: string
 let root: string
+
+beforeAll(async () => {
+  const there = await mkdtemp(join(tmpdir(), 'capsule-backup-'))
+  const log = join(there, 'data')
+  const store = await openSqliteStore({ directory: log })
+  await writeHistory(store)
+  const history = await historyOf(store)
+  await store.close()
+  model = { data: log, backup: await backupDirectory(log, { to: join(there, 'backup.db'), now }), history }
+  return () => rm(there, { recursive: true, force: true, maxRetries: 5 })
+})
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'capsule-backup-'))
@@ -41,13 +54,13 @@ beforeEach(async () => {
 /** A log with a history, and a backup of it. */
 async function backedUp(): Promise<Backup> {
   await write()
-  return backupDirectory(data, { to: join(root, 'backup.db'), now })
+  const file = join(root, 'backup.db')
+  for (const part of ['', '.json']) await copyFile(`${model.backup.file}${part}`, `${file}${part}`)
+  return { ...model.backup, file }
 }
 
 async function write(): Promise<void> {
-  const store = await openSqliteStore({ directory: data })
-  await writeHistory(store)
-  await store.close()
+  await cp(model.data, data, { recursive: true })
 }
 
 async function historyIn(directory: string, app?: string) {
@@ -75,7 +88,8 @@ async function signAgain(file: string): Promise<void> {
 
 describe('a backup', () => {
   it('is one file, and a manifest that proves it', async () => {
-    const made = await backedUp()
+    await write()
+    const made = await backupDirectory(data, { to: join(root, 'backup.db'), now })
     expect(files()).toEqual(['backup.db', 'backup.db.json'])
     expect(made).toMatchObject({
       file: join(root, 'backup.db'),
@@ -251,7 +265,7 @@ describe('a restore', () => {
     expect(restored).toMatchObject({ directory: home, events: 43, unfinished: 0, takenAt: '2025-01-01T12:00:00.000Z' })
     expect([...new Set(told)]).toEqual(['hashing', 'checking', 'copying'])
     expect(readdirSync(home).sort()).toEqual(['events.db', 'lock.db'])
-    expect(await historyIn(home)).toEqual(await historyIn(data))
+    expect(await historyIn(home)).toEqual(model.history)
     expect(await historyIn(home, 'other')).toHaveLength(3)
   })
 
@@ -277,10 +291,9 @@ describe('a restore', () => {
   // A promise: see docs/promises.md.
   it('never replaces a log, nor what may be a part of one', async () => {
     const { file } = await backedUp()
-    const before = await historyIn(data)
     const error = await restoreBackup({ file, directory: data }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ reason: 'exists', message: expect.stringContaining('another directory') })
-    expect(await historyIn(data)).toEqual(before)
+    expect(await historyIn(data)).toEqual(model.history)
     await rename(join(data, 'events.db'), join(data, 'events.db-wal'))
     await expect(restoreBackup({ file, directory: data })).rejects.toMatchObject({ reason: 'exists' })
   })
@@ -303,7 +316,7 @@ describe('a restore', () => {
     expect(signal).toBe('SIGKILL')
     expect(existsSync(join(home, 'events.db'))).toBe(false)
     await restoreBackup({ file, directory: home })
-    expect(await historyIn(home)).toEqual(await historyIn(data))
+    expect(await historyIn(home)).toEqual(model.history)
   })
 
   it('puts nothing in place of which the bytes changed while it was copied', async () => {
