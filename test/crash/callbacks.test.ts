@@ -1,9 +1,11 @@
 /** A process that dies around a callback: its receiver hears of the run all the same, and can tell a repeat from news. */
 import { describe, expect, it, vi } from 'vitest'
+import { startApp } from '../../src/app/index.ts'
 import type { Job } from '../../src/http/wire.ts'
 import { type Received, receiver } from '../execution/receiver.ts'
+import { app } from './apps/work.ts'
 import { count, type History, readHistory, settled, violations } from './history.ts'
-import { complaints, eventually, type ServeOptions, serve, start, temporaryDirectory } from './server.ts'
+import { eventually, type ServeOptions, saysBusy, serve, start, temporaryDirectory } from './server.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -15,19 +17,20 @@ async function calling(fault?: string): Promise<ServeOptions> {
 const submission = (url: string) => ({ params: { n: 7 }, callback_url: url })
 const SUBMIT = '/api/v1/tasks/plain/$submit'
 
-/** The next process, without the fault, until it has recorded that the receiver was told. */
-async function recovered({ env, ...options }: ServeOptions): Promise<History> {
-  const { CAPSULE_FAULT: _, ...without } = env ?? {}
-  const server = await serve({ ...options, env: without })
+/** The app's next start, without the fault, until it has recorded that the receiver was told. */
+async function recovered({ data }: ServeOptions): Promise<History> {
+  const complaints: string[] = []
+  const report = (error: unknown): unknown => complaints.push(String(error))
+  const engine = await startApp(app, { data, allowPrivateCallbacks: true, report })
   await eventually('the record of the callback', async () => {
-    const { events } = await readHistory(options.data)
+    const { events } = await readHistory(data)
     return count(events, ['CallbackDelivered']) > 0 || undefined
   })
-  const history = await settled(options.data)
+  const history = await settled(data)
   expect(violations(history)).toEqual([])
   expect(count(history.events, ['CallbackDelivered', 'CallbackFailed'])).toBe(1)
-  expect(complaints(server)).toEqual([])
-  await server.kill()
+  await engine.stop()
+  expect(complaints.filter((line) => !saysBusy(line))).toEqual([])
   return history
 }
 
