@@ -39,7 +39,7 @@ afterEach(async () => {
 })
 
 async function caughtUp(): Promise<void> {
-  while ((await reads.status()).some(({ rebuilding }) => rebuilding)) await new Promise(setImmediate)
+  while ((await reads.status()).some(({ rebuilding }) => rebuilding)) await pause(10)
 }
 
 function open(): Promise<ReadModels> {
@@ -205,7 +205,7 @@ describe('openReadModelsInWorker', () => {
 
   // A promise: see docs/promises.md.
   it('makes read models again while it answers, follows and tells who watches, and starts as if nothing had been', async () => {
-    for (let n = 0; n < 300; n++) await append(store, 'task', `t${n}`, [submitted()])
+    await Promise.all(Array.from({ length: 300 }, (_, n) => append(store, 'task', `t${n}`, [submitted()])))
     const before = await append(store, 'task', 't0', [started()])
     await reads.waitFor(before)
     // What is wrong in the tables is so until the new ones take their place.
@@ -244,7 +244,7 @@ describe('openReadModelsInWorker', () => {
   })
 
   it('goes on at its start with what was made again when it ended', async () => {
-    for (let n = 0; n < 300; n++) await append(store, 'task', `t${n}`, [submitted()])
+    await Promise.all(Array.from({ length: 300 }, (_, n) => append(store, 'task', `t${n}`, [submitted()])))
     await reads.waitFor(await store.head())
     await reads.rebuild()
     await reads.close()
