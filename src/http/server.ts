@@ -16,6 +16,7 @@ import { HttpRefusal, toProblem } from './problems.ts'
 import { rawAnswer } from './raw-answer.ts'
 import { RequestTally } from './request-tally.ts'
 import { methodsOf, ROUTES } from './routes.ts'
+import { spareConnections } from './spare-connections.ts'
 import { Streams } from './sse.ts'
 import { BUILT_WEB, serveStatic, wantsPage } from './static.ts'
 import { signedIn, type User } from './users.ts'
@@ -187,6 +188,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     throw new HttpRefusal('route-not-found', `Nothing is served at ${path}. See /docs for what is.`)
   })
   live.attach(fastify.server)
+  const hangUpOnSpare = spareConnections(fastify.server)
   await fastify.ready()
 
   return {
@@ -205,6 +207,7 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
       const giveUp = setTimeout(() => fastify.server.closeAllConnections(), options.closeMs ?? 10_000)
       const sockets = live.close()
       streams.endAll()
+      hangUpOnSpare()
       await Promise.all([sockets, fastify.close()])
       clearTimeout(giveUp)
     },

@@ -267,6 +267,17 @@ describe('limits and the end', () => {
     await expect(fetch(`${url}/health`)).rejects.toThrow()
   })
 
+  it('are not waited for on a connection that is spare, as browsers keep some, when the server closes', async () => {
+    const { server } = await serving({ closeMs: 600_000 })
+    const { port } = new URL(await server.listen())
+    const socket = connect({ port: Number(port), host: '127.0.0.1' })
+    const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    // The server has taken it once it answers on one that came later.
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200)
+    await server.close()
+    await gone
+  })
+
   it('cut off a request that does not finish', async () => {
     const { app, server } = await serving({ closeMs: 1 })
     const url = await server.listen()
