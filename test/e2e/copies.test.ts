@@ -7,7 +7,7 @@ import type { HistoryEvent, Job } from '../../src/http/wire.ts'
 import { apart } from '../cli/apart.ts'
 import { here } from '../cli/here.ts'
 import { serveHere } from '../cli/serve-here.ts'
-import { type Answering, run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
+import { type Answering, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -150,7 +150,7 @@ describe('capsule migrate', () => {
     expect(working).toMatchObject({ code: 1, stderr: expect.stringMatching(/work\.node-\w+ is at work/) })
     expect(await node.stop()).toEqual({ clean: true })
 
-    const backup = await run(['backup', '--app', 'work', '--to', join(root, 'cluster.db')], { EVENTSTORE_URL: url })
+    const backup = await here(['backup', '--app', 'work', '--to', join(root, 'cluster.db')], { EVENTSTORE_URL: url })
     expect(backup).toMatchObject({ code: 0, stderr: '' })
 
     const back = await here(['migrate', '--app', 'work', '--from', url, '--to', data, '--json'])

@@ -11,7 +11,7 @@ import type { HistoryEvent } from '../../src/http/wire.ts'
 import { CAPSULE } from '../built.ts'
 import { here } from '../cli/here.ts'
 import { serveHere } from '../cli/serve-here.ts'
-import { run, serve, submit, temporaryDirectory, until } from '../crash/server.ts'
+import { serve, submit, temporaryDirectory, until } from '../crash/server.ts'
 import { FakeServer, Log } from '../events/eventstoredb/server.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -117,7 +117,7 @@ describe('capsule retire and capsule audit', () => {
     })
     const archive = join(root, 'archive')
     const own = ['--app', 'work', '--archive', archive]
-    const done = await run(['retire', '--older-than', '0s', ...own, '--json'], env)
+    const done = await here(['retire', '--older-than', '0s', ...own, '--json'], env)
     expect(done).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(done.stdout)).toMatchObject({ retired: 2, kept: {}, archive })
     const { head } = (await node.ask<{ head: string }>('GET', '/api/v1/system')).body
