@@ -49,7 +49,7 @@ it(`loses none of ${TASKS} tasks over ${KILLS} kills (SEED=${SEED})`, { timeout:
   }
   const killer = async () => {
     for (const at of kills) {
-      while (acknowledged.size < at) await pause(1)
+      while (acknowledged.size < at) await pause(5)
       const { port } = server
       await server.kill()
       server = await serve({ ...options, port })
@@ -100,7 +100,8 @@ async function untilAnswered(server: () => RunningServer, path: string, body: ob
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error
     }
-    await pause(20)
+    // Fifty of them knock while there is no server.
+    await pause(200)
   }
 }
 
