@@ -1,10 +1,10 @@
 /** A log that moves is in one place afterwards: what is in use does not move, and the place it left says where it went. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import {
   addressOf,
   assertHere,
@@ -25,7 +25,15 @@ import { historyOf, Writer, writeHistory } from './histories.ts'
 
 const NOON = Date.UTC(2025, 0, 1, 12)
 
+/** A log with a history, of which the tests have copies. */
+let model: string
 let data: string
+
+beforeAll(async () => {
+  model = await mkdtemp(join(tmpdir(), 'capsule-migrate-'))
+  await inDirectory(model, writeHistory)
+  return () => rm(model, { recursive: true, force: true, maxRetries: 5 })
+})
 
 beforeEach(async () => {
   data = await temporary()
@@ -35,6 +43,10 @@ async function temporary(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'capsule-migrate-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
   return directory
+}
+
+function write(directory: string): Promise<void> {
+  return cp(model, directory, { recursive: true })
 }
 
 async function cluster(log = new Log()): Promise<{ url: string; store: EventStore; server: FakeServer }> {
@@ -80,7 +92,7 @@ function refusal(check: () => unknown): unknown {
 
 describe('a migration', () => {
   it('to a cluster leaves a note where the log was, without the secrets of the connection string', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     const expected = await inDirectory(data, historyOf)
     const { url, store } = await cluster()
     const secret = url.replace('esdb://', 'esdb://ann:s3cret@').concat('&userKeyFile=/k')
@@ -94,7 +106,7 @@ describe('a migration', () => {
   })
 
   it('and back again brings what was done meanwhile to the log that was left', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     const { url, store } = await cluster()
     await migrate(data, url)
     await new Writer(store).append('demo.task-new', { data: { on: 'the cluster' } })
@@ -108,14 +120,14 @@ describe('a migration', () => {
   })
 
   it('is done again without harm', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     const { url } = await cluster()
     await migrate(data, url)
     expect(await migrate(data, url)).toMatchObject({ events: 36, appended: 0 })
   })
 
   it('goes on after the server was away', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     const log = new Log()
     let failing = 0
     const server = await FakeServer.start({
@@ -127,7 +139,7 @@ describe('a migration', () => {
   })
 
   it('killed anywhere goes on: half a log is not served meanwhile', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     const target = await temporary()
     const child = join(import.meta.dirname, 'migrate-child.ts')
     const { signal } = spawnSync(process.execPath, [child, data, target, 'verifying'])
@@ -162,7 +174,7 @@ describe('a migration is refused', () => {
   it.each(['source', 'target'])('when a node is at work on the %s', async (which) => {
     const { url, store } = await cluster()
     if (which === 'source') await writeHistory(store)
-    else await inDirectory(data, writeHistory)
+    else await write(data)
     const [from, to] = which === 'source' ? [url, data] : [data, url]
     const at = new Writer(store)
     // Meanwhile the node says that it is there.
@@ -184,26 +196,27 @@ describe('a migration is refused', () => {
   it('when there is nothing of the app: nothing is made at the target', async () => {
     const target = join(data, 'target')
     await expect(migrate(join(data, 'none'), target)).rejects.toMatchObject({ reason: 'no-log' })
-    await inDirectory(data, writeHistory)
+    await write(data)
     await expect(migrate(data, target, { app: 'dem' })).rejects.toMatchObject({ reason: 'no-log' })
     expect(readdirSync(data)).not.toContain('target')
   })
 
   it('when source and target are the same', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     await expect(migrate(data, `${data}/.`)).rejects.toMatchObject({ reason: 'exists' })
   })
 
   it('when the target has another history; that log stays in use', async () => {
     const target = await temporary()
-    for (const directory of [data, target]) await inDirectory(directory, writeHistory)
+    await write(data)
+    await inDirectory(target, writeHistory)
     await expect(migrate(data, target)).rejects.toMatchObject({ reason: 'other-events' })
     assertHere(target, 'demo')
     assertHere(data, 'demo')
   })
 
   it('when the log went elsewhere before', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     await migrate(data, (await cluster()).url)
     await expect(migrate(data, (await cluster()).url)).rejects.toThrow(/was moved to esdb:/)
   })
@@ -212,7 +225,7 @@ describe('a migration is refused', () => {
 describe('a directory whose log was moved', () => {
   // A promise: see docs/promises.md.
   it('is not served: it says where the log is, and how to go on here', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     assertHere(data, 'demo')
     const { url } = await cluster()
     await migrate(data, url)
@@ -229,7 +242,7 @@ describe('a directory whose log was moved', () => {
   })
 
   it('and that has grown since is not served either, and says so', async () => {
-    await inDirectory(data, writeHistory)
+    await write(data)
     await migrate(data, (await cluster()).url)
     await inDirectory(data, (log) => new Writer(log).sign('demo.node-1'))
     expect(refusal(() => assertHere(data, 'demo'))).toMatchObject({
