@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { CAPSULE } from '../built.ts'
+import { here } from '../cli/here.ts'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
@@ -58,7 +59,7 @@ it('type-checks', { timeout: 180_000 }, async () => {
 })
 
 it('the page of the command has the commands that there are, and no others', async () => {
-  const { stdout } = await run(process.execPath, [CAPSULE, '--help'])
+  const { stdout } = await here(['--help'])
   const there = [...stdout.matchAll(/^ {2}(\w+)(?: [[<]| {2})/gm)]
     .map(([, name]) => name)
     .filter((name) => name !== 'help')
