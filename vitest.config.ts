@@ -50,6 +50,7 @@ export default defineConfig({
           name: 'browser',
           include: [browserTests],
           // Pages that draw at the same time wait for each other, and what they draw meanwhile is half of their time.
+          // Vitest has files that are not parallel wait for all others: scripts/test.ts runs the projects side by side.
           fileParallelism: false,
           browser: {
             enabled: true,

@@ -17,8 +17,8 @@ const LINT: Readonly<Record<string, readonly string[]>> = {
   'import rule': ['node', 'scripts/imports.ts'],
   'dead code': ['knip', '--no-progress'],
 }
+const PACKAGE = { 'the package, installed': ['node', 'scripts/check-package.ts'] }
 const PREPARED: Readonly<Record<string, readonly string[]>> = {
-  'the package, installed': ['node', 'scripts/check-package.ts'],
   // Of what was built for the package.
   'size of the web components': ['size-limit'],
   'a Chromium to test in': ['node', 'scripts/chromium.ts'],
@@ -38,10 +38,12 @@ const COMPILE_CACHE = join(root, 'node_modules/.cache/compile')
 let passed = 0
 let failed = 0
 
-await checkTogether(LINT)
-if (process.argv[2] !== '--lint') {
+const lintOnly = process.argv[2] === '--lint'
+// The longest first.
+await checkTogether(lintOnly ? LINT : { ...PACKAGE, ...LINT })
+if (!lintOnly) {
   await check(PREPARED)
-  await vitest(process.argv.slice(2))
+  await tests(process.argv.slice(2))
   if (!process.env.EVENTSTORE_URL) console.log('\nEventStoreDB contract: not run, EVENTSTORE_URL is not set')
 }
 
@@ -55,7 +57,7 @@ async function check(commands: typeof LINT) {
   }
 }
 
-/** The same two at a time, for commands that change nothing: each has one processor. What one says comes when it is through. */
+/** The same two at a time, for commands that need nothing of each other: each has one processor. What one says comes when it is through. */
 async function checkTogether(commands: typeof LINT) {
   const left = Object.entries(commands).values()
   const inTurn = async () => {
@@ -94,18 +96,29 @@ function run(command: readonly string[], take?: (chunk: Buffer) => void): Promis
   })
 }
 
-async function vitest(args: readonly string[]) {
+/** Both projects side by side: one uses the processors while the other waits for a page to draw. */
+async function tests(args: readonly string[]) {
   console.log('\n> tests: vitest run')
+  const said: Buffer[] = []
+  await Promise.all([
+    vitest('node', args),
+    vitest('browser', args, (chunk) => said.push(chunk)).finally(() => console.log(`${Buffer.concat(said)}`)),
+  ])
+}
+
+async function vitest(project: string, args: readonly string[], take?: (chunk: Buffer) => void) {
   const directory = await mkdtemp(join(tmpdir(), 'capsule-test-'))
   try {
     const file = join(directory, 'report.json')
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-    const exitCode = await run(['vitest', 'run', ...reporters, ...args])
+    // Of files that are named, the other project may have all.
+    const options = ['--passWithNoTests', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+    const exitCode = await run(['vitest', 'run', '--project', project, ...options, ...args], take)
     const text = await readFile(file, 'utf8').catch(() => undefined)
-    if (text === undefined) return count('vitest made no report', false)
+    if (text === undefined) return count(`vitest made no report of its project ${project}`, false)
     const { numPassedTests, numFailedTests, testResults } = report.parse(JSON.parse(text))
     passed += numPassedTests
     failed += numFailedTests
+    const failedBefore = failed
     // A test that is skipped, or a file that does not load, proves nothing.
     for (const { status, assertionResults } of testResults) {
       if (status === 'failed' && assertionResults.length === 0) count('a file of tests did not load', false)
@@ -113,7 +126,8 @@ async function vitest(args: readonly string[]) {
         if (test.status !== 'passed' && test.status !== 'failed') count(`${test.status}: ${test.fullName}`, false)
       }
     }
-    if (exitCode !== 0 && failed === 0) count('vitest: an error outside the tests', false)
+    const explained = numFailedTests > 0 || failed > failedBefore
+    if (exitCode !== 0 && !explained) count('vitest: an error outside the tests', false)
   } finally {
     await rm(directory, { recursive: true })
   }
