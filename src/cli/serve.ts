@@ -85,8 +85,9 @@ export async function started<T>(starting: Promise<T>, stopped: Promise<void>, l
   let isOver = false
   const cutOff = stopped.then(async () => {
     if (isOver) return
+    const again = onSignal()
     lines.info('stopping: waiting for the start to end (again to stop at once)')
-    await Promise.race([sleep(DRAIN_MS), onSignal()])
+    await Promise.race([sleep(DRAIN_MS), again])
     if (!isOver) lines.info('stopped before it was ready; the next start begins again')
   })
   try {
@@ -131,9 +132,10 @@ async function listen(server: Server, port: number): Promise<string> {
 
 /** Requests and running work share one limit. A second signal ends the wait; what runs is still recorded as interrupted. */
 export async function stop(running: RunningApp, lines: Lines, server?: Server): Promise<0 | 1> {
-  lines.info('stopping: waiting for running work (again to stop at once)')
   const hurry = new AbortController()
+  // Before it is said: whoever asks again at once must not meet a process without a handler, which would end unrecorded.
   const again = onSignal().then(() => hurry.abort())
+  lines.info('stopping: waiting for running work (again to stop at once)')
   const deadline = performance.now() + DRAIN_MS
   await Promise.race([server?.close(), again])
   const drainMs = Math.max(0, deadline - performance.now())
