@@ -26,6 +26,17 @@ export function assertLoopback(host: string): void {
   )
 }
 
+/** A page may not ask what it asks. */
+export class OriginNotAllowed extends HttpRefusal {
+  /** Why, in a few words: what the close of a socket has room for. */
+  readonly brief: string
+
+  constructor(brief: string, advice: string) {
+    super('origin-not-allowed', `${brief} ${advice}`)
+    this.brief = brief
+  }
+}
+
 /** What of a request decides who is let in. */
 export interface Knock {
   readonly headers: IncomingHttpHeaders
@@ -77,9 +88,9 @@ export function keyedAccess(auth: Auth, origins: readonly string[]): Access {
       const cookie = cookieOf(headers, SESSION_COOKIE)
       const user = cookie === undefined ? undefined : auth.bySession(cookie)
       if (user && changes && headers.origin === undefined) {
-        throw new HttpRefusal(
-          'origin-not-allowed',
-          'A cookie alone changes nothing: it does not say which page asks. Send an Origin header, or use X-API-Key.',
+        throw new OriginNotAllowed(
+          'A cookie alone changes nothing: it does not say which page asks.',
+          'Send an Origin header, or use X-API-Key.',
         )
       }
       return user
@@ -92,20 +103,22 @@ function checkOrigin({ headers, changes }: Knock, allowed: ReadonlySet<string>):
   const { origin, host = '' } = headers
   if (origin !== undefined) {
     if (isOwn(origin, host) || allowed.has(origin)) return
-    throw new HttpRefusal(
-      'origin-not-allowed',
-      origin === 'null'
-        ? 'A page without an origin, as files and sandboxed frames are, may not use this server. Serve it from an address.'
-        : `A page of ${origin} may not use this server. To let it in, start the server with --origin ${origin}, or ` +
-            'name it in CAPSULE_ORIGINS or in the option origins.',
+    if (origin === 'null') {
+      throw new OriginNotAllowed(
+        'A page without an origin, as files and sandboxed frames are, may not use this server.',
+        'Serve it from an address.',
+      )
+    }
+    throw new OriginNotAllowed(
+      `A page of ${origin} may not use this server without its option --origin.`,
+      `Start it with --origin ${origin}, or name the origin in CAPSULE_ORIGINS or in the option origins.`,
     )
   }
   const site = headers['sec-fetch-site']
   if ((site === 'cross-site' || site === 'same-site') && changes) {
-    throw new HttpRefusal(
-      'origin-not-allowed',
-      'Another website made this request, and it does not say which. A page that was let in (capsule serve --origin) ' +
-        'has to ask with fetch, which says it.',
+    throw new OriginNotAllowed(
+      'Another website made this request, and it does not say which.',
+      'A page that was let in (capsule serve --origin) has to ask with fetch, which says it.',
     )
   }
 }

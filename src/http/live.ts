@@ -2,6 +2,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import { OriginNotAllowed } from './access.ts'
 import { traceparentOf } from './caller.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { HttpRefusal } from './problems.ts'
@@ -10,6 +11,9 @@ import type { User } from './users.ts'
 import { CLOSE } from './wire.ts'
 
 export const LIVE_PATH = '/api/v1/live'
+/** What a close frame has room for. */
+const REASON_BYTES = 123
+const NOT_LET_IN = 'This page may not use this server without its option --origin.'
 
 export class Live {
   readonly #options: ConnectionOptions
@@ -58,8 +62,8 @@ export class Live {
       if (this.#closing) throw new HttpRefusal('not-running', 'The server is stopping. Connect again in a moment.')
       user = admit()
     } catch (error) {
-      const reason = reasonToStop(error)
-      if (reason === undefined) return refuse(socket, error)
+      if (!(error instanceof OriginNotAllowed)) return refuse(socket, error)
+      const reason = Buffer.byteLength(error.brief) <= REASON_BYTES ? error.brief : NOT_LET_IN
       // No page can read the answer to an upgrade: it would ask again for ever, and nobody would know why.
       return this.#server.handleUpgrade(request, socket, head, (webSocket) => webSocket.close(CLOSE.stop, reason))
     }
@@ -78,21 +82,6 @@ export class Live {
       webSocket.once('close', () => this.#connections.delete(connection))
     })
   }
-}
-
-/** What a close frame holds. */
-const REASON_BYTES = 123
-
-/** Why a page is to stop asking; undefined for what another try may change. */
-function reasonToStop(error: unknown): string | undefined {
-  if (!(error instanceof HttpRefusal) || error.code !== 'origin-not-allowed') return undefined
-  const [what = ''] = error.message.split(/[.:] /, 1)
-  const remedy = 'See the option --origin of the server.'
-  return [`${what}. ${remedy}`, `${what}.`].find(isReason) ?? `This page may not use this server. ${remedy}`
-}
-
-function isReason(text: string): boolean {
-  return Buffer.byteLength(text) <= REASON_BYTES
 }
 
 /**

@@ -70,14 +70,11 @@ describe('the handshake', () => {
   })
 
   it.each([
-    [
-      'https://shop.example',
-      'A page of https://shop.example may not use this server. See the option --origin of the server.',
-    ],
+    ['https://shop.example', 'A page of https://shop.example may not use this server without its option --origin.'],
     ['null', 'A page without an origin, as files and sandboxed frames are, may not use this server.'],
     [
       `https://${'x'.repeat(60)}.${'x'.repeat(60)}.example`,
-      'This page may not use this server. See the option --origin of the server.',
+      'This page may not use this server without its option --origin.',
     ],
   ])('tells a page of %s to stop, and why', async (origin, reason) => {
     const { server } = await serving()

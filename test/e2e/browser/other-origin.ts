@@ -112,7 +112,7 @@ export function otherOrigin(): void {
       }
     }, server.url)
     expect(await page.locator('capsule-chat:not(:defined)').count()).toBe(1)
-    const socket = `4403 A page of ${shop.origin} may not use this server. See the option --origin of the server.`
+    const socket = `4403 A page of ${shop.origin} may not use this server without its option --origin.`
     expect(tried).toEqual({ read: 'refused', write: 'refused', socket })
     expect((await server.ask<unknown[]>('GET', '/api/v1/jobs')).body).toEqual([])
     await server.stop()
