@@ -8,17 +8,9 @@ import { findApp, type RunningApp, startApp } from '../../src/app/index.ts'
 import { authOf, readEnvironment } from '../../src/cli/config.ts'
 import { createServer, type Server } from '../../src/http/index.ts'
 import { afterwards } from '../afterwards.ts'
-import { Answering, saysBusy } from '../crash/server.ts'
+import { Answering, type ServeOptions, saysBusy } from '../crash/server.ts'
 
-export interface ServeHereOptions {
-  /** The app's file, from this repository's root or absolute. */
-  readonly app: string
-  readonly data: string
-  /** Default 0: any free one. */
-  readonly port?: number
-  /** What the command would find in the environment. */
-  readonly env?: Readonly<Record<string, string>>
-}
+type ServeHereOptions = Pick<ServeOptions, 'app' | 'data' | 'port' | 'env'>
 
 let lives = 0
 
@@ -37,8 +29,6 @@ export async function serveHere({ app, data, port = 0, env = {} }: ServeHereOpti
     port,
     origins,
     onError: report,
-    // A browser's spare connection, on which it asked for nothing yet, would hold up the end for ten seconds.
-    closeMs: 0,
     ...(auth ? { auth } : {}),
   })
   const served = new ServedHere(await server.listen(), running, server, complaints)

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { LoopHeld, LoopWatch } from '../../src/execution/loop-watch.ts'
+import { holdLoop } from '../hold-loop.ts'
 import { eventually } from './running.ts'
 
 function watching() {
@@ -11,27 +12,13 @@ function watching() {
   return { watch, reported }
 }
 
-/** Holds the loop for so long: what it must compute to be told from a process without a processor, and then still. */
-function hold(ms: number): void {
-  const until = performance.now() + ms
-  const enough = computed() + 600
-  while (computed() < enough) {}
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(0, until - performance.now()))
-}
-
-/** Of this thread so far. */
-function computed(): number {
-  const { user, system } = process.threadCpuUsage()
-  return (user + system) / 1000
-}
-
 describe('the watch on the event loop', { timeout: 30_000 }, () => {
   // A promise: see docs/promises.md.
   it('names the handler that held it before its first await, for certain', async () => {
     const { watch, reported } = watching()
     const idle = Promise.withResolvers<void>()
     const other = watch.run('Task other', () => idle.promise)
-    await watch.run('Task crunch', async () => hold(1_300))
+    await watch.run('Task crunch', async () => holdLoop(1_300))
     const [held] = await eventually('a report', () => (reported.length > 0 ? reported : undefined))
     expect(held).toBeInstanceOf(LoopHeld)
     expect(held).toMatchObject({ handlers: ['Task crunch'] })
@@ -46,7 +33,7 @@ describe('the watch on the event loop', { timeout: 30_000 }, () => {
     const other = watch.run('Task other', () => idle.promise)
     await watch.run('Task crunch', async () => {
       await sleep(1)
-      hold(1_300)
+      holdLoop(1_300)
     })
     const [held] = await eventually('a report', () => (reported.length > 0 ? reported : undefined))
     expect(held).toMatchObject({ handlers: expect.arrayContaining(['Task crunch', 'Task other']) })
@@ -58,7 +45,7 @@ describe('the watch on the event loop', { timeout: 30_000 }, () => {
   it('says it once a minute', async () => {
     const { watch, reported } = watching()
     for (let run = 0; run < 2; run++) {
-      await watch.run('Task crunch', async () => hold(1_300))
+      await watch.run('Task crunch', async () => holdLoop(1_300))
       await sleep(150)
     }
     expect(reported).toHaveLength(1)
@@ -66,7 +53,7 @@ describe('the watch on the event loop', { timeout: 30_000 }, () => {
 
   it('says nothing of a loop that no handler holds', async () => {
     const { watch, reported } = watching()
-    hold(1_300)
+    holdLoop(1_300)
     await sleep(150)
     expect(await watch.run('Task quick', async () => 'done')).toBe('done')
     await sleep(150)

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from 'capsule-actors'
 import { z } from 'zod'
+import { holdLoop } from '../../hold-loop.ts'
 
 export const app = createApp({ name: 'work' })
 
@@ -27,17 +28,7 @@ app.task('throws', { input: z.object({ what: z.string() }) }, async ({ what }) =
   throw things[what]
 })
 
-/** Holds the loop for so long: what it must compute to be told from a process without a processor, and then still. */
-app.task('blocks', { input: z.object({ ms: z.number() }) }, async ({ ms }) => {
-  const until = performance.now() + ms
-  const computed = () => {
-    const { user, system } = process.threadCpuUsage()
-    return (user + system) / 1000
-  }
-  const enough = computed() + 600
-  while (computed() < enough) {}
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(0, until - performance.now()))
-})
+app.task('blocks', { input: z.object({ ms: z.number() }) }, async ({ ms }) => holdLoop(ms))
 
 app.task('quick', async () => 'done')
 
