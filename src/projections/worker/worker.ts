@@ -26,9 +26,10 @@ const ANSWERING_MS = 10
 const CHUNK = { smallest: 50, first: 200, largest: 5000 }
 /**
  * Having kept up, it rests this many times as long as the batch took, and no longer than so many milliseconds: a commit
- * costs as much as fifteen events, so under load a few larger batches leave far more of the processor to others.
+ * costs as much as fifteen events, and a task that is submitted and ends within one batch is one row written, not two. So
+ * under load fewer and larger batches leave far more of the processor to others; whoever asks, or has lately, waits less.
  */
-const REST = { times: 3, longest: 5 }
+const REST = { times: 3, longest: { asked: 5, unasked: 40 } }
 /** A thread does not end while it waits on shared memory, so this is also how long a close may take. */
 const LONGEST_WAIT_MS = 100
 const BACKOFF_MS = { first: 100, max: 10_000 }
@@ -97,7 +98,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
       pace.took(events.length, took)
       if ((isLast || events.length === 0) && rebuilder.dueIn !== 0) {
         desk.answerAtOnce(true)
-        if (events.length > 0) await setTimeout(Math.min(took * REST.times, REST.longest))
+        if (events.length > 0) await setTimeout(rest(took, desk.askedLately))
         else await source.waitForMore(core.engine.position, LONGEST_WAIT_MS)
         desk.answerAtOnce(false)
       }
@@ -216,6 +217,11 @@ class Watches {
     this.#open.get(id)?.close()
     this.#open.delete(id)
   }
+}
+
+/** Both in milliseconds. */
+function rest(took: number, asked: boolean): number {
+  return Math.min(took * REST.times, asked ? REST.longest.asked : REST.longest.unasked)
 }
 
 /** How many events make a chunk of the length that is wanted, by what the last ones took. */
