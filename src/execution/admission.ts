@@ -3,13 +3,14 @@
  * so many in a window of time. A permit is taken in the limit's stream before the claim it names, and returned after
  * the claim has ended; one whose claim came to nothing is reclaimed. So the limits hold over all nodes.
  *
- * Tasks wait in lanes: one for each task, or for each key, so that a key at its limit does not hold up the others.
+ * Tasks wait in lanes (lanes.ts): one for each task, or for each key, so that a key at its limit does not hold up the others.
  */
-import { type ActorSystem, type LimitRules, type Report, type Timer, taskKind } from '../actors/index.ts'
+import { type ActorSystem, type LimitRules, type PermitWanted, type Report, taskKind } from '../actors/index.ts'
 import { newId } from '../events/index.ts'
-import { Gate, type NoPermit, RECLAIM_EVERY_MS, type Unclaimed } from './gate.ts'
+import { Gate, type PermitReturn, RECLAIM_EVERY_MS, type Unclaimed } from './gate.ts'
 import type { TaskLimits } from './handlers.ts'
-import { OwnFirst, type Ready } from './ready-queue.ts'
+import { type Lane, Lanes, sizeOf } from './lanes.ts'
+import type { Ready } from './ready-queue.ts'
 
 export interface Waiting extends Ready {
   readonly id: string
@@ -33,26 +34,14 @@ export interface AdmissionOptions<T extends Waiting> {
   readonly report: Report
 }
 
-interface Lane<T extends Waiting> {
-  readonly gates: readonly Gate[]
-  readonly queue: OwnFirst<T>
-  /** Turned away at the gate: first in line. */
-  front: T[]
-  asking: boolean
-  /** Those in front were turned away. */
-  blocked: Blocked | undefined
-}
-
-interface Blocked {
-  /** Asks again, whatever happens meanwhile. One for each lane: many that wait must not become many that ask. */
-  readonly again: Timer
-  /** The stream of the limit whose next returned permit is worth asking for before; none helps against a rate. */
-  readonly permitOf: string | undefined
+/** A permit of each gate of its lane, for a task's next claim. */
+interface Want<T> extends PermitWanted {
+  readonly item: T
 }
 
 export class Admission<T extends Waiting> {
   readonly #options: AdmissionOptions<T>
-  readonly #lanes = new Map<string, Lane<T>>()
+  readonly #lanes: Lanes<T>
   /** By task. Those of keys live with their lanes. */
   readonly #gates = new Map<string, Gate>()
   /** By claim: where its permits are returned. */
@@ -61,22 +50,27 @@ export class Admission<T extends Waiting> {
 
   constructor(options: AdmissionOptions<T>) {
     this.#options = options
+    this.#lanes = new Lanes(options.system.clock, () => this.pump())
   }
 
   /** Lines the item up. */
   add(item: T, limits: TaskLimits): void {
     if (!limits.key) {
-      this.#lane(item.name, limits, undefined).queue.push(item)
+      this.#lineUp(item, limits, undefined)
       return
     }
     this.#valueOf(item, limits.key)
       .then((value) => {
         if (value === undefined) return
-        // Its lane is looked up where it is put in: one that was empty a moment ago is not kept.
-        this.#lane(item.name, limits, value).queue.push(item)
+        this.#lineUp(item, limits, value)
         this.pump()
       })
       .catch((error) => this.#options.report(error, `reading the concurrency key of task ${item.id}`))
+  }
+
+  #lineUp(item: T, limits: TaskLimits, value: string | undefined): void {
+    const key = value === undefined ? `task:${item.name}` : keyOf(item.name, value)
+    this.#lanes.add(key, item, () => this.#gatesOf(item.name, limits, value))
   }
 
   /**
@@ -91,10 +85,9 @@ export class Admission<T extends Waiting> {
       const gates = this.#gatesOf(item.name, limits, value)
       const claim = newId()
       for (const [index, gate] of gates.entries()) {
-        const { granted, nextAt } = await gate.take([{ taskId: item.id, claim }])
-        if (granted.has(claim)) continue
-        for (const earlier of gates.slice(0, index)) earlier.giveBack({ taskId: item.id, claim, reason: 'turned away' })
-        return { again: nextAt }
+        if ((await gate.take([{ taskId: item.id, claim }])).has(claim)) continue
+        this.#giveBack(gates.slice(0, index), { taskId: item.id, claim, reason: 'turned away' })
+        return { again: gate.nextAt }
       }
       this.#held.set(claim, gates)
       return { claim }
@@ -106,22 +99,28 @@ export class Admission<T extends Waiting> {
 
   /** Asks for permits for those in front, as far as there are slots. */
   pump(): void {
-    for (const lane of this.#lanes.values()) {
-      if (!lane.asking && !lane.blocked) this.#ask(lane)
-    }
+    for (const lane of this.#lanes.ready) if (!this.#ask(lane)) return
+  }
+
+  /** Asks no more for any that stands in line; what is asked for has its answer yet, and permits are given back. */
+  close(): void {
+    this.#lanes.close()
   }
 
   /** The claim has ended, or came to nothing. */
   release(taskId: string, claim: string, reason: string): void {
-    for (const gate of this.#held.get(claim) ?? []) gate.giveBack({ taskId, claim, reason })
+    this.#giveBack(this.#held.get(claim) ?? [], { taskId, claim, reason })
     this.#held.delete(claim)
   }
 
-  /** The log shows that a permit was returned: whoever waits at that gate may ask again. */
+  /** The log shows that a permit was returned: one that waits at that gate may ask for it. */
   returned(stream: string): void {
-    for (const lane of this.#lanes.values()) {
-      if (lane.blocked?.permitOf === stream) this.#unblock(lane)
-    }
+    if (!this.#tells) this.#lanes.returned(stream)
+  }
+
+  /** Nobody else takes permits: how many there are is known without asking, and as soon as the log has a return. */
+  get #tells(): boolean {
+    return this.#options.system.exclusive
   }
 
   /** The item's key; undefined if the running code can make none of its input, which fails the task. */
@@ -142,22 +141,6 @@ export class Admission<T extends Waiting> {
     return [...ofKey, ...ofTask]
   }
 
-  #lane(name: string, limits: TaskLimits, value: string | undefined): Lane<T> {
-    const key = value === undefined ? `task:${name}` : keyOf(name, value)
-    let lane = this.#lanes.get(key)
-    if (!lane) {
-      lane = {
-        gates: this.#gatesOf(name, limits, value),
-        queue: new OwnFirst<T>(),
-        front: [],
-        asking: false,
-        blocked: undefined,
-      }
-      this.#lanes.set(key, lane)
-    }
-    return lane
-  }
-
   #gateOfTask(name: string, rules: LimitRules): Gate {
     const known = this.#gates.get(name)
     if (known) return known
@@ -170,29 +153,23 @@ export class Admission<T extends Waiting> {
     return new Gate(this.#options.system, this.#options.node, key, rules, this.#unclaimed, this.#options.report)
   }
 
-  #ask(lane: Lane<T>): void {
-    const size = lane.front.length + lane.queue.size
-    const slots = size === 0 ? 0 : this.#options.takeSlots(size)
-    if (slots === 0) return
+  /** @returns false if no slot of the node is free */
+  #ask(lane: Lane<T>): boolean {
+    const rooms = lane.gates.map(({ room }) => room)
+    const full = lane.gates[rooms.findIndex((room) => room <= 0)]
+    if (full && !lane.insists) {
+      this.#lanes.turnAway(lane, full, full.nextAt)
+      return true
+    }
+    const slots = this.#options.takeSlots(Math.min(sizeOf(lane), Math.max(1, Math.min(...rooms))))
+    if (slots === 0) return false
     // One that was paused meanwhile stands there twice, and asks once.
     const items = new Set<T>()
     for (let item = this.#next(lane); item; item = items.size < slots ? this.#next(lane) : undefined) items.add(item)
     for (let spare = slots - items.size; spare > 0; spare--) this.#options.giveSlot()
-    if (items.size === 0) return this.#drop(lane)
-    lane.asking = true
-    this.#pass(lane, [...items])
-      .catch((error) => {
-        this.#options.report(error, 'taking permits')
-        this.#turnAway(lane, [...items], {
-          permitOf: undefined,
-          nextAt: this.#options.system.clock.now() + RECLAIM_EVERY_MS,
-        })
-      })
-      .finally(() => {
-        lane.asking = false
-        if (lane.front.length + lane.queue.size > 0) this.pump()
-        else this.#drop(lane)
-      })
+    this.#lanes.begin(lane)
+    void this.#askFor(lane, [...items])
+    return true
   }
 
   #next(lane: Lane<T>): T | undefined {
@@ -202,56 +179,72 @@ export class Admission<T extends Waiting> {
     }
   }
 
-  /** Through each gate in turn; who is turned away at one gives back what it got before. */
-  async #pass(lane: Lane<T>, items: readonly T[]): Promise<void> {
-    let wants = items.map((item) => ({ item, taskId: item.id, claim: newId() }))
-    let refusal: NoPermit | undefined
-    for (const [index, gate] of lane.gates.entries()) {
-      const { granted, ...refused } = await gate.take(wants)
-      const denied = wants.filter(({ claim }) => !granted.has(claim))
-      for (const { taskId, claim } of denied) {
-        for (const earlier of lane.gates.slice(0, index)) earlier.giveBack({ taskId, claim, reason: 'turned away' })
-      }
-      if (denied.length > 0) refusal = later(refusal, refused)
-      wants = wants.filter(({ claim }) => granted.has(claim))
-    }
-    const admitted = new Set(wants.map(({ item }) => item))
-    for (const { item, claim } of wants) {
-      this.#held.set(claim, lane.gates)
+  async #askFor(lane: Lane<T>, items: readonly T[]): Promise<void> {
+    const { gates } = lane
+    const wants = items.map((item) => ({ item, taskId: item.id, claim: newId() }))
+    for (const gate of gates) gate.expect(wants.length)
+    const { granted, narrow } = await this.#pass(gates, wants)
+    for (const gate of gates) gate.expect(-wants.length)
+    for (const { item, claim } of granted) {
+      this.#held.set(claim, gates)
       this.#options.admit(item, claim)
     }
-    const left = items.filter((item) => !admitted.has(item))
-    if (refusal && left.length > 0) this.#turnAway(lane, left, refusal)
+    const passed = new Set(granted)
+    const left = wants.filter((want) => !passed.has(want))
+    for (const _ of left) this.#options.giveSlot()
+    lane.front = [...left.map(({ item }) => item), ...lane.front]
+    const [first] = gates
+    if (narrow) this.#lanes.turnAway(lane, narrow, narrow.nextAt)
+    else if (left.length > 0 && first)
+      this.#lanes.turnAway(lane, first, this.#options.system.clock.now() + RECLAIM_EVERY_MS)
+    this.#lanes.end(lane)
+    // What it did not take is for others. What was returned before it began to wait it may have itself.
+    for (const gate of gates) if (gate !== lane.waitsAt || (gate === narrow && gate.isKnown)) this.#lanes.passed(gate)
+    this.pump()
   }
 
-  #turnAway(lane: Lane<T>, items: readonly T[], { permitOf, nextAt }: NoPermit): void {
-    lane.front = [...items, ...lane.front]
-    for (const _ of items) this.#options.giveSlot()
-    // What looks taken may be lost.
-    const again = this.#options.system.clock.at(nextAt, () => {
-      this.#unblock(lane)
-      this.pump()
-    })
-    lane.blocked = { again, permitOf }
-  }
-
-  #unblock(lane: Lane<T>): void {
-    lane.blocked?.again.cancel()
-    lane.blocked = undefined
-  }
-
-  /** An empty lane of a key is not kept: there may be as many keys as inputs. */
-  #drop(lane: Lane<T>): void {
-    for (const [key, known] of this.#lanes) {
-      if (known === lane && key.startsWith('key:')) this.#lanes.delete(key)
+  /**
+   * Through each gate in turn; who is turned away at one gives back what it got before.
+   * @returns those that passed all of them, and the last gate that had not enough; none of both if the log could not be asked
+   */
+  async #pass(
+    gates: readonly Gate[],
+    all: readonly Want<T>[],
+  ): Promise<{ granted: readonly Want<T>[]; narrow?: Gate }> {
+    let granted = all
+    let narrow: Gate | undefined
+    try {
+      for (const [index, gate] of gates.entries()) {
+        const taken = await gate.take(granted)
+        const denied = granted.filter(({ claim }) => !taken.has(claim))
+        for (const want of denied) this.#giveBack(gates.slice(0, index), { ...of(want), reason: 'turned away' })
+        if (denied.length > 0) narrow = gate
+        granted = granted.filter(({ claim }) => taken.has(claim))
+      }
+      return narrow ? { granted, narrow } : { granted }
+    } catch (error) {
+      this.#options.report(error, 'taking permits')
+      for (const want of all) this.#giveBack(gates, { ...of(want), reason: 'not asked' })
+      return { granted: [] }
     }
   }
+
+  #giveBack(gates: readonly Gate[], permit: PermitReturn): void {
+    for (const gate of gates) {
+      const returned = gate.giveBack(permit)
+      if (!this.#tells) continue
+      void returned.then(() => {
+        this.#lanes.passed(gate)
+        this.pump()
+      })
+    }
+  }
+}
+
+function of<T>({ taskId, claim }: Want<T>): PermitWanted {
+  return { taskId, claim }
 }
 
 function keyOf(name: string, value: string): string {
   return `key:${name}:${value}`
-}
-
-function later(a: NoPermit | undefined, b: NoPermit): NoPermit {
-  return a && a.nextAt > b.nextAt ? a : b
 }

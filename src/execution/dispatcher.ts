@@ -145,9 +145,9 @@ export class Dispatcher {
     if (holder !== undefined) this.#backlog.lockAcquired(holder)
   }
 
-  /** A permit of the limit was returned, by whichever node. */
-  followLimit(stream: string): void {
-    this.#admission.returned(stream)
+  /** Of a limit, by whichever node. */
+  followLimit({ stream, type }: RecordedEvent): void {
+    if (type === 'PermitReturned') this.#admission.returned(stream)
   }
 
   /** Claims what is ready while there are slots. */

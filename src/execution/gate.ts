@@ -9,6 +9,7 @@ import {
   nextAllowed,
   type PermitWanted,
   type Report,
+  roomIn,
   taskKind,
 } from '../actors/index.ts'
 import { streamName } from '../events/index.ts'
@@ -18,18 +19,15 @@ const UNCLAIMED_MS = 10_000
 /** What looks taken may be lost: so often is it asked for again. */
 export const RECLAIM_EVERY_MS = 1_000
 
-/** What is known when a gate has no more permits. */
-export interface NoPermit {
-  readonly permitOf: string | undefined
-  /** When to ask again, milliseconds since the epoch. */
-  readonly nextAt: number
-}
-
 /**
  * By a limit's stream, and by claim that no task shows: since when this node has seen its permit, by the monotonic clock.
  * Gates of keys come and go between two looks.
  */
 export type Unclaimed = Map<string, ReadonlyMap<string, number>>
+
+export interface PermitReturn extends PermitWanted {
+  readonly reason: string
+}
 
 export class Gate {
   readonly stream: string
@@ -41,9 +39,14 @@ export class Gate {
   readonly #report: Report
   /** Permits that this node holds or asks for: whatever becomes of them, it returns them itself. */
   readonly #ours = new Set<string>()
-  #returns: (PermitWanted & { readonly reason: string })[] = []
-  #returning = false
+  /** Wanted and returned until the next append, which takes them all. */
+  #wants: PermitWanted[] = []
+  #returns: PermitReturn[] = []
+  #next: Promise<LimitContext> | undefined
+  #underWay: Promise<unknown> = Promise.resolve()
   #lookedForLost = false
+  /** Of those that are on their way here. */
+  #expected = 0
 
   constructor(system: ActorSystem, node: string, key: string, rules: LimitRules, unclaimed: Unclaimed, report: Report) {
     this.#system = system
@@ -55,8 +58,35 @@ export class Gate {
     this.stream = streamName(system.app, limitKind.kind, key)
   }
 
-  /** @returns the claims that got a permit, and when it is worth to ask again for the others */
-  async take(wants: readonly PermitWanted[]): Promise<NoPermit & { readonly granted: ReadonlySet<string> }> {
+  /** How many more permits it may have, as far as this node knows; infinitely many where only asking tells. */
+  get room(): number {
+    if (!this.#system.exclusive) return Number.POSITIVE_INFINITY
+    // The first one to come finds out for all.
+    if (!this.#lookedForLost) return this.#expected > 0 ? 0 : Number.POSITIVE_INFINITY
+    const state = this.#system.peek(limitKind, this.#key)
+    if (!state) return Number.POSITIVE_INFINITY
+    return roomIn(this.#rules, state.context, this.#system.clock.now()) - this.#expected
+  }
+
+  /** Whether {@link room} is more than hope. */
+  get isKnown(): boolean {
+    return Number.isFinite(this.room)
+  }
+
+  /** When it is worth to ask again though no permit comes back, milliseconds since the epoch. */
+  get nextAt(): number {
+    const now = this.#system.clock.now()
+    const context = this.#system.peek(limitKind, this.#key)?.context
+    return (context && nextAllowed(this.#rules, context, now)) ?? now + RECLAIM_EVERY_MS
+  }
+
+  /** So many more are on their way here, if they pass the gates before; a negative number has come, or will not. */
+  expect(more: number): void {
+    this.#expected += more
+  }
+
+  /** @returns the claims that got a permit */
+  async take(wants: readonly PermitWanted[]): Promise<ReadonlySet<string>> {
     for (const { claim } of wants) this.#ours.add(claim)
     const wanted = wants.map(({ taskId, claim }) => ({ taskId, claim }))
     let context = await this.#adjust(wanted, [])
@@ -71,30 +101,36 @@ export class Gate {
       if (has(context, claim)) granted.add(claim)
       else this.#ours.delete(claim)
     }
-    const now = this.#system.clock.now()
-    const byRate = nextAllowed(this.#rules, context, now)
-    return byRate === undefined
-      ? { granted, permitOf: this.stream, nextAt: now + RECLAIM_EVERY_MS }
-      : { granted, permitOf: undefined, nextAt: byRate }
+    return granted
   }
 
-  giveBack(permit: PermitWanted & { readonly reason: string }): void {
+  /** Resolves when the log has it, if there was anything to give back; never rejects. */
+  async giveBack(permit: PermitReturn): Promise<void> {
     if (!this.#ours.has(permit.claim)) return
-    this.#returns.push(permit)
-    if (this.#returning) return
-    this.#returning = true
-    // What ends in the same turn is returned in one append.
-    queueMicrotask(() => {
-      this.#returning = false
-      this.#adjust([], []).catch((error) => this.#report(error, `returning permits of ${this.#key}`))
-    })
+    try {
+      await this.#adjust([], [permit])
+    } catch (error) {
+      this.#report(error, `returning permits of ${this.#key}`)
+    }
   }
 
-  async #adjust(
-    wants: readonly PermitWanted[],
-    lost: readonly (PermitWanted & { readonly reason: string })[],
-  ): Promise<LimitContext> {
-    const returns = [...this.#returns.splice(0), ...lost]
+  /** All that is asked for while an append is under way, or in the same turn, goes into the next one. */
+  #adjust(wants: readonly PermitWanted[], returns: readonly PermitReturn[]): Promise<LimitContext> {
+    this.#wants.push(...wants)
+    this.#returns.push(...returns)
+    this.#next ??= this.#underWay.then(() => {
+      const adjusted = this.#append()
+      this.#underWay = adjusted.catch(() => {})
+      return adjusted
+    })
+    return this.#next
+  }
+
+  async #append(): Promise<LimitContext> {
+    this.#next = undefined
+    const [wants, returns] = [this.#wants, this.#returns]
+    this.#wants = []
+    this.#returns = []
     const command = { type: 'adjust', returns, wants, rules: this.#rules } as const
     const { state } = await this.#system.execute(limitKind, this.#key, command, { by: this.#by, mustLand: true })
     for (const { claim } of returns) this.#ours.delete(claim)
@@ -102,14 +138,13 @@ export class Gate {
   }
 
   /** Permits of others whose claim never came, or has ended: their node died, or stopped before it returned them. */
-  async #lost({ permits }: LimitContext): Promise<readonly (PermitWanted & { readonly reason: string })[]> {
+  async #lost({ permits }: LimitContext): Promise<readonly PermitReturn[]> {
     const foreign = permits.filter(({ claim }) => !this.#ours.has(claim))
     const seen = this.#unclaimed.get(this.stream)
     const since = new Map<string, number>()
     const looked = await Promise.all(
       foreign.map(async ({ taskId, claim, at }) => {
-        const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
-        if (state.context.claim?.id === claim) return undefined
+        if (await this.#runs(taskId, claim)) return undefined
         const lost = { taskId, claim, reason: 'reclaimed' }
         if (this.#system.exclusive) return lost
         const seenAt = seen?.get(claim) ?? this.#system.clock.monotonic()
@@ -127,7 +162,14 @@ export class Gate {
     const { clock } = this.#system
     if (Math.abs(clock.now() - takenAt) < UNCLAIMED_MS) return false
     if (clock.monotonic() - since >= UNCLAIMED_MS) return true
-    return (await this.#system.history(taskKind, taskId)).some(({ id }) => id === claim)
+    const wasClaimed = (await this.#system.history(taskKind, taskId)).some(({ id }) => id === claim)
+    // It may have begun since it was looked for.
+    return wasClaimed && !(await this.#runs(taskId, claim))
+  }
+
+  async #runs(taskId: string, claim: string): Promise<boolean> {
+    const { state } = await this.#system.read(taskKind, taskId, { mustLand: true })
+    return state.context.claim?.id === claim
   }
 }
 

@@ -333,7 +333,7 @@ export class Node {
   #onEvent(kind: StreamKind, key: string, event: RecordedEvent): void {
     if (kind === 'session') this.#turns.follow(key, event)
     else if (kind === 'schedule') this.schedules.follow(key, event)
-    else if (kind === 'limit') this.#dispatcher.followLimit(event.stream)
+    else if (kind === 'limit') this.#dispatcher.followLimit(event)
     else if (kind === 'setting') this.#onSetting(key, event)
     else if (kind === 'node') this.#membership.follow(key, event)
     else this.#dispatcher.follow(key, event)

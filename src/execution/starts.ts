@@ -75,6 +75,7 @@ export class Starts {
   /** Claims nothing more; what runs goes on, and so does what is on its way to the log. */
   close(): void {
     this.#slots.close()
+    this.#admission.close()
   }
 
   /** Nothing runs, and no start is on its way to the log, which would run when it is there. */

@@ -190,6 +190,47 @@ describe('concurrency of a key', () => {
   })
 })
 
+describe('many lines', () => {
+  test('of keys that wait for one limit go on as permits come back, and ask for little in vain', async () => {
+    const t = await running((app, sleep) =>
+      app.task('work', { concurrencyKey: { key: '{user}', limit: 1 }, concurrency: 3 }, ({ n }: { n: number }) =>
+        n === 0 ? sleep(1) : undefined,
+      ),
+    )
+    const ids = await Promise.all(
+      Array.from({ length: 150 }, (_, n) => t.client.submit('work', { n, user: `${n % 75}` })),
+    )
+    // Everybody waits for somebody who hands on at once: no time passes.
+    await t.settle()
+    expect(await statuses(t, ids)).toEqual({ completed: 148, running: 1, pending: 1 })
+    await t.advance(2)
+    expect(await statuses(t, ids)).toEqual({ completed: 150 })
+    const events = await t.events()
+    const returns = events.filter(({ type }) => type === 'PermitReturned').map(({ data }) => data.reason)
+    expect(returns.filter((reason) => reason !== 'ended').length).toBeLessThanOrEqual(15)
+  })
+
+  test('take turns for the slots of the node: a long one does not make the others wait for its end', async () => {
+    const order: string[] = []
+    const t = await running(
+      (app, sleep) => {
+        for (const name of ['long', 'short']) {
+          app.task(name, { concurrency: 5 }, async () => {
+            order.push(name)
+            await sleep(1)
+          })
+        }
+      },
+      { concurrency: 2 },
+    )
+    for (let n = 0; n < 20; n++) await t.client.submit('long')
+    await t.client.submit('short')
+    await t.advance(30)
+    expect(order).toHaveLength(21)
+    expect(order.indexOf('short')).toBeLessThan(8)
+  })
+})
+
 describe('rate of a task', () => {
   // A promise: see docs/promises.md.
   test('no window has more starts than allowed, and none is wasted', async () => {

@@ -34,13 +34,19 @@ export function decideLimit(
   for (const { taskId, claim, reason } of command.returns) {
     if (out.delete(claim)) facts.push({ type: 'PermitReturned', data: { taskId, claim, reason } })
   }
-  const room = Math.min(
-    (command.rules.concurrency ?? Number.POSITIVE_INFINITY) - out.size,
-    allowance(command.rules, context, now),
-  )
+  const room = roomFor(command.rules, out.size, context, now)
   const granted = command.wants.filter(({ claim }) => !out.has(claim)).slice(0, Math.max(0, room))
   for (const { taskId, claim } of granted) facts.push({ type: 'PermitTaken', data: { taskId, claim } })
   return { facts }
+}
+
+/** How many more permits there are now: none or less when there is no room. */
+export function roomIn(rules: LimitRules, context: LimitContext, now: number): number {
+  return roomFor(rules, context.permits.length, context, now)
+}
+
+function roomFor(rules: LimitRules, out: number, context: LimitContext, now: number): number {
+  return Math.min((rules.concurrency ?? Number.POSITIVE_INFINITY) - out, allowance(rules, context, now))
 }
 
 /** How many more the rate allows now: a sliding window over the times of the latest permits. */

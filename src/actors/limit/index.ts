@@ -3,7 +3,7 @@ import type { ActorKind } from '../kind.ts'
 import { decideLimit, type LimitCommand } from './decide.ts'
 import { evolveLimit, type LimitContext, limitMachine } from './machine.ts'
 
-export { type LimitCommand, type LimitRules, nextAllowed, type PermitWanted } from './decide.ts'
+export { type LimitCommand, type LimitRules, nextAllowed, type PermitWanted, roomIn } from './decide.ts'
 export type { LimitContext } from './machine.ts'
 export { checkRate } from './rate.ts'
 
