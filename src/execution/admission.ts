@@ -29,6 +29,8 @@ export interface AdmissionOptions<T extends Waiting> {
   readonly giveSlot: () => void
   /** The item has its permits and a slot: claim it with this id. */
   readonly admit: (item: T, claim: string) => void
+  /** There may be room, or somebody who wants it: to be called back by `pump` when it is the turn of these lanes. */
+  readonly wake: () => void
   /** The running code finds no concurrency key in the item's input: it can never be started. */
   readonly reject: (item: T, error: unknown) => void
   readonly report: Report
@@ -50,7 +52,7 @@ export class Admission<T extends Waiting> {
 
   constructor(options: AdmissionOptions<T>) {
     this.#options = options
-    this.#lanes = new Lanes(options.system.clock, () => this.pump())
+    this.#lanes = new Lanes(options.system.clock, options.wake)
   }
 
   /** Lines the item up. */
@@ -63,7 +65,7 @@ export class Admission<T extends Waiting> {
       .then((value) => {
         if (value === undefined) return
         this.#lineUp(item, limits, value)
-        this.pump()
+        this.#options.wake()
       })
       .catch((error) => this.#options.report(error, `reading the concurrency key of task ${item.id}`))
   }
@@ -200,7 +202,7 @@ export class Admission<T extends Waiting> {
     this.#lanes.end(lane)
     // What it did not take is for others. What was returned before it began to wait it may have itself.
     for (const gate of gates) if (gate !== lane.waitsAt || (gate === narrow && gate.isKnown)) this.#lanes.passed(gate)
-    this.pump()
+    this.#options.wake()
   }
 
   /**
@@ -235,7 +237,7 @@ export class Admission<T extends Waiting> {
       if (!this.#tells) continue
       void returned.then(() => {
         this.#lanes.passed(gate)
-        this.pump()
+        this.#options.wake()
       })
     }
   }

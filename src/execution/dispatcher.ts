@@ -55,6 +55,7 @@ export class Dispatcher {
       takeSlots: (wished) => this.starts.takeSlots(wished),
       giveSlot: () => this.starts.returnSlot(),
       admit: (record, claim) => this.starts.admit(record, claim),
+      wake: () => this.starts.pump(),
       reject: ({ id }, error) => commands.reject(id, error),
       report,
     })

@@ -54,6 +54,7 @@ export class Starts {
   readonly #backlog: Backlog
   readonly #admission: Admission<TaskRecord>
   readonly #slots: Slots
+  #limitedFirst = false
   /** Claims under way of what was left to others. */
   #stealing = 0
 
@@ -91,16 +92,29 @@ export class Starts {
     }
   }
 
-  /** Claims what is ready while there are slots. */
+  /**
+   * Claims what is ready while there are slots. Those under limits, and those under none, take turns to be first: when
+   * many wait, slots come free one at a time.
+   */
   pump(): void {
     if (this.#backlog.hasSuspects) return this.#pumpSuspect()
+    this.#limitedFirst = !this.#limitedFirst
+    if (this.#limitedFirst) this.#pumpLimited()
+    this.#pumpReady()
+    if (!this.#limitedFirst) this.#pumpLimited()
+  }
+
+  #pumpLimited(): void {
+    if (this.#slots.isOpen) this.#admission.pump()
+  }
+
+  #pumpReady(): void {
     while (this.#backlog.hasReady && this.takeSlots(1) > 0) {
       const record = this.#backlog.nextReady(this.#stealing < STEALS_AT_ONCE)
       if (record?.state === 'ready') void this.#claim(record, {})
       else this.#slots.giveBack()
       if (!record) break
     }
-    if (this.#slots.isOpen) this.#admission.pump()
   }
 
   /** Starts nothing more until the node is empty, then the one that is suspected to end its process. */

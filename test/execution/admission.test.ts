@@ -25,6 +25,7 @@ test('one that runs alone gets the permit of its key, though the node that took 
     takeSlots: none,
     giveSlot: none,
     admit: none,
+    wake: none,
     reject: none,
     report: (error) => {
       throw error

@@ -191,6 +191,7 @@ describe('concurrency of a key', () => {
 })
 
 describe('many lines', () => {
+  // A promise: see docs/promises.md.
   test('of keys that wait for one limit go on as permits come back, and ask for little in vain', async () => {
     const t = await running((app, sleep) =>
       app.task('work', { concurrencyKey: { key: '{user}', limit: 1 }, concurrency: 3 }, ({ n }: { n: number }) =>
@@ -210,12 +211,17 @@ describe('many lines', () => {
     expect(returns.filter((reason) => reason !== 'ended').length).toBeLessThanOrEqual(15)
   })
 
-  test('take turns for the slots of the node: a long one does not make the others wait for its end', async () => {
+  // A promise: see docs/promises.md.
+  test.each([
+    { long: { concurrency: 5 }, short: { concurrency: 5 } },
+    { long: {}, short: { concurrency: 5 } },
+    { long: { concurrency: 5 }, short: {} },
+  ])('take turns for the slots of the node: $long before $short', async ({ long, short }) => {
     const order: string[] = []
     const t = await running(
       (app, sleep) => {
-        for (const name of ['long', 'short']) {
-          app.task(name, { concurrency: 5 }, async () => {
+        for (const [name, limits] of Object.entries({ long, short })) {
+          app.task(name, limits, async () => {
             order.push(name)
             await sleep(1)
           })
