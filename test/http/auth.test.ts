@@ -5,8 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createServer, makeKey, readKeys } from '../../src/http/index.ts'
 import type { Problem } from '../../src/http/wire.ts'
 import { FakeApp, jobView } from './fake-app.ts'
-import { as, auth, keyed, made, uuid } from './keyed.ts'
-import { codeOf, connected, LiveClient, serving } from './serving.ts'
+import { as, auth, keyed, made } from './keyed.ts'
+import { codeOf, connected, LiveClient, serving, uuid } from './serving.ts'
 
 const WRONG = makeKey('ann', 'admin').key
 

@@ -21,7 +21,6 @@ export const auth = {
   ),
 }
 export const as = (name: Name) => ({ 'x-api-key': made[name].key })
-export const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
 
 /** A real app in memory behind a real socket, and its clients. */
 export async function keyed(options: ServerOptions = {}) {

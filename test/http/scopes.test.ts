@@ -1,8 +1,8 @@
 /** A server with keys, from outside: what each scope reaches, and what is another's. */
 import { describe, expect, it } from 'vitest'
 import type { ClientFrame, HistoryEvent, Job, Problem, Session } from '../../src/http/wire.ts'
-import { auth, keyed, made, type Name, uuid } from './keyed.ts'
-import { codeOf, LiveClient, serving } from './serving.ts'
+import { auth, keyed, made, type Name } from './keyed.ts'
+import { codeOf, LiveClient, serving, uuid } from './serving.ts'
 
 describe('a reader', () => {
   // A promise: see docs/promises.md.

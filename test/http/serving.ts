@@ -78,6 +78,9 @@ export async function serving(options: ServerOptions = {}): Promise<Serving> {
 /** The code of a problem's type. */
 export const codeOf = (problem: Problem): string => problem.type.slice('urn:capsule:error:'.length)
 
+/** A UUID for each number: the id of a command. */
+export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
+
 /** A client of the live socket that keeps what it is told in order. */
 export class LiveClient {
   readonly socket: WebSocket
