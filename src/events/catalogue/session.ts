@@ -24,6 +24,7 @@ export const sessionEvents = {
   TurnFailed: event(() => z.object({ turn: id, claim: id, error: taskError })),
   TurnInterrupted: event(() => z.object({ turn: id, claim: id, cause: z.enum(['crash', 'drain', 'timeout']) })),
   TurnStopped: event(() => z.object({ turn: id, claim: id.optional() })),
+  /** Nothing of this code records it yet; what it means is settled, so that logs of later code are read. */
   SessionEnded: event(() => z.object({})),
 }
 export type SessionFact = FactOf<typeof sessionEvents>
