@@ -210,6 +210,11 @@ export class Cluster {
       from = last.position
     }
   }
+
+  /** The types of these events, in the order of the log. */
+  async types(prefix: string): Promise<readonly string[]> {
+    return (await this.events(prefix)).map(({ type }) => type)
+  }
 }
 
 export async function cluster(
