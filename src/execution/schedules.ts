@@ -52,6 +52,8 @@ export class Schedules {
   readonly #due: DueQueue<string>
   /** By name: the due time that is waited for. */
   readonly #awaited = new Map<string, number>()
+  /** By name: up to when it is decided, which is ahead of a date that was set back since. */
+  readonly #decided = new Map<string, number>()
   #open = true
 
   constructor(options: SchedulesOptions) {
@@ -119,20 +121,24 @@ export class Schedules {
   /** When the schedule's next occurrence is due, milliseconds since the epoch. */
   next(name: string): number | undefined {
     const schedule = this.#declared.get(name)
-    return schedule && nextDue(schedule.cron, schedule.timezone, this.#options.system.clock.now())
+    return schedule && nextDue(schedule.cron, schedule.timezone, this.#undecidedFrom(name))
   }
 
   /** Its next `count` due times, soonest first. */
   upcoming(name: string, count: number): readonly number[] {
     const schedule = this.#declared.get(name)
     const due: number[] = []
-    let at: number | undefined = this.#options.system.clock.now()
+    let at: number | undefined = this.#undecidedFrom(name)
     while (schedule && due.length < count) {
       at = nextDue(schedule.cron, schedule.timezone, at)
       if (at === undefined) break
       due.push(at)
     }
     return due
+  }
+
+  #undecidedFrom(name: string): number {
+    return Math.max(this.#options.system.clock.now(), this.#decided.get(name) ?? 0)
   }
 
   /** Follows the log: events of schedules in order, each once. */
@@ -198,6 +204,7 @@ export class Schedules {
     const after = Math.max(registeredAt ? Date.parse(registeredAt) : 0, lastDue ? Date.parse(lastDue) : 0)
     const now = system.clock.now()
     const due = dueBetween(cron, timezone, after, now, MOST_MISSED)
+    this.#decided.set(name, due.at(-1) ?? after)
     for (const [index, at] of due.entries()) {
       const isLast = index === due.length - 1
       const late = now - at > LATE_MS

@@ -109,4 +109,12 @@ describe('when the date is set back an hour', () => {
     await t.advance('2m')
     expect(await due()).toHaveLength(3)
   })
+
+  test('a schedule says when it goes on, and not the times that it has decided already', async () => {
+    const t = await running((app) => app.schedule('tick', '0 * * * *', () => {}))
+    await t.advance('150m')
+    t.clock.setDate(t.clock.now() - HOUR)
+    expect(t.running.scheduleInfo('tick')?.nextAt).toBe('2026-01-01T03:00:00.000Z')
+    expect(t.running.upcoming('tick', 2)).toEqual(['2026-01-01T03:00:00.000Z', '2026-01-01T04:00:00.000Z'])
+  })
 })
