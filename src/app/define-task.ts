@@ -8,7 +8,7 @@ import { keyOf } from './keys.ts'
 import { processOf } from './process/options.ts'
 import type { RetryRule, TaskFunction, TaskOptions, WithInput } from './task.ts'
 import { limitsOf } from './task-limits.ts'
-import { atLeastOne, checkHandler, checkOptions, type Names, oneOf, validateName } from './unchecked.ts'
+import { atLeastOne, checkHandler, checkOptions, listOfText, type Names, oneOf, validateName } from './unchecked.ts'
 
 const ON_LOCKED = ['join', 'queue', 'reject', 'replace'] as const
 const ON_INTERRUPT = ['retry', 'fail'] as const
@@ -66,7 +66,7 @@ export function defineTask(
   return {
     name,
     description: options.description,
-    tags: options.tags ?? [],
+    tags: listOfText(`task ${name}: tags`, options.tags ?? []),
     input,
     retries,
     backoff: {

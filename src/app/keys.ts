@@ -8,8 +8,14 @@ import type { KeyOf } from './task.ts'
 /**
  * What a function makes of the input as its handler sees it, or a template of the input as it was recorded. The key throws
  * InvalidInput for an input that it cannot be made of, and TypeError where its function returns no text.
+ * @throws TypeError for what is neither
  */
 export function keyOf(task: InputRules, what: string, key: KeyOf<never>): (params: JsonObject) => string {
+  if (typeof key !== 'function' && typeof key !== 'string') {
+    throw new TypeError(
+      `task ${task.name}: ${what} is ${printed(key)}. Give text, as 'user:{user_id}', or a function of the input that returns text.`,
+    )
+  }
   const make = typeof key === 'function' ? madeBy(task, key) : filledIn(task, what, key)
   return (params) => {
     const made = textOf(make(params), `The ${what} of task ${task.name}`)

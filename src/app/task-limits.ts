@@ -5,7 +5,7 @@ import { type Duration, parseDuration } from './duration.ts'
 import type { InputRules } from './input.ts'
 import { keyOf } from './keys.ts'
 import type { TaskOptions } from './task.ts'
-import { atLeastOne, checkOptions, type Names } from './unchecked.ts'
+import { atLeastOne, checkOptions, fromOne, type Names } from './unchecked.ts'
 
 const KEY: Names<NonNullable<TaskOptions['concurrencyKey']>> = { key: true, limit: true }
 const RATE: Names<NonNullable<TaskOptions['rateLimit']>> = { limit: true, per: true }
@@ -14,10 +14,10 @@ const RATE: Names<NonNullable<TaskOptions['rateLimit']>> = { limit: true, per: t
 export function limitsOf(task: InputRules, options: TaskOptions): TaskLimits | undefined {
   const { name } = task
   const { concurrencyKey, rateLimit } = options
-  if (concurrencyKey) checkOptions(`task ${name}: concurrencyKey`, concurrencyKey, KEY)
-  if (rateLimit) checkOptions(`task ${name}: rateLimit`, rateLimit, RATE)
+  if (concurrencyKey !== undefined) checkOptions(`task ${name}: concurrencyKey`, concurrencyKey, KEY)
+  if (rateLimit !== undefined) checkOptions(`task ${name}: rateLimit`, rateLimit, RATE)
   const concurrency = atLeastOne(`task ${name}: concurrency`, options.concurrency)
-  if (concurrency === undefined && !concurrencyKey && !rateLimit) return undefined
+  if (concurrency === undefined && concurrencyKey === undefined && rateLimit === undefined) return undefined
   return {
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(concurrencyKey === undefined
@@ -25,7 +25,7 @@ export function limitsOf(task: InputRules, options: TaskOptions): TaskLimits | u
       : {
           key: {
             of: keyOf(task, 'concurrencyKey', concurrencyKey.key),
-            limit: atLeastOne(`task ${name}: concurrencyKey.limit`, concurrencyKey.limit) ?? 1,
+            limit: fromOne(`task ${name}: concurrencyKey.limit`, concurrencyKey.limit),
           },
         }),
     ...(rateLimit === undefined ? {} : { rate: rateOf(name, rateLimit) }),
@@ -33,6 +33,6 @@ export function limitsOf(task: InputRules, options: TaskOptions): TaskLimits | u
 }
 
 function rateOf(task: string, { limit, per }: { readonly limit: number; readonly per: Duration }) {
-  const starts = atLeastOne(`task ${task}: rateLimit.limit`, limit) ?? 1
+  const starts = fromOne(`task ${task}: rateLimit.limit`, limit)
   return checkRate(`task ${task}: rateLimit`, { limit: starts, perMs: parseDuration(per, 'rateLimit.per') })
 }

@@ -2,6 +2,7 @@
  * Node runs an app's types unchecked: what they would refuse is refused here, where it would be left undone in silence.
  */
 import { types } from 'node:util'
+import { printed } from '../execution/index.ts'
 
 /** The options of a thing by name; the compiler holds the list against their type. */
 export type Names<Options> = Readonly<Record<keyof Options, true>>
@@ -47,8 +48,19 @@ export function oneOf<T extends string>(what: string, value: T, known: readonly 
   throw new TypeError(`${what} is ${JSON.stringify(value)}. Use one of: ${known.join(', ')}.`)
 }
 
+/** @throws TypeError unless it is a list of text */
+export function listOfText(what: string, value: readonly string[]): readonly string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
+  throw new TypeError(`${what} is ${printed(value)}, it must be a list of text.`)
+}
+
+/** @throws TypeError unless it is a whole number from 1 */
+export function fromOne(what: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new TypeError(`${what} is ${value}, it must be a whole number from 1.`)
+}
+
 /** @throws TypeError unless it is a whole number from 1, or left out */
 export function atLeastOne(what: string, value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= 1)) return value
-  throw new TypeError(`${what} is ${value}, it must be a whole number from 1.`)
+  return value === undefined ? undefined : fromOne(what, value)
 }

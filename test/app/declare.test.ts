@@ -83,6 +83,44 @@ describe('a declaration that cannot be is an error that says what to do', () => 
       () => app().task('t', { concurrencyKey: { key: 'a', max: 2 } as never }, noop),
       /task t: concurrencyKey: there is no option "max". Use key, limit/,
     ],
+    // A server would begin, and answer every submit with 500.
+    [
+      'a lock that is no text',
+      () => app().task('t', { lock: 5 as never }, noop),
+      /task t: lock is 5. Give text, as 'user:\{user_id\}', or a function/,
+    ],
+    [
+      'a limit without a key',
+      () => app().task('t', { concurrencyKey: { limit: 2 } as never }, noop),
+      /task t: concurrencyKey is undefined. Give text/,
+    ],
+    [
+      'a limit for each key that is only a key',
+      () => app().task('t', { concurrencyKey: '' as never }, noop),
+      /task t: concurrencyKey: its options are . Give an object of key, limit/,
+    ],
+    // It would be one.
+    [
+      'a limit for each key that does not say how many',
+      () => app().task('t', { concurrencyKey: { key: 'a' } as never }, noop),
+      /task t: concurrencyKey.limit is undefined, it must be a whole number from 1/,
+    ],
+    [
+      'a rate that does not say how many',
+      () => app().task('t', { rateLimit: { per: '1s' } as never }, noop),
+      /task t: rateLimit.limit is undefined, it must be a whole number from 1/,
+    ],
+    // The log would keep them, one for each letter of a text.
+    [
+      'tags that are no list',
+      () => app().task('t', { tags: 'mail' as never }, noop),
+      /task t: tags is mail, it must be/,
+    ],
+    [
+      'a tag that is no text',
+      () => app().task('t', { tags: ['mail', null] as never }, noop),
+      /task t: tags is \["mail",null\], it must be a list of text/,
+    ],
     [
       'an option of a schedule',
       () => app().schedule('s', '@daily', { timeZone: 'Europe/Berlin' } as object, noop),
