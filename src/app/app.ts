@@ -98,8 +98,14 @@ export class App {
       )
     }
     checkOptions(`app ${options.name}`, options, OPTIONS)
+    const { callbackSecret: secret } = options
+    if (secret !== undefined && (typeof secret !== 'string' || secret === '')) {
+      throw new TypeError(
+        `app ${options.name}: callbackSecret is no text, or an empty one, with which anybody could sign. Give a secret, or leave it out.`,
+      )
+    }
     this.name = options.name
-    this.callbackSecret = options.callbackSecret
+    this.callbackSecret = secret
     this.allowPrivateCallbacks = options.allowPrivateCallbacks
     this.concurrency = options.concurrency ?? 256
     this.entry = options.entry

@@ -7,7 +7,8 @@ export function signCallback(secret: string, body: string, seconds: number): str
 }
 
 /**
- * Whether a callback's X-Capsule-Signature fits its body, exactly as received, and is recent.
+ * Whether a callback's X-Capsule-Signature fits its body, exactly as received, and is recent. Never with an empty secret, with which
+ * anybody could have signed.
  * @param options `now` in milliseconds since the epoch; `toleranceSeconds`: how old it may be, default 300
  */
 export function verifyCallback(
@@ -18,7 +19,7 @@ export function verifyCallback(
 ): boolean {
   const { now = Date.now(), toleranceSeconds = 300 } = options
   const [, t, v1] = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/.exec(signature ?? '') ?? []
-  if (t === undefined || v1 === undefined) return false
+  if (secret === '' || t === undefined || v1 === undefined) return false
   if (Math.abs(now / 1000 - Number(t)) > toleranceSeconds) return false
   return timingSafeEqual(Buffer.from(v1, 'hex'), Buffer.from(macOf(secret, body, Number(t)), 'hex'))
 }

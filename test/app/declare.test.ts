@@ -64,6 +64,11 @@ describe('a declaration that cannot be is an error that says what to do', () => 
       /app a: there is no option "concurency". Use name, concurrency/,
     ],
     [
+      'a secret that is unset',
+      () => createApp({ name: 'a', callbackSecret: '' }),
+      /app a: callbackSecret is no text, or an empty one/,
+    ],
+    [
       'an option of a task',
       () => app().task('t', { retry: 3 } as object, noop),
       /task t: there is no option "retry". Use input, description, tags, retries/,

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type App, createApp } from '../../src/app/index.ts'
 import type { EventStore } from '../../src/events/index.ts'
+import { signCallback } from '../../src/execution/callback-signature.ts'
 import { NonRetryableError, verifyCallback } from '../../src/execution/index.ts'
 import * as schemas from '../../src/http/schemas/index.ts'
 import { type TestApp, type TestOptions, testApp } from '../../src/testing/index.ts'
@@ -35,6 +36,11 @@ async function settled(t: TestApp, id: string, type: 'CallbackDelivered' | 'Call
 }
 
 const work = (app: App) => void app.task('work', async () => ({ ok: true }))
+
+test('a signature that was made with an empty secret is nobody’s', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z')
+  expect(verifyCallback('', '{}', signCallback('', '{}', now / 1000), { now })).toBe(false)
+})
 
 describe('a callback', () => {
   // A promise: see docs/promises.md.
