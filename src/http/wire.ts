@@ -356,4 +356,12 @@ export type ServerFrame =
   | { type: 'ping' }
 
 /** Why the server closed a socket. */
-export const CLOSE = { badFrame: 4400, signIn: 4401, stop: 4403, slowDown: 4429, restarting: 1012 } as const
+export const CLOSE = {
+  badFrame: 4400,
+  signIn: 4401,
+  stop: 4403,
+  slowDown: 4429,
+  restarting: 1012,
+  /** By `ws` itself, at a frame of more than `LiveLimits.frameBytes`. */
+  tooLarge: 1009,
+} as const

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { ServerFrame } from '../../src/http/wire.ts'
+import { CLOSE, type ServerFrame } from '../../src/http/wire.ts'
 import type { JobView } from '../../src/projections/index.ts'
 import { at, jobView } from './fake-app.ts'
 import { connected, LiveClient, serving, until, uuid } from './serving.ts'
@@ -59,7 +59,7 @@ describe('the handshake', () => {
     expect((await first.client.closed).code).toBe(4400)
     const second = await connected({ limits: { frameBytes: 100 } })
     second.client.socket.send(`"${'x'.repeat(200)}"`)
-    expect((await second.client.closed).code).toBe(1009)
+    expect((await second.client.closed).code).toBe(CLOSE.tooLarge)
   })
 
   it('lets no more sockets in than the limit, and says so', async () => {
