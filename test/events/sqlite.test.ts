@@ -25,6 +25,7 @@ import {
   StoreUnavailable,
   StreamDeleted,
 } from '../../src/events/index.ts'
+import { toFailure } from '../../src/events/stores/sqlite/file.ts'
 import { LOOK_EVERY_MS } from '../../src/events/stores/sqlite/place.ts'
 
 let directory: string
@@ -321,6 +322,21 @@ describe('a deletion', () => {
     expect(events).toHaveLength(2)
     expect(scannedTo).toBe(1n)
     expect(reader.readAllSync({ from: scannedTo, limit: 2 })).toEqual({ events: [], scannedTo: 3n })
+  })
+})
+
+it('says of a log that may not be written to what to do, to who only reads it, too', () => {
+  using db = new DatabaseSync(':memory:')
+  db.exec('PRAGMA query_only = 1')
+  let refused: unknown
+  try {
+    db.exec('CREATE TABLE t (a)')
+  } catch (error) {
+    refused = error
+  }
+  expect(toFailure(refused)).toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringMatching(/attempt to write a readonly database.*give the directory, with all that is in it/),
   })
 })
 

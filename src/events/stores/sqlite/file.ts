@@ -188,6 +188,14 @@ export function toFailure(error: unknown): Failure {
         retryable: false,
         message: `The event log cannot be opened (${text}). Check the directory and its permissions.`,
       }
+    case READONLY:
+      return {
+        kind: 'unavailable',
+        retryable: false,
+        message:
+          `The event log cannot be used (${text}). SQLite writes beside a log to read it, too: give the directory, with all that ` +
+          'is in it, to the user that this process runs as, on a disk that may be written to; or copy it to such a place.',
+      }
     default:
       return { kind: 'unavailable', retryable: false, message: `The event log cannot be used (${text}).` }
   }
