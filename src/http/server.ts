@@ -139,22 +139,23 @@ export async function createServer(app: RunningApp, options: ServerOptions = {})
     standardHeaders(request, reply)
     const origin = access.corsOrigin(request.headers)
     if (origin !== undefined) allowOrigin(reply, origin)
+    const began = performance.now()
+    let room: Room | undefined
+    // Not onResponse: that never comes for a client that hung up before it was answered. Of who is not let in, too.
+    reply.raw.once('close', () => {
+      if (room) room.underWay -= 1
+      const ms = performance.now() - began
+      const status = reply.raw.headersSent ? reply.raw.statusCode : undefined
+      requests.add(request.method, request.routeOptions.url ?? 'none', status, ms / 1000)
+      const { method, url, id } = request
+      options.onRequest?.({ method, url, status, ms, user: users.get(request)?.id, id })
+    })
     try {
       const changes = request.method !== 'GET' && request.method !== 'HEAD'
       const user = access.admit({ headers: request.headers, changes, address: request.ip })
       if (user) users.set(request, user)
-      const room = user ? known : strangers
+      room = user ? known : strangers
       room.underWay += 1
-      const began = performance.now()
-      // Not onResponse: that never comes for a client that hung up before it was answered.
-      reply.raw.once('close', () => {
-        room.underWay -= 1
-        const ms = performance.now() - began
-        const status = reply.raw.headersSent ? reply.raw.statusCode : undefined
-        requests.add(request.method, request.routeOptions.url ?? 'none', status, ms / 1000)
-        const { method, url, id } = request
-        options.onRequest?.({ method, url, status, ms, user: user?.id, id })
-      })
       if (closing)
         throw new HttpRefusal('not-running', 'The server is stopping. Try again in a moment.', { connection: 'close' })
       if (room.underWay > room.most) {

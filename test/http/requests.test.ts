@@ -207,6 +207,17 @@ describe('who watches the requests', () => {
     expect(told[1]).toMatchObject({ url: '/api/v1/jobs/j-1', status: undefined })
     for (const { ms } of told) expect(ms).toBeGreaterThan(0)
   })
+
+  it('is told of who was not let in, who counts as any other', async () => {
+    const told: RequestTold[] = []
+    const { server } = await serving({ onRequest: (request) => told.push(request) })
+    const url = await server.listen()
+    const refused = await fetch(`${url}/api/v1/tasks`, { headers: { origin: 'http://evil.example' } })
+    expect(refused.status).toBe(403)
+    await until(() => told.length === 1)
+    expect(told).toMatchObject([{ url: '/api/v1/tasks', status: 403, user: undefined }])
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/capsule_http_requests_total\{.*status="403"\} 1/)
+  })
 })
 
 describe('limits and the end', () => {
