@@ -18,11 +18,9 @@ const LINT: Readonly<Record<string, readonly string[]>> = {
   'dead code': ['knip', '--no-progress'],
 }
 const PACKAGE = { 'the package, installed': ['node', 'scripts/check-package.ts'] }
-const PREPARED: Readonly<Record<string, readonly string[]>> = {
-  // Of what was built for the package.
-  'size of the web components': ['size-limit'],
-  'a Chromium to test in': ['node', 'scripts/chromium.ts'],
-}
+const CHROMIUM = { 'a Chromium to test in': ['node', 'scripts/chromium.ts'] }
+/** Of what was built for the package. */
+const SIZE = { 'size of the web components': ['size-limit'] }
 
 /** What Vitest's JSON report says, as far as it is asked. */
 const report = z.object({
@@ -38,12 +36,20 @@ const COMPILE_CACHE = join(root, 'node_modules/.cache/compile')
 let passed = 0
 let failed = 0
 
-const lintOnly = process.argv[2] === '--lint'
-// The longest first.
-await checkTogether(lintOnly ? LINT : { ...PACKAGE, ...LINT })
-if (!lintOnly) {
-  await check(PREPARED)
-  await tests(process.argv.slice(2))
+if (process.argv[2] === '--lint') await checkTogether(LINT)
+else {
+  await check(CHROMIUM)
+  // Beside the other checks from the start: pages wait a lot, to be drawn and for what they show.
+  const said: Buffer[] = []
+  const inBrowser = vitest('browser', process.argv.slice(2), (chunk) => said.push(chunk))
+  // The longest first.
+  await checkTogether({ ...PACKAGE, ...LINT })
+  await check(SIZE)
+  console.log('\n> tests: vitest run')
+  await Promise.all([
+    vitest('node', process.argv.slice(2)),
+    inBrowser.finally(() => console.log(`${Buffer.concat(said)}`)),
+  ])
   if (!process.env.EVENTSTORE_URL) console.log('\nEventStoreDB contract: not run, EVENTSTORE_URL is not set')
 }
 
@@ -94,16 +100,6 @@ function run(command: readonly string[], take?: (chunk: Buffer) => void): Promis
     child.on('error', fail)
     child.on('close', (code) => settle(code ?? 1))
   })
-}
-
-/** Both projects side by side: one uses the processors while the other waits for a page to draw. */
-async function tests(args: readonly string[]) {
-  console.log('\n> tests: vitest run')
-  const said: Buffer[] = []
-  await Promise.all([
-    vitest('node', args),
-    vitest('browser', args, (chunk) => said.push(chunk)).finally(() => console.log(`${Buffer.concat(said)}`)),
-  ])
 }
 
 async function vitest(project: string, args: readonly string[], take?: (chunk: Buffer) => void) {
