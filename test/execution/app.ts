@@ -22,6 +22,16 @@ export async function running(declare: (app: App, sleep: Sleep) => void, options
   return t
 }
 
+/** How many of the jobs are in each status. */
+export async function statuses(t: TestApp, ids: readonly string[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const id of ids) {
+    const { status } = await t.client.job(id)
+    counts[status] = (counts[status] ?? 0) + 1
+  }
+  return counts
+}
+
 /** The same app with other code. */
 export function declared(declare: (app: App) => void): App {
   const app = createApp({ name: 'demo' })
