@@ -119,8 +119,13 @@ export class Backlog {
     return undefined
   }
 
+  /** How many wait for nothing but a slot. */
+  get ready(): number {
+    return this.#ready.size
+  }
+
   get hasReady(): boolean {
-    return this.#ready.size > 0
+    return this.ready > 0
   }
 
   get hasSuspects(): boolean {

@@ -39,6 +39,8 @@ export class Dispatcher {
   readonly #locks = new LockHolders()
   readonly #admission: Admission<TaskRecord>
   readonly #backlog: Backlog
+  /** By the event before: it has no place yet, since the next event may start it. */
+  #submitted: TaskRecord | undefined
   readonly #ends = new Ends()
 
   constructor(options: DispatcherOptions) {
@@ -141,6 +143,9 @@ export class Dispatcher {
   /** Follows the log: events of tasks and locks in order, each once. `pump` afterwards. */
   follow(key: string, event: RecordedEvent): void {
     const fact = factOf<TaskFact | LockFact>(event)
+    // A task that its own submit starts never waits.
+    if (fact.type === 'TaskStarted' && this.#submitted?.id === key) this.#submitted = undefined
+    else this.#placeSubmitted()
     if (!isLockFact(fact)) return this.#onTask(key, event, fact)
     const holder = this.#locks.follow(event.stream, event.revision, fact)
     if (holder !== undefined) this.#backlog.lockAcquired(holder)
@@ -153,6 +158,7 @@ export class Dispatcher {
 
   /** Claims what is ready while there are slots. */
   pump(): void {
+    this.#placeSubmitted()
     this.starts.pump()
   }
 
@@ -165,7 +171,7 @@ export class Dispatcher {
     switch (fact.type) {
       case 'TaskSubmitted':
       case 'TaskScheduled':
-        this.#letGo(this.#add(ofSubmission(id, fact.data)))
+        this.#submitted = this.#live.add(ofSubmission(id, fact.data))
         return
       case 'TaskStarted':
         return this.starts.shown(id, event.id, fact.data.node)
@@ -194,6 +200,14 @@ export class Dispatcher {
     const record = this.#live.add(task)
     this.#backlog.add(record)
     return record
+  }
+
+  #placeSubmitted(): void {
+    const record = this.#submitted
+    if (!record) return
+    this.#submitted = undefined
+    this.#backlog.add(record)
+    this.#letGo(record)
   }
 
   /** Of a task that was just submitted and whose turn is far off, the actor. */

@@ -18,6 +18,11 @@ export class OwnClaims {
   /** Claims that the log shows, that somebody asked to cancel before they were answered. */
   readonly #cancelled = new Set<string>()
 
+  /** How many starts are on their way to the log. */
+  get underWay(): number {
+    return this.#underWay.size
+  }
+
   begin(taskId: string): void {
     if (!this.#underWay.has(taskId)) this.#underWay.set(taskId, { shown: undefined, waits: false })
   }

@@ -16,7 +16,9 @@ import {
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
+import type { Submission } from '../events/index.ts'
 import type { Admission } from './admission.ts'
+import { Arrivals } from './arrivals.ts'
 import type { Backlog } from './backlog.ts'
 import type { Handlers, TaskLimits } from './handlers.ts'
 import type { LiveTasks } from './live-tasks.ts'
@@ -54,6 +56,7 @@ export class Starts {
   readonly #backlog: Backlog
   readonly #admission: Admission<TaskRecord>
   readonly #slots: Slots
+  readonly #arrivals: Arrivals
   #limitedFirst = false
   /** Claims under way of what was left to others. */
   #stealing = 0
@@ -65,6 +68,11 @@ export class Starts {
     this.#backlog = options.backlog
     this.#admission = options.admission
     this.#slots = new Slots(options.concurrency)
+    this.#arrivals = new Arrivals({
+      clock: options.system.clock,
+      startsUnderWay: () => this.#claims.underWay,
+      ready: () => this.#backlog.ready,
+    })
   }
 
   /** Begins to claim. */
@@ -76,6 +84,7 @@ export class Starts {
   /** Claims nothing more; what runs goes on, and so does what is on its way to the log. */
   close(): void {
     this.#slots.close()
+    this.#arrivals.turnAway()
     this.#admission.close()
   }
 
@@ -102,6 +111,7 @@ export class Starts {
     if (this.#limitedFirst) this.#pumpLimited()
     this.#pumpReady()
     if (!this.#limitedFirst) this.#pumpLimited()
+    this.#arrivals.letIn(() => this.takeSlots(1) > 0)
   }
 
   #pumpLimited(): void {
@@ -193,20 +203,36 @@ export class Starts {
   }
 
   /**
-   * A slot for a task about to be submitted, if one is free and nobody waits for it: submit and start then share an
-   * append. Whoever gets one must call `begin` or `abandon`.
+   * A slot for a task about to be submitted, if one is free and nobody waits for it, or will soon be: submit and start then
+   * share an append. Whoever gets one must call `begin` or `abandon`.
    */
-  reserve(taskId: string, name: string, fence?: string): Start | undefined {
-    if (this.#backlog.hasReady || this.#backlog.hasSuspects || this.#backlog.isPaused(name)) return undefined
+  reserve(
+    taskId: string,
+    submission: Pick<Submission, 'name' | 'ownerId' | 'priority'>,
+    fence?: string,
+  ): Start | undefined | Promise<Start | undefined> {
+    const { name } = submission
     const handler = this.#options.handlers.task(name)
-    if (!handler || handler.limits || this.takeSlots(1) === 0) return undefined
+    if (!handler || handler.limits || this.#backlog.hasSuspects || this.#backlog.isPaused(name)) return undefined
+    const isFirst = !this.#backlog.hasReady && this.#arrivals.size === 0
+    if (isFirst && this.takeSlots(1) > 0) return this.#reserved(taskId, fence)
+    if (!this.#slots.isOpen || !this.#arrivals.isWorthIt) return undefined
+    return this.#arrivals.wait(submission).then((hasSlot) => {
+      if (!hasSlot) return undefined
+      if (!this.#backlog.isPaused(name)) return this.#reserved(taskId, fence)
+      this.#giveBack()
+      return undefined
+    })
+  }
+
+  #reserved(taskId: string, fence: string | undefined): Start {
     this.#claims.begin(taskId)
     return { node: this.#options.node, version: this.#options.version, ...(fence === undefined ? {} : { fence }) }
   }
 
   /** Runs a task whose start was appended, on the slot that was taken for it; unless others took it for lost meanwhile. */
   begin(taskId: string, state: State<TaskContext>, fence?: string): void {
-    const { shown, waits } = this.#claims.settle(taskId)
+    const { shown, waits } = this.#settle(taskId)
     const { claim } = state.context
     const record = this.#live.get(taskId)
     if (claim && record?.claim !== claim.id) {
@@ -222,9 +248,15 @@ export class Starts {
   }
 
   #abandon(taskId: string, record: TaskRecord | undefined): void {
-    const { waits } = this.#claims.settle(taskId)
+    const { waits } = this.#settle(taskId)
     if (record) this.#comeToNothing(record, waits)
     this.#giveBack()
+  }
+
+  /** The start of the task has its answer. @returns what the log has said meanwhile */
+  #settle(taskId: string): ReturnType<OwnClaims['settle']> {
+    this.#arrivals.startSettled()
+    return this.#claims.settle(taskId)
   }
 
   /** The log has shown the claim, and that it has ended, before it was answered. */

@@ -8,14 +8,22 @@ import { gate, running } from './app.ts'
 
 const input = z.object({ key: z.string().default('k') })
 
-/** An app with one slot, and each append to a task's or a lock's stream by the types of its events. */
-async function counted(declare: (app: App) => void): Promise<{ t: TestApp; appends: string[] }> {
+/**
+ * An app with one slot, and each append to a task's or a lock's stream by the types of its events.
+ * @param until what such an append waits for
+ */
+async function counted(
+  declare: (app: App) => void,
+  until: (types: string) => Promise<void> | undefined = () => undefined,
+): Promise<{ t: TestApp; appends: string[] }> {
   const appends: string[] = []
   const t = await running(declare, {
     concurrency: 1,
     wrapStore: (store) =>
-      withAppend(store, (append) => (stream, expected, events) => {
-        if (/\.(task|lock)-/.test(stream)) appends.push(events.map(({ type }) => type).join('+'))
+      withAppend(store, (append) => async (stream, expected, events) => {
+        const types = events.map(({ type }) => type).join('+')
+        if (/\.(task|lock)-/.test(stream)) appends.push(types)
+        await until(types)
         return append(stream, expected, events)
       }),
   })
@@ -41,6 +49,39 @@ test('one that waits for a slot costs three', async () => {
   open()
   await t.settle()
   expect(appends).toEqual(['TaskSubmitted', 'TaskCompleted', 'TaskStarted', 'TaskCompleted'])
+})
+
+test('where handlers are short, submits beyond the slots start by their own append all the same', async () => {
+  const { t, appends } = await counted((app) => app.task('work', () => {}))
+  await Promise.all(Array.from({ length: 4 }, () => t.client.submit('work')))
+  await t.settle()
+  expect(appends.filter((types) => types === 'TaskSubmitted+TaskStarted')).toHaveLength(4)
+  expect(appends).toHaveLength(8)
+})
+
+test('no submit waits for a handler that takes its time', async () => {
+  const { opened, open } = gate()
+  const { t, appends } = await counted((app) => app.task('work', () => opened))
+  await Promise.all([t.client.submit('work'), t.client.submit('work')])
+  expect(appends).toEqual(['TaskSubmitted+TaskStarted', 'TaskSubmitted'])
+  open()
+})
+
+test('one that was paused while it waited for a slot is recorded, and not started', async () => {
+  const { opened, open } = gate()
+  const { t, appends } = await counted(
+    (app) => app.task('work', () => {}),
+    (types) => (types === 'TaskSubmitted+TaskStarted' ? opened : undefined),
+  )
+  const submits = [t.client.submit('work'), t.client.submit('work')]
+  await t.settle()
+  await t.running.pauseTask('work', { by: 'user:ops', ownerId: 'ops' })
+  await t.settle()
+  open()
+  const [, second] = await Promise.all(submits)
+  await t.settle()
+  expect(appends).toEqual(['TaskSubmitted+TaskStarted', 'TaskCompleted', 'TaskSubmitted'])
+  expect(await t.client.job(second ?? '')).toMatchObject({ status: 'pending' })
 })
 
 test('with a lock that is free it costs four', async () => {
