@@ -93,6 +93,7 @@ class WorkerHost implements ReadModels {
   }
 
   waitFor(position: Position, timeoutMs?: number): Promise<void> {
+    if (position > this.#position && this.#ready) this.#post({ kind: 'awaited' })
     return this.#waiting.waitFor(position, timeoutMs)
   }
 

@@ -33,6 +33,8 @@ export interface OpenWatch<T extends WatchTopic> {
 
 export type ToWorker =
   | Ask<QuestionName>
+  /** Somebody waits for a position that is not reached. */
+  | { readonly kind: 'awaited' }
   | OpenWatch<WatchTopic>
   | { readonly kind: 'update'; readonly id: number; readonly params: WatchTopics[WatchTopic]['params'] }
   | { readonly kind: 'unwatch'; readonly id: number }

@@ -25,11 +25,16 @@ const ASKED_LATELY_MS = 250
 const ANSWERING_MS = 10
 const CHUNK = { smallest: 50, first: 200, largest: 5000 }
 /**
- * Having kept up, it rests this many times as long as the batch took, and no longer than so many milliseconds: a commit
+ * Having kept up, it rests as many times as long as the batch took, and no longer than so many milliseconds: a commit
  * costs as much as fifteen events, and a task that is submitted and ends within one batch is one row written, not two. So
- * under load fewer and larger batches leave far more of the processor to others; whoever asks, or has lately, waits less.
+ * under load fewer and larger batches leave far more of the processor to others; whoever asks, or has lately, waits less,
+ * and whoever watches no longer than nobody notices. Whoever comes meanwhile ends a long rest.
  */
-const REST = { times: 3, longest: { asked: 5, unasked: 40 } }
+const REST = {
+  asked: { times: 3, longest: 5 },
+  watched: { times: 3, longest: 40 },
+  alone: { times: 6, longest: 120 },
+} as const
 /** A thread does not end while it waits on shared memory, so this is also how long a close may take. */
 const LONGEST_WAIT_MS = 100
 const BACKOFF_MS = { first: 100, max: 10_000 }
@@ -47,13 +52,18 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
     deleteReadDatabase(file)
     throw error
   }
+  const rest = new Rest()
   const desk = new Desk(core, post, giveUp)
   const watches = new Watches(core, post)
   const closing = new AbortController()
   port.on('message', (message: ToWorker) => {
     switch (message.kind) {
       case 'ask':
+        rest.end()
         return desk.take(message)
+      case 'awaited':
+        rest.end()
+        return desk.noteAsked()
       case 'watch':
         return watches.open(message)
       case 'update':
@@ -98,7 +108,7 @@ async function run(port: MessagePort, { app, file, log }: WorkerOptions): Promis
       pace.took(events.length, took)
       if ((isLast || events.length === 0) && rebuilder.dueIn !== 0) {
         desk.answerAtOnce(true)
-        if (events.length > 0) await setTimeout(rest(took, desk.askedLately))
+        if (events.length > 0) await rest.after(took, desk.askedLately ? 'asked' : watches.isOpen ? 'watched' : 'alone')
         else await source.waitForMore(core.engine.position, LONGEST_WAIT_MS)
         desk.answerAtOnce(false)
       }
@@ -147,9 +157,14 @@ class Desk {
     return performance.now() - this.#askedAt < ASKED_LATELY_MS
   }
 
+  /** Somebody waits for the read models, or asks them. */
+  noteAsked(): void {
+    this.#askedAt = performance.now()
+  }
+
   take(question: Ask<QuestionName>): void {
     this.#questions.push(question)
-    this.#askedAt = performance.now()
+    this.noteAsked()
     if (this.#atOnce) this.serve()
   }
 
@@ -192,6 +207,10 @@ class Watches {
     this.#post = post
   }
 
+  get isOpen(): boolean {
+    return this.#open.size > 0
+  }
+
   open<T extends WatchTopic>({ id, topic, params, from }: OpenWatch<T>): void {
     const watch: Watch<T> = this.#core.hub.watch(
       topic,
@@ -219,9 +238,26 @@ class Watches {
   }
 }
 
-/** Both in milliseconds. */
-function rest(took: number, asked: boolean): number {
-  return Math.min(took * REST.times, asked ? REST.longest.asked : REST.longest.unasked)
+/** Between two batches. */
+class Rest {
+  #end: (() => void) | undefined
+
+  /** @param took milliseconds of the batch before */
+  async after(took: number, company: keyof typeof REST): Promise<void> {
+    const { times, longest } = REST[company]
+    const ms = Math.min(took * times, longest)
+    // Not worth to be cut short: whoever asks once is likely to ask again, and would have every batch small.
+    if (company === 'asked') return setTimeout(ms)
+    const ended = new AbortController()
+    this.#end = () => ended.abort()
+    await setTimeout(ms, undefined, { signal: ended.signal }).catch(() => {})
+    this.#end = undefined
+  }
+
+  /** Somebody came. */
+  end(): void {
+    this.#end?.()
+  }
 }
 
 /** How many events make a chunk of the length that is wanted, by what the last ones took. */
