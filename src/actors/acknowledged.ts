@@ -4,14 +4,13 @@ import { OldestFirst } from './oldest-first.ts'
 
 const REMEMBERED_STREAMS = 1_000
 
-/** The last acknowledged position of recently written streams; for older ones, the newest that was forgotten. */
+/** The last acknowledged position of streams whose first write was lately; for others, the newest that was forgotten. */
 export class Acknowledged {
   readonly #byStream = new Map<string, Position>()
   readonly #oldest = new OldestFirst(this.#byStream)
   #forgotten = START
 
   note(stream: string, position: Position): void {
-    this.#byStream.delete(stream)
     this.#byStream.set(stream, position)
     if (this.#byStream.size <= REMEMBERED_STREAMS) return
     const oldest = this.#oldest.next()

@@ -35,8 +35,6 @@ export class LiveAttempt implements Attempt {
   readonly submission: Attempt['submission']
   readonly fence: string | undefined
   readonly signal: AbortSignal
-  /** Rejects when the attempt was asked to stop and its grace period is over, or when its claim is lost. */
-  readonly abandoned: Promise<never>
   /** Origin of the command that ends it. */
   readonly ending: Origin
   /** Somebody else ended the run. */
@@ -47,7 +45,8 @@ export class LiveAttempt implements Attempt {
   readonly #origin: Origin
   readonly #controller = new AbortController()
   #settled = false
-  #abandon: (reason: Error) => void = () => {}
+  #abandonedFor: Error | undefined
+  #onAbandoned: ((reason: Error) => void) | undefined
   #deadline: Timer | undefined
   #grace: Timer | undefined
   #progress: { fraction?: number; message?: string } | undefined
@@ -74,11 +73,19 @@ export class LiveAttempt implements Attempt {
     const by: Actor = `node:${options.node}`
     this.#origin = { by, causationId: claim.id }
     this.ending = { by, causationId: claim.id, mustLand: true }
-    this.abandoned = new Promise((_, reject) => {
-      this.#abandon = reject
-    })
-    this.abandoned.catch(() => {})
     if (claim.deadline !== undefined) this.setDeadline(claim.deadline)
+  }
+
+  /**
+   * What the handler returns. Rejects before, when the attempt was asked to stop and its grace period is over, or when its
+   * claim is lost. To be asked once.
+   */
+  unlessAbandoned<T>(returned: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      returned.then(resolve, reject)
+      if (this.#abandonedFor) reject(this.#abandonedFor)
+      this.#onAbandoned = reject
+    })
   }
 
   extend(): void {
@@ -110,6 +117,11 @@ export class LiveAttempt implements Attempt {
     const reason = new AttemptFenced('attempt', `task ${this.taskId}`, this.claim.id)
     this.#controller.abort(reason)
     this.#abandon(reason)
+  }
+
+  #abandon(reason: Error): void {
+    this.#abandonedFor ??= reason
+    this.#onAbandoned?.(reason)
   }
 
   /** The handler has come to its end, or was given up: whatever it left running must not write any more. */

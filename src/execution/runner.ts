@@ -131,13 +131,12 @@ export class Runner {
     const began = clock.monotonic()
     let hasReturned = false
     // One that was stopped before it began does not begin.
-    const returned = (attempt.endedBy ? Promise.reject(attempt.endedBy) : handler.run(attempt))
-      .then(asJson)
-      .finally(() => {
-        hasReturned = true
-      })
+    const returned = (attempt.endedBy ? Promise.reject(attempt.endedBy) : handler.run(attempt)).then(asJson)
+    const noteReturn = (): void => {
+      hasReturned = true
+    }
     // An abandoned handler may still reject, long after anybody waits for it.
-    returned.catch(() => {})
+    returned.then(noteReturn, noteReturn)
     const ending = await this.#ending(attempt, handler, returned, failures)
     const seconds = (clock.monotonic() - began) / 1000
     const isAbandoned = !hasReturned
@@ -155,7 +154,7 @@ export class Runner {
     failures: number,
   ): Promise<Ending | undefined> {
     try {
-      const result = await Promise.race([returned, attempt.abandoned])
+      const result = await attempt.unlessAbandoned(returned)
       if (attempt.lost) return undefined
       attempt.settle()
       return attempt.endedBy instanceof TimeoutError ? this.#timeOut(attempt, failures) : complete(attempt, result)

@@ -16,7 +16,7 @@ function left(used: RecentlyUsed<string>, keys: string): string {
 }
 
 describe('what was used lately', () => {
-  it('goes in the order of its last use, a look aside', () => {
+  it('goes in the order in which it came, but what was used since is spared once, a look aside', () => {
     const used = filled('abcd')
     expect(used.use('a')).toBe('A')
     expect(used.peek('b')).toBe('B')
@@ -24,6 +24,9 @@ describe('what was used lately', () => {
     expect(left(used, 'abcd')).toBe('ad')
     expect(used.size).toBe(2)
     expect(used.use('b')).toBeUndefined()
+    used.add('e', 'E')
+    used.trim(1, anybody)
+    expect(left(used, 'abcde')).toBe('e')
   })
 
   it('stays while it must, however full it is', () => {
