@@ -49,8 +49,8 @@ export class Ledger {
       'INSERT INTO events (position, stream, revision, recorded_at, id, type, metadata, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     )
     this.#last = db.prepare(
-      'SELECT coalesce((SELECT revision FROM events WHERE stream = :stream ORDER BY revision DESC LIMIT 1), ' +
-        `(SELECT ${TOMBSTONE} FROM tombstones WHERE stream = :stream), ${NO_STREAM}) AS revision`,
+      'SELECT coalesce((SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1), ' +
+        `(SELECT ${TOMBSTONE} FROM tombstones WHERE stream = ?), ${NO_STREAM}) AS revision`,
     )
     this.#range = db.prepare(
       'SELECT id, position FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision',
@@ -240,7 +240,7 @@ export class Ledger {
   }
 
   #readLast(stream: string): number {
-    return Number(this.#last.get({ stream })?.revision)
+    return Number(this.#last.get(stream, stream)?.revision)
   }
 
   #recall(): void {
