@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts'
 
 /** Needs a server: left out without one, so that nothing counts as skipped; scripts/test.ts says so. */
@@ -12,8 +13,33 @@ const browserTests = 'test/web-components/**/*.test.ts'
 /** For a test that hangs. How fast a machine is, and what else it does, decides no test. */
 const patience = { testTimeout: 30_000, hookTimeout: 30_000 }
 
+/** Whatever begins last is waited for alone. */
+const LONGEST = [
+  'test/simulation/simulation.test.ts',
+  'test/crash/fault-points.test.ts',
+  'test/e2e/copies.test.ts',
+  'test/simulation/mutations.test.ts',
+  'test/e2e/browser.test.ts',
+  'test/projections/worker.test.ts',
+  'test/execution/nodes-limits.test.ts',
+  'test/crash/kill.test.ts',
+  'test/crash/recovery.test.ts',
+]
+
+/** In a clone, without the times of an earlier run, Vitest begins with the largest files, which are not the longest. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const at = LONGEST.findIndex((file) => moduleId.endsWith(file))
+      return at < 0 ? LONGEST.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b))
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // Much of the time is spent waiting for processes that the tests start: four files at once, however few the cores.
     maxWorkers: Math.max(4, availableParallelism() - 1),
     projects: [
