@@ -4,11 +4,10 @@
  */
 export class OldestFirst<K, V> {
   readonly #map: ReadonlyMap<K, V>
-  #entries: MapIterator<[K, V]>
+  #entries: MapIterator<[K, V]> | undefined
 
   constructor(map: ReadonlyMap<K, V>) {
     this.#map = map
-    this.#entries = map.entries()
   }
 
   /**
@@ -16,10 +15,15 @@ export class OldestFirst<K, V> {
    * @returns undefined when the Map is empty
    */
   next(): [K, V] | undefined {
-    const { value, done } = this.#entries.next()
-    if (!done) return value
+    const next = this.#entries?.next()
+    if (next?.done === false) return next.value
     // An iterator that came to its end does not see what is added later.
     this.#entries = this.#map.entries()
     return this.#entries.next().value
+  }
+
+  /** Begins anew next time. Where it stands it keeps every table that the Map has outgrown since it was last called. */
+  forget(): void {
+    this.#entries = undefined
   }
 }

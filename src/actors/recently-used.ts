@@ -15,12 +15,15 @@ interface Seat<T> {
   used: boolean
 }
 
+/** After so many that went by name. */
+const FORGET_AFTER = 1000
 /** How many are looked at to make room for one: more than that only when nearly all must stay. */
 const LOOKS = 16
 
 export class RecentlyUsed<T> {
   readonly #seats = new Map<string, Seat<T>>()
   readonly #oldest = new OldestFirst(this.#seats)
+  #dropped = 0
 
   get size(): number {
     return this.#seats.size
@@ -48,6 +51,7 @@ export class RecentlyUsed<T> {
     if (seat?.taken === undefined || !leave(seat.taken)) return
     seat.taken = undefined
     this.#seats.delete(key)
+    if (++this.#dropped % FORGET_AFTER === 0) this.#oldest.forget()
   }
 
   /** Lets go of those that were not used since their last turn, until `most` are left; not of those that `leave` refuses to. */
