@@ -7,14 +7,16 @@
  * times those. Once no start is under way those that have slots are long at work, and whoever waits is recorded without one.
  */
 import type { Clock, Timer } from '../actors/index.ts'
-import { type Ready, ReadyQueue } from './ready-queue.ts'
+import { Fifo } from './ready-queue.ts'
 
 /** How many appends' time it is worth to wait. */
 const APPENDS = 8
 /** After so long without an answer of the log nobody waits any longer for what follows from one. */
 const SILENCE_MS = 1000
 
-interface Arrival extends Ready {
+interface Arrival {
+  /** When so many starts have settled in all, it was overtaken too often: it waits no longer. */
+  readonly until: number
   /** Whether a slot was taken for it. */
   decide(hasSlot: boolean): void
 }
@@ -29,10 +31,11 @@ export interface ArrivalsOptions {
 
 export class Arrivals {
   readonly #options: ArrivalsOptions
-  readonly #queue = new ReadyQueue<Arrival>()
+  readonly #queue = new Fifo<Arrival>()
   #timer: Timer | undefined
   /** Starts that had their answer in this turn of the event loop. */
   #justSettled = 0
+  #settled = 0
   #heard = false
 
   constructor(options: ArrivalsOptions) {
@@ -44,13 +47,15 @@ export class Arrivals {
   }
 
   get isWorthIt(): boolean {
-    return this.#isNear(this.#options.ready() + this.size)
+    return this.#options.ready() + this.size < this.#reach
   }
 
   /** Resolves with whether a slot was taken for it. */
-  wait({ ownerId, priority }: Ready): Promise<boolean> {
+  wait(): Promise<boolean> {
     if (!this.#timer) this.#listen()
-    return new Promise((decide) => this.#queue.push({ ownerId, priority, decide }))
+    // Those under way now settle before those that are ahead.
+    const until = this.#settled + 2 * this.#reach
+    return new Promise((decide) => this.#queue.push({ until, decide }))
   }
 
   /** Lets in as many as `take` has slots for, each call for one. */
@@ -61,10 +66,13 @@ export class Arrivals {
   /** A start is under way no more. Its handler, if it is short, returns before the event loop's next turn. */
   startSettled(): void {
     this.#heard = true
+    this.#settled++
     if (this.#justSettled++ > 0) return
     setImmediate(() => {
       this.#justSettled = 0
-      if (!this.#isNear(this.#options.ready())) this.turnAway()
+      if (this.#options.ready() >= this.#reach) this.turnAway()
+      for (let first = this.#queue.first; first && first.until <= this.#settled; first = this.#queue.first)
+        this.#decide(false)
     })
   }
 
@@ -73,9 +81,9 @@ export class Arrivals {
     while (this.size > 0) this.#decide(false)
   }
 
-  /** Whether a slot is, with so many to have one before. */
-  #isNear(ahead: number): boolean {
-    return ahead < (this.#options.startsUnderWay() + this.#justSettled) * APPENDS
+  /** So many have a slot before it is not worth to wait. */
+  get #reach(): number {
+    return (this.#options.startsUnderWay() + this.#justSettled) * APPENDS
   }
 
   #listen(): void {

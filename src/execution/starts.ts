@@ -16,7 +16,6 @@ import {
   type TaskContext,
   taskKind,
 } from '../actors/index.ts'
-import type { Submission } from '../events/index.ts'
 import type { Admission } from './admission.ts'
 import { Arrivals } from './arrivals.ts'
 import type { Backlog } from './backlog.ts'
@@ -110,8 +109,8 @@ export class Starts {
     this.#limitedFirst = !this.#limitedFirst
     if (this.#limitedFirst) this.#pumpLimited()
     this.#pumpReady()
-    if (!this.#limitedFirst) this.#pumpLimited()
     this.#arrivals.letIn(() => this.takeSlots(1) > 0)
+    if (!this.#limitedFirst) this.#pumpLimited()
   }
 
   #pumpLimited(): void {
@@ -206,18 +205,13 @@ export class Starts {
    * A slot for a task about to be submitted, if one is free and nobody waits for it, or will soon be: submit and start then
    * share an append. Whoever gets one must call `begin` or `abandon`.
    */
-  reserve(
-    taskId: string,
-    submission: Pick<Submission, 'name' | 'ownerId' | 'priority'>,
-    fence?: string,
-  ): Start | undefined | Promise<Start | undefined> {
-    const { name } = submission
+  reserve(taskId: string, name: string, fence?: string): Start | undefined | Promise<Start | undefined> {
     const handler = this.#options.handlers.task(name)
     if (!handler || handler.limits || this.#backlog.hasSuspects || this.#backlog.isPaused(name)) return undefined
     const isFirst = !this.#backlog.hasReady && this.#arrivals.size === 0
     if (isFirst && this.takeSlots(1) > 0) return this.#reserved(taskId, fence)
     if (!this.#slots.isOpen || !this.#arrivals.isWorthIt) return undefined
-    return this.#arrivals.wait(submission).then((hasSlot) => {
+    return this.#arrivals.wait().then((hasSlot) => {
       if (!hasSlot) return undefined
       if (!this.#backlog.isPaused(name)) return this.#reserved(taskId, fence)
       this.#giveBack()

@@ -144,7 +144,7 @@ export class Submitter {
     lock: { readonly place: number; readonly fence: string | undefined } | undefined,
   ): Promise<Outcome<TaskContext>> {
     const mayStart = submission.runAt === undefined && (lock === undefined || lock.place === 0)
-    const reserved = mayStart ? this.#starts.reserve(taskId, submission, lock?.fence) : undefined
+    const reserved = mayStart ? this.#starts.reserve(taskId, submission.name, lock?.fence) : undefined
     const start = reserved instanceof Promise ? await reserved : reserved
     try {
       const outcome = await this.#system.execute(taskKind, taskId, { type: 'submit', submission, start }, origin)

@@ -84,6 +84,27 @@ test('one that was paused while it waited for a slot is recorded, and not starte
   expect(await t.client.job(second ?? '')).toMatchObject({ status: 'pending' })
 })
 
+test('a submit that waits for a slot has its turn among many that wait under a limit', async () => {
+  const { opened, open } = gate()
+  const order: string[] = []
+  let free: Promise<unknown> | undefined
+  const { t } = await counted((app) => {
+    app.task('first', () => opened)
+    app.task('free', () => void order.push('free'))
+    app.task('limited', { concurrency: 5 }, ({ n }: { n: number }) => {
+      order.push(`limited ${n}`)
+      if (n === 5) free = t.client.submit('free')
+    })
+  })
+  await t.client.submit('first')
+  for (let n = 0; n < 30; n++) await t.client.submit('limited', { n })
+  open()
+  await t.settle()
+  await free
+  expect(order).toHaveLength(31)
+  expect(order.indexOf('free')).toBeLessThan(12)
+})
+
 test('with a lock that is free it costs four', async () => {
   const { t, appends } = await counted((app) => app.task('work', { input, lock: 'l:{key}' }, () => {}))
   await t.client.submit('work')

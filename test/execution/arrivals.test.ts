@@ -9,8 +9,8 @@ function arrivals(startsUnderWay: number, ready = 0) {
   const node = { startsUnderWay, ready }
   const all = new Arrivals({ clock, startsUnderWay: () => node.startsUnderWay, ready: () => node.ready })
   const told: string[] = []
-  const wait = (name: string, ownerId = 'ada', priority = 0): void => {
-    void all.wait({ ownerId, priority }).then((hasSlot) => told.push(`${name} ${hasSlot ? 'in' : 'away'}`))
+  const wait = (name: string): void => {
+    void all.wait().then((hasSlot) => told.push(`${name} ${hasSlot ? 'in' : 'away'}`))
   }
   /** The start of so many has its answer. */
   const settle = (starts: number): void => {
@@ -36,16 +36,28 @@ test('it is worth to wait while fewer are ahead than eight appends of the starts
   expect(all.isWorthIt).toBe(false)
 })
 
-test('as many are let in as there are slots, by priority, and owners take turns', async () => {
+test('as many are let in as there are slots, first come, first served', async () => {
   const { all, told, wait } = arrivals(1)
-  wait('a1')
-  wait('a2')
-  wait('b1', 'bob')
-  wait('urgent', 'ada', 5)
-  all.letIn(slots(3))
+  for (const name of ['a', 'b', 'c']) wait(name)
+  all.letIn(slots(2))
   await setImmediate()
-  expect(told).toEqual(['urgent in', 'a1 in', 'b1 in'])
+  expect(told).toEqual(['a in', 'b in'])
   expect(all.size).toBe(1)
+})
+
+test('one that others overtake all the time waits for twice as many starts as could be ahead, and no longer', async () => {
+  const { node, settle, told, wait } = arrivals(2)
+  wait('a')
+  for (let starts = 0; starts < 31; starts++) {
+    node.startsUnderWay = 2
+    settle(1)
+    await setImmediate()
+  }
+  expect(told).toEqual([])
+  settle(1)
+  node.startsUnderWay = 2
+  await setImmediate()
+  expect(told).toEqual(['a away'])
 })
 
 test('once no start is under way, a handler has until the next turn of the loop to give its slot back', async () => {
