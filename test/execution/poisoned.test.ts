@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
+import type { TestApp } from '../../src/testing/index.ts'
 import { withAppend } from '../actors/stores.ts'
 import { dataOf, gate, running, statuses } from './app.ts'
+
+/** The process ends while what was started runs, and the next one, too. */
+async function crashTwice(t: TestApp): Promise<void> {
+  for (let crash = 0; crash < 2; crash++) {
+    await t.settle()
+    t.crash()
+    await t.restart()
+  }
+  await t.settle()
+}
 
 describe('a task that ends its process', () => {
   // A promise: see docs/promises.md.
@@ -14,12 +25,7 @@ describe('a task that ends its process', () => {
     )
     const bad = await t.client.submit('bad')
     const good = await t.client.submit('good')
-    for (let crash = 0; crash < 2; crash++) {
-      await t.settle()
-      t.crash()
-      await t.restart()
-    }
-    await t.settle()
+    await crashTwice(t)
     // Both were running at both crashes: now they run one at a time.
     expect(await statuses(t, [bad, good])).toEqual({ running: 1, retry: 1 })
     for (let turn = 0; turn < 2; turn++) {
@@ -38,12 +44,7 @@ describe('a task that ends its process', () => {
   test('takes its permits as others do, though it runs alone', async () => {
     const t = await running((app, sleep) => app.task('suspect', { concurrency: 1 }, () => sleep(10)))
     const suspect = await t.client.submit('suspect')
-    for (let crash = 0; crash < 2; crash++) {
-      await t.settle()
-      t.crash()
-      await t.restart()
-    }
-    await t.settle()
+    await crashTwice(t)
     const [last] = (await t.events(`task-${suspect}`)).filter(({ data }) => data.alone === true)
     expect(last?.type).toBe('TaskStarted')
     expect(await dataOf(t, 'limit-task:suspect', 'PermitTaken')).toContainEqual({ taskId: suspect, claim: last?.id })
@@ -75,12 +76,7 @@ describe('a task that ends its process', () => {
       },
     )
     const bad = await t.client.submit('bad')
-    for (let crash = 0; crash < 2; crash++) {
-      await t.settle()
-      t.crash()
-      await t.restart()
-    }
-    await t.settle()
+    await crashTwice(t)
     const good = await t.client.submit('good')
     await t.advance('10s')
     expect(await statuses(t, [bad, good])).toEqual({ running: 1, retry: 1 })
@@ -98,12 +94,7 @@ describe('a task that ends its process', () => {
       app.task('other', () => null)
     })
     const suspect = await t.client.submit('suspect')
-    for (let crash = 0; crash < 2; crash++) {
-      await t.settle()
-      t.crash()
-      await t.restart()
-    }
-    await t.settle()
+    await crashTwice(t)
     const other = await t.client.submit('other')
     await t.settle()
     expect((await t.client.job(other)).status).toBe('pending')
